@@ -1,0 +1,70 @@
+# Everything goes through .venv, which is built from uv.lock. Python 3.11 or newer and make are enough to begin.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PORT ?= 8000
+ARGS ?=
+
+BIN := .venv/bin
+
+# Uses the machine's uv, or puts one into .venv. --inexact leaves in place what a developer has installed beside the lock.
+define sync
+	@set -e; \
+	if uv --version >/dev/null 2>&1; then uv=uv; else \
+		uv=$(BIN)/uv; \
+		if [ ! -x $$uv ]; then \
+			for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+				$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+			done; \
+			$$python -m venv .venv; \
+			$(BIN)/python -m pip install --quiet --disable-pip-version-check uv; \
+		fi; \
+	fi; \
+	env -u VIRTUAL_ENV UV_PROJECT_ENVIRONMENT=.venv $$uv sync --frozen --inexact --quiet $(1)
+	@touch $@
+endef
+
+.PHONY: help
+help:  ## this list
+	@grep -E '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*  ## /\1\t/' | expand -t 12
+
+.venv/.for-running: uv.lock pyproject.toml
+	$(call sync,--no-dev)
+
+.venv/.for-working: uv.lock pyproject.toml
+	$(call sync,)
+
+.PHONY: setup
+setup: .venv/.for-working  ## builds .venv with everything that a developer needs
+
+.PHONY: run
+run: .venv/.for-running  ## starts the demo: make run PORT=8123, DATABASE_URL=… make run
+	@DEMO=$${DEMO:-1} PORT=$(PORT) exec $(BIN)/python main.py serve
+
+.PHONY: seed
+seed: .venv/.for-running  ## fills an empty database with the demo world
+	@DEMO=$${DEMO:-1} $(BIN)/python main.py seed
+
+.PHONY: migrate
+migrate: .venv/.for-running  ## brings the database to the present tables
+	@DEMO=$${DEMO:-1} $(BIN)/python main.py migrate
+
+.PHONY: audit
+audit: .venv/.for-running  ## proves that stock and money add up
+	@DEMO=$${DEMO:-1} $(BIN)/python main.py audit
+
+.PHONY: test
+test: .venv/.for-working  ## the whole suite: make test ARGS="tests/bookings -k hold"
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+.PHONY: check
+check: .venv/.for-working  ## style, types and templates
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/djlint --lint --quiet templates
+
+.PHONY: format
+format: .venv/.for-working  ## puts the code into its form
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .

@@ -1,0 +1,123 @@
+"""What the pages about accounts share: password fields, the way into a login session, mailed links, and where `next` may lead."""
+
+from datetime import datetime
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from sqlmodel.ext.asyncio.session import AsyncSession
+from wtforms import Field, PasswordField, ValidationError
+from wtforms.validators import Length
+
+from app.accounts import actions, queries, rules
+from app.accounts.models import MailedLink, User, Visitor
+from app.bookings import actions as booking_actions
+from app.core import clock, tokens
+from app.core.db import reading
+from app.core.errors import NotFound, Refused
+from app.core.i18n import gettext as _
+from app.core.i18n import lazy
+from app.core.settings import settings
+from app.events import actions as event_actions
+from app.web import cookies
+from app.web.forms import BaseForm, no_control_characters, required
+from app.web.page import page, see_other
+from app.web.visitor import SignInFirst, login_cookie
+
+
+def password(label: Any, *, missing: Any, rule: Any = None) -> Any:
+    """A password field. Nothing is cut from what was typed; `rule` judges new passwords."""
+    too_long = Length(max=rules.MOST, message=lazy("Use %(max)d characters or fewer."))
+    return PasswordField(label, [required(missing), no_control_characters, too_long, *([rule] if rule else [])])
+
+
+def good_password(form: BaseForm, field: Field) -> None:
+    """Validator of a new password. The form's meta says whose it is, unless the form asks for the address itself."""
+    email = form["email"].data if "email" in form else form.meta.email
+    role = getattr(form.meta, "role", "user")
+    mistake = rules.password_mistake(field.data or "", email=email or "", role=role, site_name=settings().site_name)
+    if mistake:
+        raise ValidationError(mistake)
+
+
+def wrong(field: Field, refused: Refused) -> None:
+    """Puts a refusal from below beside the field that it is about."""
+    field.errors = [*field.errors, refused.sentence]
+
+
+def user_id_of(visitor: Visitor) -> int:
+    """For handlers behind a guard, which has made sure of it."""
+    if visitor.user_id is None:
+        raise SignInFirst
+    return visitor.user_id
+
+
+def address_of(request: Request[Any, Any, Any]) -> str:
+    """What limits count by. Whoever has one IPv6 address has 2^64 of them, so the network counts."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else host
+
+
+def own_path(request: Request[Any, Any, Any], wanted: str | None) -> str:
+    """The wanted address when it is a page of ours that can be opened, else nothing: a link to our login leads nowhere else."""
+    wanted = wanted or ""
+    parts = urlsplit(wanted) if wanted.isprintable() and "\\" not in wanted else None
+    if not parts or parts.scheme or parts.netloc or not parts.path.startswith("/") or parts.path.startswith("//"):
+        return ""
+    try:
+        request.app.asgi_router.handle_routing(path=parts.path.rstrip("/") or "/", method="GET")
+    except HTTPException:
+        return ""
+    return wanted
+
+
+async def sign_in(tx: AsyncSession, request: Request[Any, Any, Any], visitor: Visitor, user: User, *, now: datetime) -> str:
+    """Starts a login session in place of the browser's old one. What was booked and marked before joins the account."""
+    if visitor.is_signed_in:
+        await actions.log_out(tx, visitor.session_hash, now=now)
+    device = rules.device_name(request.headers.get("User-Agent", ""))
+    session_id = await actions.log_in(tx, user, device=device, now=now)
+    await booking_actions.adopt(tx, user, now=now)
+    marked = cookies.read_signed(request.cookies, cookies.FAVOURITES)
+    if marked and user.id is not None:
+        await event_actions.adopt_favourites(tx, user.id, marked, now=now)
+    return session_id
+
+
+def entered(
+    request: Request[Any, Any, Any], user: User, session_id: str, url: str, *, flash: str = "", kind: str = "ok"
+) -> Response[str]:
+    """The answer that signs the browser in."""
+    response = see_other(request, url, flash=flash, kind=kind)
+    response.set_cookie(login_cookie(session_id, user.role))
+    if cookies.FAVOURITES in request.cookies:
+        response.set_cookie(cookies.gone(cookies.FAVOURITES))
+    return response
+
+
+def link_id(token: str, *kinds: str) -> tuple[str, str]:
+    """(kind, id) of a token from a mail. Raises NotFound for anything that we did not sign."""
+    for kind in kinds:
+        found = tokens.unsign(kind, token)
+        if found:
+            return kind, found
+    raise NotFound(_("This link is not complete."))
+
+
+async def usable_link(kind: str, link_id: str) -> MailedLink | None:
+    """The row behind a link while it can be used. It is read apart from the page, so that hashing keeps no connection."""
+    async with reading() as db:
+        link = await queries.link(db, link_id)
+    return link if link and link.kind == kind and link.is_usable(clock.now()) else None
+
+
+def link_over(request: Request[Any, Any, Any], kind: str, sentence: str = "") -> Response[str]:
+    """What to do when a link cannot be used any more."""
+    said = sentence or _("This link was used before or is too old.")
+    return page(request, "accounts/link_over.html", status=410, kind=kind, sentence=said)

@@ -1,0 +1,67 @@
+"""Signing in and out."""
+
+from typing import Any
+
+from litestar import Request, Response, Router, get, post
+from litestar.params import FromQuery
+from wtforms import HiddenField
+
+from app.accounts import actions, flows, rules
+from app.accounts.pages.common import address_of, entered, own_path, password, sign_in, wrong
+from app.core import clock, limits
+from app.core.db import writing
+from app.core.i18n import gettext as _
+from app.core.i18n import lazy
+from app.core.settings import settings
+from app.web import cookies
+from app.web.forms import BaseForm, email, read
+from app.web.page import page, see_other
+from app.web.visitor import Who
+
+
+class LoginForm(BaseForm):
+    email = email()
+    password = password(lazy("Password"), missing=lazy("Enter your password"))
+    next = HiddenField()
+
+
+@get("/login")
+async def new(request: Request[Any, Any, Any], visitor: Who, next: FromQuery[str] = "") -> Response[str]:
+    if visitor.is_signed_in:
+        return see_other(request, own_path(request, next) or rules.HOME[visitor.role])
+    return page(request, "accounts/login.html", form=LoginForm(data={"next": own_path(request, next)}))
+
+
+@post("/login")
+async def create(request: Request[Any, Any, Any], visitor: Who) -> Response[str]:
+    form = await read(LoginForm, request)
+    if form.rejected:
+        return page(request, "accounts/login.html", status=form.status, form=form)
+    await limits.count(f"login:address:{address_of(request)}", most=20, seconds=300)
+    try:
+        user = await flows.prove(form.email.data, form.password.data)
+    except flows.WrongPassword as refused:
+        wrong(form.password, refused)
+        return page(request, "accounts/login.html", status=refused.status, form=form)
+    now = clock.now()
+    async with writing() as tx:
+        session_id = await sign_in(tx, request, visitor, user, now=now)
+    home = own_path(request, form.next.data) or rules.HOME[user.role]
+    if not rules.password_mistake(form.password.data, email=user.email, role=user.role, site_name=settings().site_name):
+        return entered(request, user, session_id, home)
+    said = _("Your password is too weak for this account by now. Choose a longer one.")
+    return entered(request, user, session_id, "/me/password", flash=said, kind="warn")
+
+
+@post("/logout")
+async def end(request: Request[Any, Any, Any], visitor: Who) -> Response[str]:
+    if visitor.is_signed_in:
+        async with writing() as tx:
+            await actions.log_out(tx, visitor.session_hash, now=clock.now())
+    response = see_other(request, "/", flash=_("You are signed out."))
+    response.set_cookie(cookies.gone(cookies.login_name()))
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
+
+
+router = Router("/", route_handlers=[new, create, end])

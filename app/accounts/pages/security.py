@@ -1,0 +1,37 @@
+"""Where you are signed in, and how to end it."""
+
+from typing import Any
+
+from litestar import Request, Response, Router, get, post
+from litestar.params import FromPath
+
+from app.accounts import actions, queries
+from app.accounts.pages.common import user_id_of
+from app.core import clock
+from app.core.db import writing
+from app.core.i18n import gettext as _
+from app.web.page import page, see_other
+from app.web.visitor import Db, Who, signed_in
+
+
+@get("/me/security")
+async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
+    sessions = await queries.sessions_of(db, user_id_of(visitor), now=clock.now())
+    return page(request, "accounts/security.html", sessions=sessions)
+
+
+@post("/me/security/{session:str}/end")
+async def end(request: Request[Any, Any, Any], visitor: Who, session: FromPath[str]) -> Response[str]:
+    async with writing() as tx:
+        await actions.end_session(tx, user_id_of(visitor), session, now=clock.now())
+    return see_other(request, "/me/security", flash=_("That browser is signed out."))
+
+
+@post("/me/security/end-others")
+async def end_others(request: Request[Any, Any, Any], visitor: Who) -> Response[str]:
+    async with writing() as tx:
+        await actions.end_other_sessions(tx, user_id_of(visitor), now=clock.now(), but=visitor.session_hash)
+    return see_other(request, "/me/security", flash=_("Every other browser is signed out."))
+
+
+router = Router("/", guards=[signed_in], route_handlers=[index, end, end_others])

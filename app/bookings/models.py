@@ -1,0 +1,140 @@
+"""The claim on scarce places: one buyer, one event, some lines."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from app.core.codes import secret_code, short_code
+from app.core.columns import link, maybe_link, one_of, row_id
+
+KINDS = ("purchase", "presale")
+STATES = ("held", "paying", "processing", "paid", "expired", "released", "refunded", "called_off")
+
+# Places of a booking in one of these states are counted as held.
+HOLDING = ("held", "paying", "processing")
+
+# Which state may follow which. Every move is a guarded statement; this table is what the guards say.
+TRANSITIONS = {
+    "held": ("paying", "paid", "expired", "released", "called_off"),
+    "paying": ("held", "processing", "paid", "expired", "released", "called_off"),
+    "processing": ("held", "paid", "expired", "released", "called_off"),
+    "expired": ("paid",),
+    "paid": ("refunded", "called_off"),
+    "released": (),
+    "refunded": (),
+    "called_off": (),
+}
+
+
+class Booking(SQLModel, table=True):
+    """`code` opens the booking for whoever holds the link; `reference` is for reading aloud.
+
+    `buyer_key` is what the limit per buyer counts by: the e-mail address once we know it, the browser before.
+    """
+
+    __tablename__ = "bookings"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", KINDS), name="kind"),
+        CheckConstraint(one_of("state", STATES), name="state"),
+        CheckConstraint("total_minor >= 0", name="total"),
+        Index("ix_bookings_lapsing", "state", "held_until"),
+    )
+
+    id: int | None = row_id()
+    code: str = Field(default_factory=secret_code, max_length=22, unique=True)
+    reference: str = Field(default_factory=short_code, max_length=9, index=True)
+    event_id: int = link("events.id")
+    user_id: int | None = maybe_link("users.id")
+    kind: str = Field(default="purchase", max_length=10)
+    state: str = Field(default="held", max_length=12)
+    visitor_key: str = Field(default="", max_length=64, index=True)
+    buyer_key: str = Field(max_length=300, index=True)
+    email: str = Field(default="", max_length=254, index=True)
+    name: str = Field(default="", max_length=100)
+    language: str = Field(default="en", max_length=10)
+    held_until: datetime
+    extensions: int = 0
+    total_minor: int = Field(sa_type=BigInteger)
+    currency: str = Field(max_length=3)
+    is_late: bool = False
+    created_at: datetime
+    paid_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def is_free(self) -> bool:
+        return self.total_minor == 0
+
+    @property
+    def is_paid(self) -> bool:
+        return self.state == "paid"
+
+    @property
+    def is_presale(self) -> bool:
+        return self.kind == "presale"
+
+    def is_held(self, now: datetime) -> bool:
+        """Places are kept and nobody is paying; a lapsed hold counts as over even before the sweep has seen it."""
+        return self.state == "held" and now < self.held_until
+
+    def has_lapsed(self, now: datetime) -> bool:
+        return self.state == "expired" or (self.state == "held" and now >= self.held_until)
+
+    def is_being_paid(self) -> bool:
+        return self.state in ("paying", "processing")
+
+    def can_be_released(self, now: datetime) -> bool:
+        return self.is_held(now) or self.state == "paying"
+
+
+class BookingLine(SQLModel, table=True):
+    """So many places of one ticket type, at the price of the moment of the hold."""
+
+    __tablename__ = "booking_lines"
+    __table_args__ = (
+        UniqueConstraint("booking_id", "ticket_type_id"),
+        CheckConstraint("qty > 0", name="qty"),
+        CheckConstraint("unit_minor >= 0", name="unit"),
+    )
+
+    id: int | None = row_id()
+    booking_id: int = link("bookings.id")
+    ticket_type_id: int = link("ticket_types.id")
+    name: str = Field(max_length=60)
+    qty: int
+    unit_minor: int = Field(sa_type=BigInteger)
+    in_presale: bool = False
+    access_code_id: int | None = maybe_link("access_codes.id")
+
+    @property
+    def sum_minor(self) -> int:
+        return self.qty * self.unit_minor
+
+
+class BuyerLimit(SQLModel, table=True):
+    """How many places one buyer claims at one event; the guard adds only while it stays below the limit."""
+
+    __tablename__ = "buyer_limits"
+    __table_args__ = (CheckConstraint("qty >= 0 AND qty <= max_qty", name="qty"),)
+
+    event_id: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="events.id")
+    buyer_key: str = Field(primary_key=True, max_length=300)
+    qty: int
+    max_qty: int
+
+
+class AccessCode(SQLModel, table=True):
+    """Opens the pre-sale of one ticket type. `max_uses` counts bookings; empty means any number."""
+
+    __tablename__ = "access_codes"
+    __table_args__ = (
+        UniqueConstraint("ticket_type_id", "code"),
+        CheckConstraint("used >= 0 AND (max_uses IS NULL OR used <= max_uses)", name="uses"),
+    )
+
+    id: int | None = row_id()
+    ticket_type_id: int = link("ticket_types.id")
+    code: str = Field(max_length=40)
+    max_uses: int | None = None
+    used: int = 0

@@ -1,0 +1,132 @@
+"""The booking's page: checkout while the places are held, confirmation once it is paid; and the list of pre-sales."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, Router, get, post
+from litestar.params import FromPath
+from sqlmodel.ext.asyncio.session import AsyncSession
+from wtforms import EmailField, StringField
+
+from app.accounts.models import Visitor
+from app.bookings import actions, queries
+from app.bookings.models import Booking
+from app.bookings.queries import BookingView
+from app.core import clock
+from app.core.db import writing
+from app.core.errors import NotFound, Refused
+from app.core.i18n import gettext as _
+from app.core.i18n import lazy
+from app.core.settings import settings
+from app.events import queries as event_queries
+from app.payments import queries as payment_queries
+from app.payments.flows.checkout import checkout as go_and_pay
+from app.payments.flows.release import release as give_back
+from app.tickets import queries as ticket_queries
+from app.tickets.calendar import deadline
+from app.web.forms import BaseForm, email, read, text
+from app.web.page import page, see_other, shown
+from app.web.visitor import Db, SignInFirst, Who, signed_in
+
+
+class BuyerForm(BaseForm):
+    """The two fields that it takes to buy."""
+
+    email: EmailField = email()
+    name: StringField = text(lazy("Full name"), most=100, missing=lazy("Enter your full name"))
+
+
+@get("/bookings/{code:str}")
+async def show(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[str]:
+    view = await found(db, code, visitor)
+    form = BuyerForm(email=view.booking.email or visitor.email, name=view.booking.name or visitor.name)
+    return page(request, "bookings/show.html", fragment="live", **await _context(db, view, visitor, form))
+
+
+@post("/bookings/{code:str}/checkout")
+async def checkout(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[Any]:
+    view = await found(db, code, visitor)
+    form = await read(BuyerForm, request)
+    if visitor.is_signed_in:
+        form.email.data, form.email.errors = visitor.email, []
+    if form.rejected and (form.email.errors or form.name.errors or form.is_recheck):
+        status = 422 if form.email.errors or form.name.errors else 200
+        return page(request, "bookings/show.html", fragment="live", status=status, **await _context(db, view, visitor, form))
+    try:
+        where = await go_and_pay(view.booking.id or 0, email=form.email.data or "", name=form.name.data or "", by=visitor)
+    except Refused as refused:
+        form.refuse(refused)
+        view = await found(db, code, visitor)
+        return page(request, "bookings/show.html", fragment="live", status=refused.status, **await _context(db, view, visitor, form))
+    return see_other(request, where)
+
+
+@post("/bookings/{code:str}/extend")
+async def extend(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[Any]:
+    view = await found(db, code, visitor)
+    async with writing() as tx:
+        await actions.extend(tx, view.booking, now=clock.now())
+    await db.refresh(view.booking)
+    form = BuyerForm(email=view.booking.email or visitor.email, name=view.booking.name or visitor.name)
+    context = await _context(db, view, visitor, form)
+    return shown(request, f"/bookings/{code}", "bookings/show.html", fragment="live", flash=_("You have more time now."), **context)
+
+
+@post("/bookings/{code:str}/release")
+async def release(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[Any]:
+    view = await found(db, code, visitor)
+    await give_back(view.booking.id or 0)
+    return see_other(request, f"/bookings/{code}")
+
+
+@get("/bookings/{code:str}/deadline.ics")
+async def deadline_file(db: Db, visitor: Who, code: FromPath[str]) -> Response[bytes]:
+    """The minute until which a pre-sale is kept, as an appointment with a reminder."""
+    view = await found(db, code, visitor)
+    body = deadline(view.event, view.booking.held_until, f"{settings().base_url}/bookings/{code}", clock.now())
+    headers = {"Content-Disposition": f'attachment; filename="{view.booking.reference}.ics"'}
+    return Response(body, media_type="text/calendar; charset=utf-8", headers=headers)
+
+
+@get("/me/presales", guards=[signed_in])
+async def presales(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
+    views = await queries.presales_of(db, visitor.user_id or 0)
+    return page(request, "bookings/presales.html", views=views, now=clock.now())
+
+
+async def found(db: AsyncSession, code: str, visitor: Visitor) -> BookingView:
+    """A guest's booking opens for whoever has its link, an account's for its owner and for admins; to others it does not exist."""
+    booking = await queries.by_code(db, code)
+    if booking and booking.user_id and not visitor.is_signed_in:
+        raise SignInFirst
+    if not booking or not _may_see(booking, visitor):
+        raise NotFound(_("There is no such booking. Check the link in your mail."))
+    return await queries.view(db, booking.id or 0)
+
+
+def _may_see(booking: Booking, visitor: Visitor) -> bool:
+    return booking.user_id is None or booking.user_id == visitor.user_id or visitor.is_admin
+
+
+async def _context(db: AsyncSession, view: BookingView, visitor: Visitor, form: BuyerForm) -> dict[str, Any]:
+    """Everything that bookings/show.html shows, whatever the booking has become."""
+    now = clock.now()
+    booking_id = view.booking.id or 0
+    payment = await payment_queries.latest(db, booking_id)
+    return {
+        "view": view, "booking": view.booking, "event": view.event, "venue": view.venue, "form": form, "payment": payment, "now": now,
+        "stage": _stage(view, now=now), "tickets": await ticket_queries.of_booking(db, booking_id) if view.booking.is_paid else [],
+        "refunds": await payment_queries.refunds_of_booking(db, booking_id), "sells_online": settings().sells_online,
+        "event_sells": view.event.sells(now), "codes": {kind.id: kind.code for kind in await event_queries.ticket_types(db, view.event.id or 0)},
+    }
+
+
+def _stage(view: BookingView, *, now: datetime) -> str:
+    """What the page is about now: details, paying, bank, paid, or how it ended."""
+    booking = view.booking
+    if booking.has_lapsed(now):
+        return "lapsed"
+    return {"held": "details", "paying": "paying", "processing": "bank"}.get(booking.state, booking.state)
+
+
+router = Router("/", route_handlers=[show, checkout, extend, release, deadline_file, presales])

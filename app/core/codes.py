@@ -1,0 +1,24 @@
+"""Public identifiers. Letters that look alike (I, L, O, U) are left out of everything a person reads aloud."""
+
+import secrets
+
+ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
+
+
+def secret_code() -> str:
+    """128 random bits as 22 URL-safe characters: whoever holds it may open the thing."""
+    return secrets.token_urlsafe(16)
+
+
+def short_code() -> str:
+    """Eight letters, shown as "7K2M-9QXD": for reading aloud, never a secret."""
+    letters = "".join(secrets.choice(ALPHABET) for _ in range(8))
+    return f"{letters[:4]}-{letters[4:]}"
+
+
+def random_id() -> str:
+    """A random key for rows whose id leaves the database, such as in an idempotency key.
+
+    Sequences repeat after a restore from a backup, random ids do not.
+    """
+    return secrets.token_hex(16)

@@ -1,0 +1,164 @@
+"""The database: reading sessions, writing blocks, and the law between them.
+
+Leaving a writing block keeps, raising undoes. Nothing slow happens while one is open: no network, no hashing,
+no mail, no rendering. On SQLite that would stop every other writer; anywhere a rollback cannot undo it.
+"""
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+# Before this version a bug in WAL mode could corrupt a file that several processes write.
+SQLITE_SAFE_FOR_PROCESSES = (3, 51, 3)
+
+# Serialization failure, deadlock, lock timeout: the database asks us to try once more.
+RETRYABLE = {"40001", "40P01", "55P03"}
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_is_writing: ContextVar[bool] = ContextVar("is_writing", default=False)
+
+
+class Database:
+    """Engines for one address. SQLite has one writing connection and several that cannot write."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        if self.is_sqlite:
+            self.reader = _sqlite_engine(url, writes=False, size=6)
+            self.writer = _sqlite_engine(url, writes=True, size=1)
+        else:
+            self.writer = _postgresql_engine(url)
+            # Reading takes no transaction, so that no page keeps one open while it waits for something else.
+            self.reader = self.writer.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def dispose(self) -> None:
+        await self.reader.dispose()
+        await self.writer.dispose()
+
+
+_database: Database | None = None
+
+
+def connect(url: str) -> Database:
+    """Makes the database of this process; reading() and writing() use it from now on."""
+    global _database
+    _database = Database(url)
+    return _database
+
+
+async def disconnect() -> None:
+    """Closes every connection of this process."""
+    global _database
+    if _database:
+        await _database.dispose()
+    _database = None
+
+
+def database() -> Database:
+    """The database of this process. Raises RuntimeError before connect()."""
+    if not _database:
+        raise RuntimeError("connect() comes first")
+    return _database
+
+
+@asynccontextmanager
+async def reading() -> AsyncIterator[AsyncSession]:
+    """A session that only reads; on SQLite the connection itself refuses to write."""
+    async with AsyncSession(database().reader, expire_on_commit=False) as db:
+        yield db
+
+
+@asynccontextmanager
+async def writing() -> AsyncIterator[AsyncSession]:
+    """A transaction. Leaving keeps, raising undoes; one inside another raises RuntimeError at once."""
+    outside_writing("A second writing block")
+    token = _is_writing.set(True)
+    try:
+        async with AsyncSession(database().writer, expire_on_commit=False) as tx:
+            async with tx.begin():
+                yield tx
+    finally:
+        _is_writing.reset(token)
+    for call in tx.info.get("when_kept", ()):
+        call()
+
+
+def when_kept(tx: AsyncSession, call: Callable[[], None]) -> None:
+    """Calls back once the writing block has been committed, never when it was undone."""
+    tx.info.setdefault("when_kept", []).append(call)
+
+
+def outside_writing(what: str) -> None:
+    """Raises RuntimeError when a writing block is open: call it before anything slow."""
+    if _is_writing.get():
+        raise RuntimeError(f"{what} has no place inside a writing block.")
+
+
+def retried(flow: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    """Runs a flow again, up to three times, when PostgreSQL reports a deadlock or a lock timeout.
+
+    Only for flows whose writing blocks are safe to repeat as a whole.
+    """
+
+    @wraps(flow)
+    async def again(*args: P.args, **kwargs: P.kwargs) -> R:
+        for attempt in range(3):
+            try:
+                return await flow(*args, **kwargs)
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) not in RETRYABLE:
+                    raise
+                await asyncio.sleep(random.uniform(0.01, 0.05) * 2**attempt)
+        return await flow(*args, **kwargs)
+
+    return again
+
+
+def one_process_owns_the_file() -> bool:
+    """Whether this SQLite is too old to let two processes share a file in WAL mode."""
+    return sqlite3.sqlite_version_info < SQLITE_SAFE_FOR_PROCESSES
+
+
+def _sqlite_engine(url: str, *, writes: bool, size: int) -> AsyncEngine:
+    engine = create_async_engine(url, hide_parameters=True, pool_size=size, max_overflow=0, pool_timeout=60)
+    pragmas = ["journal_mode=wal", "synchronous=full", "foreign_keys=on", "busy_timeout=10000", "trusted_schema=off"]
+    if not writes:
+        pragmas.append("query_only=on")
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        # The driver's own idea of transactions loses updates; we say BEGIN ourselves.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    if writes:
+
+        @event.listens_for(engine.sync_engine, "begin")
+        def _begin(connection: Any) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql_engine(url: str) -> AsyncEngine:
+    limits = {"lock_timeout": "3s", "statement_timeout": "5s", "idle_in_transaction_session_timeout": "10s"}
+    return create_async_engine(
+        url, hide_parameters=True, pool_size=10, max_overflow=0, pool_timeout=60, pool_pre_ping=True,
+        isolation_level="READ COMMITTED", connect_args={"server_settings": limits},
+    )

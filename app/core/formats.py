@@ -1,0 +1,83 @@
+"""How values look wherever a person reads them, on pages, in mails and in PDFs: money, dates in the event's zone, Markdown."""
+
+import json
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import nh3
+from babel.dates import format_datetime, format_skeleton
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from app.core import clock, i18n
+from app.core.money import money as money_text
+
+_markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+_TAGS = {"p", "br", "em", "strong", "s", "ul", "ol", "li", "a", "h3", "h4", "blockquote", "code", "pre", "hr", "table", "thead", "tbody", "tr", "th", "td"}
+
+
+def money(minor: int, currency: str, short: bool = False) -> str:
+    """"€37.00"; with short "€37". Zero is "Free" only where a template says so."""
+    return money_text(minor, currency, locale=i18n.locale(), short=short)
+
+
+def full_date(moment: datetime, zone: str) -> str:
+    """"Saturday 12 December 2026, 20:30" in the event's zone."""
+    return str(format_datetime(_local(moment, zone), "EEEE d MMMM y, HH:mm", locale=i18n.locale()))
+
+
+def list_date(moment: datetime, zone: str) -> str:
+    """"Sat 12 Dec, 20:30"; the year only when it is not this one."""
+    local = _local(moment, zone)
+    pattern = "EEE d MMM, HH:mm" if local.year == clock.now().year else "EEE d MMM y, HH:mm"
+    return str(format_datetime(local, pattern, locale=i18n.locale()))
+
+
+def short_date(moment: datetime, zone: str) -> str:
+    """"12 Dec 2026"."""
+    return str(format_skeleton("yMMMd", _local(moment, zone), locale=i18n.locale()))
+
+
+def clock_time(moment: datetime, zone: str) -> str:
+    """"20:30"."""
+    return str(format_datetime(_local(moment, zone), "HH:mm", locale=i18n.locale()))
+
+
+def day_number(moment: datetime, zone: str) -> str:
+    """"12"."""
+    return str(_local(moment, zone).day)
+
+
+def month_short(moment: datetime, zone: str) -> str:
+    """"Dec"."""
+    return str(format_datetime(_local(moment, zone), "MMM", locale=i18n.locale()))
+
+
+def iso(moment: datetime, zone: str = "UTC") -> str:
+    """For <time datetime> and data attributes, with the offset."""
+    return _local(moment, zone).isoformat(timespec="seconds")
+
+
+def markdown(text: str) -> Markup:
+    """A manager's or the operator's Markdown as harmless HTML: headings begin at h3, no pictures, links are nofollow."""
+    rendered = _markdown.render(text)
+    for level in (2, 1):
+        rendered = rendered.replace(f"<h{level}>", "<h3>").replace(f"</h{level}>", "</h3>")
+    return Markup(nh3.clean(rendered, tags=_TAGS, attributes={"a": {"href"}}, link_rel="nofollow noopener", url_schemes={"http", "https", "mailto"}))
+
+
+def json_ld(value: dict[str, Any]) -> Markup:
+    """JSON for a script element: nothing in it can close the element."""
+    text = json.dumps(value, ensure_ascii=False)
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def _local(moment: datetime, zone: str) -> datetime:
+    return moment.astimezone(ZoneInfo(zone))
+
+
+ALL = {
+    "money": money, "full_date": full_date, "list_date": list_date, "short_date": short_date, "clock_time": clock_time,
+    "day_number": day_number, "month_short": month_short, "iso": iso, "markdown": markdown, "json_ld": json_ld,
+}

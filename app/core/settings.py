@@ -1,0 +1,181 @@
+"""Every setting, typed, read once from the environment. A wrong one stops the start with a sentence."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import parseaddr
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+
+DEMO_SECRET_KEY = "a-demo-secret-that-everybody-knows-0123456789"
+DEMO_STRIPE_KEY = "sk_test_sandbox"
+DEMO_WEBHOOK_SECRET = "whsec_sandbox"
+
+
+class SettingsError(Exception):
+    """A sentence per wrong setting, for the person who starts the program."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Lengths of time are in seconds unless the name says otherwise."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    database_url: str = "sqlite+aiosqlite:///data/eventticket.db"
+    base_url: str = "http://127.0.0.1:8000"
+    secret_key: str = field(default="", repr=False)
+    site_name: str = "EventTicket"
+    demo: bool = False
+    stripe_api_key: str = field(default="", repr=False)
+    stripe_api_base: str = ""
+    stripe_webhook_secret: str = field(default="", repr=False)
+    smtp_url: str = field(default="", repr=False)
+    mail_from: str = "EventTicket <tickets@localhost>"
+    workers: int = 1
+    worker_inside: bool = True
+    log_format: str = "text"
+    trusted_proxies: str = ""
+    bcrypt_cost: int = 12
+    data: Path = Path("data")
+    hold_minutes: int = 15
+    extend_minutes: int = 10
+    extensions: int = 3
+    pay_minutes: int = 30
+    session_minutes: int = 35
+
+    @property
+    def https(self) -> bool:
+        """Whether the shop is reached over https, which turns on the strict cookie names and HSTS."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def sells_online(self) -> bool:
+        """Whether paid ticket types can be bought: there is a Stripe key, or the sandbox stands in."""
+        return bool(self.stripe_api_key)
+
+
+_current: Settings | None = None
+
+
+def settings() -> Settings:
+    """The settings in force. Reads the environment at the first call; raises SettingsError."""
+    global _current
+    if _current is None:
+        _current = read(os.environ)
+    return _current
+
+
+def use(chosen: Settings | None) -> None:
+    """Puts settings in force: for main, which changes some while it starts, and for tests."""
+    global _current
+    _current = chosen
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """Settings from the environment's names, all mistakes at once. Raises SettingsError."""
+    reader = _Reader(environ)
+    demo = reader.flag("DEMO", default=False)
+    port = reader.number("PORT", default=8000, least=1, most=65535)
+    host = reader.text("HOST", default="127.0.0.1")
+    base_url = reader.text("BASE_URL", default=f"http://127.0.0.1:{port}").rstrip("/")
+    stripe_base = f"http://127.0.0.1:{port}/sandbox/stripe" if demo else ""
+    found = Settings(
+        host=host,
+        port=port,
+        database_url=_async_url(reader.text("DATABASE_URL", default="sqlite+aiosqlite:///data/eventticket.db")),
+        base_url=base_url,
+        secret_key=reader.text("SECRET_KEY", default=DEMO_SECRET_KEY if demo else ""),
+        site_name=reader.text("SITE_NAME", default="EventTicket"),
+        demo=demo,
+        stripe_api_key=reader.text("STRIPE_API_KEY", default=DEMO_STRIPE_KEY if demo else ""),
+        stripe_api_base=reader.text("STRIPE_API_BASE", default=stripe_base),
+        stripe_webhook_secret=reader.text("STRIPE_WEBHOOK_SECRET", default=DEMO_WEBHOOK_SECRET if demo else ""),
+        smtp_url=reader.text("SMTP_URL", default=""),
+        mail_from=reader.text("MAIL_FROM", default="EventTicket <tickets@localhost>"),
+        workers=reader.number("WORKERS", default=1, least=1, most=64),
+        worker_inside=reader.flag("WORKER_INSIDE", default=True),
+        log_format=reader.choice("LOG_FORMAT", ("text", "json"), default="text"),
+        trusted_proxies=reader.text("TRUSTED_PROXIES", default=""),
+        bcrypt_cost=reader.number("BCRYPT_COST", default=12, least=4, most=16),
+        data=Path(reader.text("DATA_DIR", default="data")),
+        hold_minutes=reader.number("HOLD_MINUTES", default=15, least=1, most=120),
+    )
+    mistakes = reader.mistakes + _mistakes(found)
+    if mistakes:
+        raise SettingsError("\n".join(mistakes))
+    return found
+
+
+def _mistakes(found: Settings) -> list[str]:
+    """What does not go together. Production never starts with secrets that everybody knows."""
+    address = urlsplit(found.base_url)
+    live = found.stripe_api_key.startswith(("sk_live_", "rk_live_"))
+    rules = [
+        (address.scheme in ("http", "https") and bool(address.hostname), "BASE_URL is a full address such as https://tickets.example.org."),
+        ("@" in parseaddr(found.mail_from)[1], "MAIL_FROM holds an e-mail address, such as Tickets <tickets@example.org>."),
+        (found.database_url.startswith(("sqlite+aiosqlite:", "postgresql+asyncpg:")), "DATABASE_URL is a sqlite or postgresql address."),
+        (not (found.demo and found.https), "DEMO=1 does not go with an https BASE_URL: the demo's secrets are public."),
+        (not (found.demo and live), "DEMO=1 does not go with a live Stripe key: the sandbox would never charge it."),
+        (not (found.demo and found.workers > 1), "DEMO=1 needs WORKERS=1: the sandbox lives in one process."),
+        (len(found.secret_key) >= 32, "SECRET_KEY is missing or shorter than 32 characters. Make one with: openssl rand -hex 32"),
+        (found.demo or found.secret_key != DEMO_SECRET_KEY, "SECRET_KEY is the demo's, which everybody knows. Make one with: openssl rand -hex 32"),
+        (found.demo or found.https or _is_local(address.hostname), "BASE_URL begins with https:// for every address but localhost."),
+        (not found.stripe_api_key or bool(found.stripe_webhook_secret), "STRIPE_WEBHOOK_SECRET is needed beside STRIPE_API_KEY."),
+        (found.demo or found.stripe_api_key != DEMO_STRIPE_KEY, "STRIPE_API_KEY is the sandbox's and works only with DEMO=1."),
+        (not (found.sqlite and found.workers > 1), "WORKERS above 1 needs PostgreSQL: one process owns a SQLite file."),
+    ]
+    return [sentence for holds, sentence in rules if not holds]
+
+
+def _is_local(host: str | None) -> bool:
+    return host in ("127.0.0.1", "localhost", "::1")
+
+
+def _async_url(url: str) -> str:
+    """Accepts the usual spellings and names the asynchronous driver."""
+    for usual, driver in (("postgres://", "postgresql+asyncpg://"), ("postgresql://", "postgresql+asyncpg://"), ("sqlite:///", "sqlite+aiosqlite:///")):
+        if url.startswith(usual):
+            return driver + url.removeprefix(usual)
+    return url
+
+
+class _Reader:
+    """Reads names from the environment and collects the mistakes."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.mistakes: list[str] = []
+
+    def text(self, name: str, *, default: str) -> str:
+        return self.environ.get(name, "").strip() or default
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": default}
+        return self._parsed(name, lambda text: words[text.lower()], "is 1 or 0", default)
+
+    def number(self, name: str, *, default: int, least: int, most: int) -> int:
+        def parse(text: str) -> int:
+            number = int(text) if text else default
+            if not least <= number <= most:
+                raise ValueError(text)
+            return number
+
+        return self._parsed(name, parse, f"is a whole number from {least} to {most}", default)
+
+    def choice(self, name: str, words: tuple[str, ...], *, default: str) -> str:
+        return self._parsed(name, lambda text: words[words.index(text)] if text else default, f"is one of {', '.join(words)}", default)
+
+    def _parsed(self, name: str, parse: Callable[[str], T], rule: str, default: T) -> T:
+        try:
+            return parse(self.environ.get(name, "").strip())
+        except (KeyError, ValueError):
+            self.mistakes.append(f"{name} {rule}.")
+            return default

@@ -1,0 +1,45 @@
+"""The one Jinja environment, for pages, fragments and mails."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app.core import formats, i18n
+from app.core.settings import settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@cache
+def environment() -> Environment:
+    """Templates escape everything and stop at unknown names. `ui` holds the macros: a block rendered alone sees no imports."""
+    made = Environment(
+        loader=FileSystemLoader(ROOT / "templates"), autoescape=lambda name: not (name or "").endswith(".txt"), undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.i18n"],
+    )
+    made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    made.filters.update(formats.ALL)
+    made.globals.update(_=made.globals["gettext"], static=static, languages=i18n.LANGUAGES, settings=settings)
+    made.globals["ui"] = made.get_template("ui.html").module
+    return made
+
+
+def render(template: str, context: dict[str, Any]) -> str:
+    """The whole template as text."""
+    return environment().get_template(template).render(context)
+
+
+def render_block(template: str, block: str, context: dict[str, Any]) -> str:
+    """One named block of a template as text."""
+    found = environment().get_template(template)
+    return "".join(found.blocks[block](found.new_context(context)))
+
+
+@cache
+def static(path: str) -> str:
+    """The address of a static file with a mark of its content, so that it can be kept for a year."""
+    mark = hashlib.sha256((ROOT / "static" / path).read_bytes()).hexdigest()[:10]
+    return f"/static/{path}?v={mark}"

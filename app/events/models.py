@@ -1,0 +1,204 @@
+"""What is offered: events, where and of what kind they are, and the kinds of places they sell."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from app.core.codes import secret_code
+from app.core.columns import link, maybe_link, one_of, row_id
+
+STATES = ("draft", "submitted", "approved", "published", "called_off")
+
+# Which state may follow which; every action that moves an event reads this table.
+TRANSITIONS = {
+    "draft": ("submitted",),
+    "submitted": ("draft", "approved", "published"),
+    "approved": ("published", "called_off"),
+    "published": ("called_off",),
+    "called_off": (),
+}
+
+HUES = ("poppy", "amber", "lemon", "moss", "fern", "teal", "sky", "cobalt", "iris", "plum", "magenta", "rose")
+TONES = ("deep", "bright", "night")
+MOTIFS = ("keys", "laugh", "tiles", "contour", "loaf", "graph", "shadow", "track", "alps", "candle", "radio", "stars", "type")
+
+LASTS_BY_DEFAULT = timedelta(hours=3)
+
+
+class Category(SQLModel, table=True):
+    __tablename__ = "categories"
+
+    id: int | None = row_id()
+    slug: str = Field(max_length=60, unique=True)
+    name: str = Field(max_length=60)
+    position: int = 0
+
+
+class Venue(SQLModel, table=True):
+    __tablename__ = "venues"
+    __table_args__ = (UniqueConstraint("name", "city", "address"),)
+
+    id: int | None = row_id()
+    name: str = Field(max_length=120)
+    address: str = Field(default="", max_length=200)
+    city: str = Field(max_length=80, index=True)
+
+
+class Event(SQLModel, table=True):
+    """The thing on stage. Whether it is scheduled, on sale, sold out or over follows from times and stock."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        CheckConstraint(one_of("state", STATES), name="state"),
+        CheckConstraint("ends_at > starts_at", name="ends_after_start"),
+        CheckConstraint("per_buyer >= 1", name="per_buyer"),
+        Index("ix_events_shown", "state", "starts_at"),
+    )
+
+    id: int | None = row_id()
+    slug: str = Field(max_length=120, unique=True)
+    manager_id: int = link("users.id")
+    category_id: int = link("categories.id")
+    venue_id: int | None = maybe_link("venues.id")
+    title: str = Field(max_length=120)
+    summary: str = Field(default="", max_length=200)
+    description: str = Field(default="", max_length=20_000)
+    access: str = Field(default="", max_length=500)
+    # What the search looks into, folded by rules.search_text.
+    search_text: str = Field(default="", max_length=1500)
+    state: str = Field(default="draft", max_length=12)
+    wished_changes: str = Field(default="", max_length=2000)
+    called_off_reason: str = Field(default="", max_length=500)
+    starts_at: datetime = Field(index=True)
+    ends_at: datetime
+    doors_at: datetime | None = None
+    zone: str = Field(default="Europe/Rome", max_length=60)
+    currency: str = Field(default="EUR", max_length=3)
+    hue: str = Field(default="cobalt", max_length=10)
+    tone: str = Field(default="deep", max_length=10)
+    motif: str = Field(default="keys", max_length=10)
+    picture: str = Field(default="", max_length=80)
+    per_buyer: int = 6
+    presale_hours: int = 48
+    publish_at: datetime | None = None
+    created_at: datetime
+    submitted_at: datetime | None = None
+    published_at: datetime | None = Field(default=None, index=True)
+    called_off_at: datetime | None = None
+    changed_at: datetime | None = None
+
+    @property
+    def tz(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
+
+    @property
+    def is_editable(self) -> bool:
+        """A submitted event waits for the admin, a called-off one is closed."""
+        return self.state in ("draft", "approved", "published")
+
+    @property
+    def is_public(self) -> bool:
+        """Called-off events keep their page, so that whoever has the link reads what happened."""
+        return self.published_at is not None and self.state in ("published", "called_off")
+
+    @property
+    def is_called_off(self) -> bool:
+        return self.state == "called_off"
+
+    def is_over(self, now: datetime) -> bool:
+        return self.ends_at <= now
+
+    def has_started(self, now: datetime) -> bool:
+        return self.starts_at <= now
+
+    def sells(self, now: datetime) -> bool:
+        """Whether places may be held at all; each ticket type has its own window inside this."""
+        return self.state == "published" and now < self.ends_at
+
+    def may_become(self, state: str) -> bool:
+        return state in TRANSITIONS[self.state]
+
+    def presale_kept_until(self, now: datetime) -> datetime:
+        """The minute until which a pre-sale booking made now is kept: its pay-by time, or the start if that is sooner."""
+        return min(now + timedelta(hours=self.presale_hours), self.starts_at)
+
+
+class TicketType(SQLModel, table=True):
+    """A kind of place. `held`, `sold` and `presale_taken` change only by the guarded statements in bookings."""
+
+    __tablename__ = "ticket_types"
+    __table_args__ = (
+        CheckConstraint("held >= 0 AND sold >= 0 AND held + sold <= capacity", name="stock"),
+        CheckConstraint("presale_places IS NULL OR (presale_taken >= 0 AND presale_taken <= presale_places)", name="presale_stock"),
+        CheckConstraint("presale_places IS NULL OR presale_places <= capacity", name="presale_inside"),
+        CheckConstraint("price_minor >= 0", name="price"),
+        CheckConstraint("per_booking >= 1 AND per_booking <= 20", name="per_booking"),
+        CheckConstraint("sale_to > sale_from", name="window"),
+        CheckConstraint("presale_from IS NULL OR presale_from < sale_from", name="presale_window"),
+    )
+
+    id: int | None = row_id()
+    code: str = Field(default_factory=secret_code, max_length=22, unique=True)
+    event_id: int = link("events.id")
+    name: str = Field(max_length=60)
+    note: str = Field(default="", max_length=120)
+    position: int = 0
+    price_minor: int = Field(sa_type=BigInteger)
+    capacity: int
+    held: int = 0
+    sold: int = 0
+    per_booking: int = 6
+    sale_from: datetime
+    sale_to: datetime
+    presale_from: datetime | None = None
+    presale_places: int | None = None
+    presale_taken: int = 0
+    needs_code: bool = False
+
+    @property
+    def left(self) -> int:
+        return self.capacity - self.held - self.sold
+
+    @property
+    def presale_left(self) -> int:
+        """Places that the pre-sale may still take; never more than are left at all."""
+        return self.left if self.presale_places is None else min(self.left, self.presale_places - self.presale_taken)
+
+    def is_in_general_sale(self, now: datetime) -> bool:
+        return self.sale_from <= now < self.sale_to
+
+    def is_in_presale(self, now: datetime) -> bool:
+        return self.presale_from is not None and self.presale_from <= now < self.sale_from
+
+    def is_on_sale(self, now: datetime) -> bool:
+        return self.is_in_general_sale(now) or self.is_in_presale(now)
+
+    def left_now(self, now: datetime) -> int:
+        """Places that a buyer may hold in the phase that is open now; 0 when none is."""
+        if self.is_in_general_sale(now):
+            return self.left
+        return self.presale_left if self.is_in_presale(now) else 0
+
+    def opens_next(self, now: datetime) -> datetime | None:
+        """When the next phase opens, if one is still ahead."""
+        ahead = [moment for moment in (self.presale_from, self.sale_from) if moment and moment > now]
+        return min(ahead) if ahead else None
+
+
+class Favourite(SQLModel, table=True):
+    """A category or an event that a user marked; exactly one of the two is set."""
+
+    __tablename__ = "favourites"
+    __table_args__ = (
+        UniqueConstraint("user_id", "category_id"),
+        UniqueConstraint("user_id", "event_id"),
+        CheckConstraint("(category_id IS NULL) <> (event_id IS NULL)", name="one_thing"),
+    )
+
+    id: int | None = row_id()
+    user_id: int = link("users.id")
+    category_id: int | None = maybe_link("categories.id")
+    event_id: int | None = maybe_link("events.id")
+    created_at: datetime

@@ -1,0 +1,194 @@
+"""The manager's desk: what their events sell, what waits for them, and what they do to an event."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from litestar import Request, Response, Router, get, post
+from litestar.params import FromPath
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.accounts.models import Visitor
+from app.bookings import actions as booking_actions
+from app.bookings import queries as booking_queries
+from app.core import clock
+from app.core.db import writing
+from app.core.errors import Refused
+from app.core.i18n import gettext as _
+from app.core.i18n import lazy
+from app.events import actions, pictures, queries, rules
+from app.events.models import Event
+from app.web.forms import BaseForm, read, text
+from app.web.page import page, see_other
+from app.web.visitor import Db, Who, manager
+
+log = structlog.get_logger()
+
+NEXT_EVENTS = 6
+
+
+@dataclass(frozen=True)
+class Todo:
+    """Something that waits for the manager."""
+
+    icon: str
+    title: str
+    note: str
+    href: str
+    action: str
+
+
+class CallOffForm(BaseForm):
+    reason = text(lazy("Reason"), most=500, missing=lazy("Say why, in words that buyers will read"))
+
+
+@get("/manager")
+async def overview(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
+    now = clock.now()
+    proposals = await queries.proposals(db, manager_id=visitor.user_id)
+    selling = [found for found in proposals if found.event.sells(now)]
+    context: dict[str, Any] = {
+        "has_events": bool(proposals),
+        "sold": sum(found.sold for found in proposals),
+        "held": sum(found.held for found in selling),
+        "places_left": sum(found.capacity - found.held - found.sold for found in selling),
+        "revenue": await _revenue(db, proposals),
+        "todo": _todo(proposals),
+        "selling": selling[:NEXT_EVENTS],
+        "count": len(proposals),
+    }
+    return page(request, "manager/overview.html", now=now, **context)
+
+
+@get("/manager/events")
+async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
+    everyone = visitor.is_admin and request.query_params.get("all") == "1"
+    if everyone:
+        log.info("an admin opened every manager's events", admin=visitor.user_id)
+    proposals = await queries.proposals(db, manager_id=None if everyone else visitor.user_id)
+    return page(request, "manager/index.html", proposals=proposals[::-1], everyone=everyone, now=clock.now())
+
+
+@get("/manager/events/{slug:str}")
+async def show(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[str]:
+    event = await _event(db, slug, visitor)
+    return await _show_page(request, db, event)
+
+
+@post("/manager/events/{slug:str}/submit")
+async def submit(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[Any]:
+    try:
+        async with writing() as tx:
+            event = await queries.event_of(tx, slug, visitor)
+            await actions.submit(tx, event, by=visitor.user_id or 0, now=clock.now())
+    except Refused as refused:
+        return await _show_page(request, db, await _event(db, slug, visitor), refused=refused.sentence)
+    return see_other(request, f"/manager/events/{slug}", flash=_("Sent. An admin looks at it before it is published."))
+
+
+@post("/manager/events/{slug:str}/delete")
+async def delete(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[Any]:
+    async with writing() as tx:
+        event = await queries.event_of(tx, slug, visitor)
+        for kind in await queries.ticket_types(tx, event.id):
+            await booking_actions.set_access_code(tx, kind.id or 0, "")
+        await actions.delete_draft(tx, event, by=visitor.user_id or 0)
+    if event.picture and not await queries.is_picture_used(db, event.picture):
+        pictures.remove(event.picture)
+    return see_other(request, "/manager/events", flash=_("The draft is gone."))
+
+
+@get("/manager/events/{slug:str}/call-off")
+async def call_off(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[str]:
+    event = await _event(db, slug, visitor)
+    return await _call_off_page(request, db, event, CallOffForm())
+
+
+@post("/manager/events/{slug:str}/call-off")
+async def called_off(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[Any]:
+    event = await _event(db, slug, visitor)
+    form = await read(CallOffForm, request)
+    if form.rejected:
+        return await _call_off_page(request, db, event, form)
+    async with writing() as tx:
+        event = await queries.event_of(tx, slug, visitor)
+        await actions.call_off(tx, event, reason=form.reason.data, by=visitor.user_id or 0, now=clock.now())
+    return see_other(
+        request, f"/manager/events/{slug}", flash=_("The event is called off. Everybody who paid gets the full price back.")
+    )
+
+
+async def _event(db: AsyncSession, slug: str, visitor: Visitor) -> Event:
+    """The event of this manager. An admin may look at everybody's, and the log keeps that."""
+    event = await queries.event_of(db, slug, visitor)
+    if event.manager_id != visitor.user_id:
+        log.info("an admin opened a manager's event", admin=visitor.user_id, event_id=event.id)
+    return event
+
+
+async def _show_page(request: Request[Any, Any, Any], db: AsyncSession, event: Event, *, refused: str = "") -> Response[str]:
+    now = clock.now()
+    types, venue = await queries.ticket_types(db, event.id), await queries.venue(db, event)
+    bookings = await booking_queries.live_of_event(db, event.id or 0)
+    context: dict[str, Any] = {
+        "event": event,
+        "types": types,
+        "venue": venue,
+        "category": await queries.category(db, event),
+        "now": now,
+        "refused": refused,
+        "missing": rules.missing(event, venue, types, now=now) if event.state == "draft" else [],
+        "codes": await booking_queries.access_codes(db, event.id or 0),
+        "word": rules.state_word(event, types, now=now),
+        "sold": sum(kind.sold for kind in types),
+        "held": sum(kind.held for kind in types),
+        "capacity": sum(kind.capacity for kind in types),
+        "revenue_minor": sum(booking.total_minor for booking in bookings if booking.is_paid),
+        "in_checkout": sum(not booking.is_paid for booking in bookings),
+    }
+    return page(request, "manager/show.html", status=409 if refused else 200, **context)
+
+
+async def _call_off_page(request: Request[Any, Any, Any], db: AsyncSession, event: Event, form: CallOffForm) -> Response[str]:
+    if not event.may_become("called_off") or event.is_over(clock.now()):
+        raise Refused(_("This event cannot be called off."))
+    bookings = await booking_queries.live_of_event(db, event.id or 0)
+    paid = [booking for booking in bookings if booking.is_paid]
+    numbers: dict[str, Any] = {
+        "paid": len(paid),
+        "back_minor": sum(booking.total_minor for booking in paid),
+        "unpaid": len(bookings) - len(paid),
+    }
+    return page(request, "manager/call_off.html", status=form.status, event=event, form=form, **numbers)
+
+
+async def _revenue(db: AsyncSession, proposals: Sequence[queries.Proposal]) -> list[tuple[int, str]]:
+    """What buyers paid for these events: (minor units, currency), one for each currency."""
+    sums: Counter[str] = Counter()
+    for found in proposals:
+        if found.sold:
+            bookings = await booking_queries.live_of_event(db, found.event.id or 0)
+            sums[found.event.currency] += sum(booking.total_minor for booking in bookings if booking.is_paid)
+    return [(minor, currency) for currency, minor in sorted(sums.items())]
+
+
+def _todo(proposals: Sequence[queries.Proposal]) -> list[Todo]:
+    """Returned events first, then drafts, then what waits for an admin."""
+    returned = [found.event for found in proposals if found.event.state == "draft" and found.event.wished_changes]
+    drafts = [found.event for found in proposals if found.event.state == "draft" and not found.event.wished_changes]
+    waiting = [found.event for found in proposals if found.event.state == "submitted"]
+    changes, unsent, at_admin = (
+        _("An admin asks for changes."),
+        _("A draft that nobody else sees yet."),
+        _("An admin looks at it."),
+    )
+    return [
+        *(Todo("warn", event.title, changes, f"/manager/events/{event.slug}", _("Read")) for event in returned),
+        *(Todo("edit", event.title, unsent, f"/manager/events/{event.slug}/edit", _("Go on")) for event in drafts),
+        *(Todo("clock", event.title, at_admin, f"/manager/events/{event.slug}", _("Open")) for event in waiting),
+    ]
+
+
+router = Router("/", guards=[manager], route_handlers=[overview, index, show, submit, delete, call_off, called_off])

@@ -1,0 +1,379 @@
+"""Questions about events. What is not public is found through who may see it."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import String, and_, exists, func, literal, or_, union_all
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.accounts.models import User, Visitor
+from app.core.errors import NotFound
+from app.core.i18n import gettext as _
+from app.core.money import CURRENCIES, exponent
+from app.events import rules
+from app.events.models import Category, Event, Favourite, TicketType, Venue
+
+PER_PAGE = 12
+
+# SQLModel's select() takes four columns; lists need more.
+columns: Any = sqlalchemy.select
+
+DEFAULT_ZONE = "Europe/Rome"
+
+
+# What a card takes from the event as it is; the long description stays in the database.
+_SHOWN = ("id", "slug", "title", "summary", "hue", "tone", "motif", "picture", "starts_at", "zone", "currency")
+SHOWN = tuple(getattr(Event, name) for name in _SHOWN)
+
+
+@dataclass(frozen=True)
+class EventCard:
+    """An event as lists show it. `from_minor` is the cheapest type's price, None without types."""
+
+    id: int
+    slug: str
+    title: str
+    summary: str
+    hue: str
+    tone: str
+    motif: str
+    picture: str
+    starts_at: datetime
+    zone: str
+    venue_name: str
+    city: str
+    from_minor: int | None
+    currency: str
+    badge: rules.Badge | None
+    category_name: str
+    is_favourite: bool
+    is_buyable: bool
+
+
+@dataclass(frozen=True)
+class Results:
+    """One page of cards, and how many events there are on all pages."""
+
+    cards: Sequence[EventCard]
+    total: int
+    page: int
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.total // PER_PAGE))
+
+    @property
+    def more(self) -> int:
+        """How many the next page adds."""
+        return max(0, min(PER_PAGE, self.total - self.page * PER_PAGE))
+
+    @property
+    def first(self) -> int:
+        return (self.page - 1) * PER_PAGE + 1
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.cards) - 1
+
+
+@dataclass(frozen=True)
+class Facets:
+    """What can be filtered by among the upcoming events. `zone` is where most of them take place."""
+
+    categories: Sequence[Category]
+    cities: Sequence[str]
+    currencies: Sequence[str]
+    zone: str
+
+    @property
+    def twenty_minor(self) -> int | None:
+        """Twenty in the one currency there is; None while there are several."""
+        return 20 * 10 ** exponent(self.currencies[0]) if len(self.currencies) == 1 else None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An event on its manager's or the admin's desk, with its stock over all ticket types."""
+
+    event: Event
+    manager: User
+    category: str
+    venue_name: str
+    city: str
+    capacity: int
+    held: int
+    sold: int
+
+    def word(self, now: datetime) -> str:
+        """Where it stands, as a word that ui.state knows."""
+        is_sold_out = 0 < self.capacity == self.sold and not self.event.is_over(now) and self.event.state == "published"
+        return "sold_out" if is_sold_out else rules.state_word(self.event, (), now=now)
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Whose hearts a list shows: a user's rows, or the slugs in a client's cookie."""
+
+    user_id: int | None = None
+    slugs: frozenset[str] = frozenset()
+
+
+NOBODY = Watcher()
+
+
+async def by_slug(db: AsyncSession, slug: str) -> Event | None:
+    """The event in whatever state. Pages for the public use public_event."""
+    return (await db.exec(select(Event).where(Event.slug == slug))).first()
+
+
+async def by_id(db: AsyncSession, event_id: int) -> Event | None:
+    return await db.get(Event, event_id)
+
+
+async def public_event(db: AsyncSession, slug: str) -> Event | None:
+    """The event when everybody may see it; called-off ones keep their page."""
+    event = await by_slug(db, slug)
+    return event if event and event.is_public else None
+
+
+async def event_of(db: AsyncSession, slug: str, visitor: Visitor) -> Event:
+    """The event on the desk of its manager or of an admin. Raises NotFound for everybody else."""
+    event = await by_slug(db, slug)
+    if not event or not (visitor.is_admin or (visitor.is_manager and event.manager_id == visitor.user_id)):
+        raise NotFound(_("There is no such event among yours."))
+    return event
+
+
+async def ticket_types(db: AsyncSession, event_id: int | None) -> list[TicketType]:
+    """The ticket types in the order the manager gave them."""
+    of_event = select(TicketType).where(TicketType.event_id == event_id)
+    return list((await db.exec(of_event.order_by(col(TicketType.position), col(TicketType.id)))).all())
+
+
+async def venue(db: AsyncSession, event: Event) -> Venue | None:
+    """Where it takes place; a draft may not know yet."""
+    return await db.get(Venue, event.venue_id) if event.venue_id else None
+
+
+async def category(db: AsyncSession, event: Event) -> Category:
+    return (await db.exec(select(Category).where(Category.id == event.category_id))).one()
+
+
+async def categories(db: AsyncSession) -> list[Category]:
+    return list((await db.exec(select(Category).order_by(col(Category.position), col(Category.name)))).all())
+
+
+async def category_by_slug(db: AsyncSession, slug: str) -> Category | None:
+    return (await db.exec(select(Category).where(Category.slug == slug))).first()
+
+
+async def slugs_like(db: AsyncSession, slug: str) -> set[str]:
+    """The slugs that begin with this one, among which a new one must be free."""
+    return set((await db.exec(select(Event.slug).where(col(Event.slug).startswith(slug, autoescape=True)))).all())
+
+
+async def is_picture_used(db: AsyncSession, picture: str) -> bool:
+    """Whether some event still shows the uploaded picture."""
+    return (await db.exec(select(Event.id).where(Event.picture == picture).limit(1))).first() is not None
+
+
+# ---------- lists for everybody ----------
+
+
+async def upcoming_cards(
+    db: AsyncSession, now: datetime, *, watcher: Watcher = NOBODY, city: str = "", most: int = 25
+) -> list[EventCard]:
+    """The next events, the soonest first. Two queries."""
+    statement = _cards(watcher, *_upcoming(now), *([Venue.city == city] if city else []))
+    rows = await _rows(db, statement.order_by(Event.starts_at, Event.id).limit(most))
+    return await _with_types(db, rows, watcher, now=now)
+
+
+async def search(
+    db: AsyncSession, wanted: rules.Search, *, now: datetime, zone: str = DEFAULT_ZONE, watcher: Watcher = NOBODY
+) -> Results:
+    """One page of the upcoming events that match; beyond the last page the first. Two queries."""
+    statement = _cards(watcher, *_upcoming(now), *_matching(wanted, zone=zone, now=now)).add_columns(func.count().over())
+    page = statement.order_by(Event.starts_at, Event.id).limit(PER_PAGE)
+    rows = await _rows(db, page.offset((wanted.page - 1) * PER_PAGE))
+    present = wanted.page
+    if not rows and present > 1:
+        rows, present = await _rows(db, page), 1
+    return Results(await _with_types(db, rows, watcher, now=now), rows[0][-1] if rows else 0, present)
+
+
+async def similar(db: AsyncSession, event: Event, now: datetime, *, watcher: Watcher = NOBODY, most: int = 4) -> list[EventCard]:
+    """Upcoming events of the same category, the soonest first."""
+    same = _cards(watcher, *_upcoming(now), Event.category_id == event.category_id, Event.id != event.id)
+    rows = await _rows(db, same.order_by(Event.starts_at, Event.id).limit(most))
+    return await _with_types(db, rows, watcher, now=now)
+
+
+async def facets(db: AsyncSession, now: datetime) -> Facets:
+    """Categories, cities, currencies and the usual zone, in one query."""
+    of_categories = columns(literal("category", String), Category.slug, Category.name, Category.id, Category.position)
+    both = Event.currency + " " + Event.zone
+    places = columns(literal("place", String), func.coalesce(Venue.city, ""), both, literal(0), func.count()).select_from(Event)
+    of_events = places.outerjoin(Venue, col(Venue.id) == Event.venue_id).where(*_upcoming(now))
+    rows = await _rows(db, union_all(of_categories, of_events.group_by(Venue.city, Event.currency, Event.zone)))
+    kinds = [
+        Category(id=key, slug=slug, name=name, position=order) for what, slug, name, key, order in rows if what == "category"
+    ]
+    found = [(city, *both.split(" ", 1), count) for what, city, both, _id, count in rows if what == "place"]
+    zones: Counter[str] = Counter()
+    for _city, _currency, zone, count in found:
+        zones[zone] += count
+    return Facets(
+        categories=sorted(kinds, key=lambda kind: (kind.position, kind.name)),
+        cities=sorted({city for city, *_rest in found if city}),
+        currencies=sorted({currency for _city, currency, *_rest in found}),
+        zone=zones.most_common(1)[0][0] if zones else DEFAULT_ZONE,
+    )
+
+
+# ---------- favourites ----------
+
+
+async def favourite_categories(db: AsyncSession, user_id: int | None) -> set[int]:
+    """Ids of the categories that the user marked."""
+    marked = select(Favourite.category_id).where(Favourite.user_id == user_id, col(Favourite.category_id).is_not(None))
+    return {found for found in (await db.exec(marked)).all() if found}
+
+
+async def favourite_events(db: AsyncSession, user_id: int | None) -> set[int]:
+    """Ids of the events that the user marked."""
+    marked = select(Favourite.event_id).where(Favourite.user_id == user_id, col(Favourite.event_id).is_not(None))
+    return {found for found in (await db.exec(marked)).all() if found}
+
+
+async def favourite_cards(db: AsyncSession, user_id: int | None, now: datetime) -> list[EventCard]:
+    """The events that the user marked and that are not over, also those that were called off."""
+    watcher = Watcher(user_id)
+    marked = exists().where(col(Favourite.event_id) == Event.id, col(Favourite.user_id) == user_id)
+    shown = and_(col(Event.state).in_(("published", "called_off")), col(Event.published_at).is_not(None))
+    rows = await _rows(db, _cards(watcher, shown, Event.ends_at > now, marked).order_by(Event.starts_at, Event.id))
+    return await _with_types(db, rows, watcher, now=now)
+
+
+async def followers(db: AsyncSession, category_id: int, event_id: int) -> list[User]:
+    """Everybody with the category or the event as a favourite, each once, without closed accounts."""
+    marked = or_(col(Favourite.category_id) == category_id, col(Favourite.event_id) == event_id)
+    of_those = select(User).where(exists().where(col(Favourite.user_id) == User.id, marked), col(User.disabled_at).is_(None))
+    return list((await db.exec(of_those.order_by(col(User.id)))).all())
+
+
+# ---------- desks ----------
+
+
+async def proposals(db: AsyncSession, *, manager_id: int | None = None, states: Sequence[str] = ()) -> list[Proposal]:
+    """Events with their stock: of one manager or of all, in some states or in all.
+
+    The soonest first; when only submitted ones are wanted they are a queue, and who waits longest comes first.
+    """
+    counters = {"capacity": col(TicketType.capacity), "held": col(TicketType.held), "sold": col(TicketType.sold)}
+    stock = columns(TicketType.event_id, *(func.sum(counter).label(name) for name, counter in counters.items()))
+    summed = stock.group_by(TicketType.event_id).subquery()
+    numbers = [func.coalesce(summed.c[name], 0) for name in counters]
+    statement = columns(Event, User, Category.name, func.coalesce(Venue.name, ""), func.coalesce(Venue.city, ""), *numbers)
+    statement = statement.join(User, col(User.id) == Event.manager_id).join(Category, col(Category.id) == Event.category_id)
+    statement = statement.outerjoin(Venue, col(Venue.id) == Event.venue_id).outerjoin(summed, summed.c.event_id == Event.id)
+    if manager_id is not None:
+        statement = statement.where(Event.manager_id == manager_id)
+    if states:
+        statement = statement.where(col(Event.state).in_(states))
+    order = Event.submitted_at if tuple(states) == ("submitted",) else Event.starts_at
+    return [Proposal(*row) for row in await _rows(db, statement.order_by(order, Event.id))]
+
+
+async def state_counts(db: AsyncSession) -> dict[str, int]:
+    """How many events stand in each state, of all managers."""
+    return dict((await db.exec(select(Event.state, func.count()).group_by(Event.state))).all())
+
+
+async def due_for_publishing(db: AsyncSession, *, now: datetime) -> list[int]:
+    """Ids of approved events whose publish_at has come."""
+    due = select(Event.id).where(Event.state == "approved", or_(col(Event.publish_at).is_(None), col(Event.publish_at) <= now))
+    return [found for found in (await db.exec(due.order_by(col(Event.publish_at)))).all() if found]
+
+
+# ---------- parts ----------
+
+
+async def _rows(db: AsyncSession, statement: Any) -> list[Any]:
+    return list((await db.exec(statement)).all())
+
+
+def _upcoming(now: datetime) -> tuple[Any, ...]:
+    return Event.state == "published", Event.ends_at > now
+
+
+def _cards(watcher: Watcher, *conditions: Any) -> Any:
+    marked: Any = literal(False)
+    if watcher.user_id is not None:
+        marked = exists().where(col(Favourite.event_id) == Event.id, col(Favourite.user_id) == watcher.user_id)
+    place = func.coalesce(Venue.name, "").label("venue_name"), func.coalesce(Venue.city, "").label("city")
+    wanted = columns(*SHOWN, Event.state, *place, col(Category.name).label("category_name"), marked.label("is_marked"))
+    joined = wanted.join(Category, col(Category.id) == Event.category_id).outerjoin(Venue, col(Venue.id) == Event.venue_id)
+    return joined.where(*conditions)
+
+
+async def _with_types(db: AsyncSession, rows: Sequence[Any], watcher: Watcher, *, now: datetime) -> list[EventCard]:
+    """Cards for the rows, with price and badge from their ticket types."""
+    if not rows:
+        return []
+    of_all = select(TicketType).where(col(TicketType.event_id).in_([row.id for row in rows]))
+    types: dict[int, list[TicketType]] = {}
+    for ticket_type in (await db.exec(of_all)).all():
+        types.setdefault(ticket_type.event_id, []).append(ticket_type)
+    return [_card(row, types.get(row.id, []), watcher, now=now) for row in rows]
+
+
+def _card(row: Any, types: Sequence[TicketType], watcher: Watcher, *, now: datetime) -> EventCard:
+    called_off = row.state == "called_off"
+    shown = {column.key: getattr(row, column.key) for column in SHOWN}
+    return EventCard(
+        **shown,
+        venue_name=row.venue_name,
+        city=row.city,
+        category_name=row.category_name,
+        from_minor=min((t.price_minor for t in types), default=None),
+        badge=rules.badge(types, called_off=called_off, zone=row.zone, now=now),
+        is_favourite=bool(row.is_marked) or row.slug in watcher.slugs,
+        is_buyable=not called_off and any(t.left_now(now) > 0 for t in types),
+    )
+
+
+def _matching(wanted: rules.Search, *, zone: str, now: datetime) -> Iterable[Any]:
+    """Conditions for the filters that are set."""
+    for word in wanted.words:
+        yield col(Event.search_text).contains(word, autoescape=True)
+    if wanted.category:
+        yield Category.slug == wanted.category
+    if wanted.city:
+        yield Venue.city == wanted.city
+    if wanted.price:
+        yield exists().where(col(TicketType.event_id) == Event.id, _priced(wanted.price))
+    start, end = _span(wanted, zone=zone, now=now)
+    if start:
+        yield Event.starts_at >= start
+    if end:
+        yield Event.starts_at < end
+
+
+def _span(wanted: rules.Search, *, zone: str, now: datetime) -> tuple[datetime | None, datetime | None]:
+    if wanted.when:
+        return rules.window(wanted.when, zone=zone, now=now)
+    return rules.between(wanted.since, wanted.until, zone=zone)
+
+
+def _priced(price: str) -> Any:
+    """Free, or under twenty of whatever the event's currency is."""
+    if price == "free":
+        return TicketType.price_minor == 0
+    twenty = {currency: 20 * 10 ** exponent(currency) for currency in CURRENCIES}
+    return or_(*(and_(col(Event.currency) == currency, col(TicketType.price_minor) < most) for currency, most in twenty.items()))

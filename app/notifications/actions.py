@@ -1,0 +1,173 @@
+"""Telling people, what they have read, and what they want to be told. Mails are rows here; flows.py sends them."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, text, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import activity as activities
+from app.core import clock
+from app.core.activity import Activity
+from app.notifications import queries, recipients, rules
+from app.notifications.models import OPTIONAL_TOPICS, Delivery, Notification
+from app.notifications.recipients import Reader
+from app.notifications.rules import KINDS
+
+Finder = Callable[[AsyncSession, Activity], Awaitable[list[Reader]]]
+
+# What happened -> what is told, and to whom. Where one person would be told twice about one activity, the first line wins.
+TOLD: dict[str, tuple[tuple[str, Finder], ...]] = {
+    "account.registered": (("verify", recipients.link_address),),
+    "account.exists": (("account_exists", recipients.user),),
+    "account.reset_asked": (("password_reset", recipients.link_address),),
+    "account.password_changed": (("password_changed", recipients.user),),
+    "account.email_asked": (("email_change", recipients.link_address), ("email_change_asked", recipients.present_address)),
+    "manager.invited": (("invitation", recipients.link_address),),
+    "manager.promoted": (("promoted", recipients.user),),
+    "manager.suspended": (("suspended", recipients.user),),
+    "manager.reinstated": (("reinstated", recipients.user),),
+    "event.submitted": (("event_submitted", recipients.admins_of_event),),
+    "event.returned": (("event_returned", recipients.manager),),
+    "event.approved": (("event_approved", recipients.manager_who_waits),),
+    "event.published": (("event_published", recipients.manager), ("new_event", recipients.followers)),
+    "event.revised": (("event_changed", recipients.buyers_of_changed),),
+    "event.called_off": (("event_called_off", recipients.buyers_of_called_off),),
+    "booking.held": (("presale_held", recipients.buyer_of_presale),),
+    "booking.paid": (("booking_paid", recipients.buyer),),
+    "booking.released": (("booking_released", recipients.buyer_of_ended_hold),),
+    "booking.expired": (("booking_lapsed", recipients.buyer_of_ended_hold),),
+    "booking.lapses_soon": (("presale_lapses_soon", recipients.buyer),),
+    "booking.day_before": (("day_before", recipients.buyer),),
+    "refund.succeeded": (("booking_refunded", recipients.buyer_of_refund),),
+    "refund.failed": (("refund_failed", recipients.admins_of_refund),),
+}
+
+_SET_PREFERENCE = text(
+    "INSERT INTO preferences (recipient, topic, wanted) VALUES (:recipient, :topic, :wanted) "
+    "ON CONFLICT (recipient, topic) DO UPDATE SET wanted = excluded.wanted"
+)
+
+
+async def tell(tx: AsyncSession, activity: Activity) -> None:
+    """The reaction to everything in TOLD: a notification per reader, and a mail unless the reader switched that topic off.
+
+    Running it twice tells nobody twice.
+    """
+    told = set(await queries.told(tx, activity.id or 0))
+    for kind, find in TOLD.get(activity.kind, ()):
+        readers = [reader for reader in await find(tx, activity) if reader.recipient not in told]
+        told.update(reader.recipient for reader in readers)
+        await _write_down(tx, activity, kind, readers)
+
+
+async def _write_down(tx: AsyncSession, activity: Activity, kind: str, readers: list[Reader]) -> None:
+    if not readers:
+        return
+    now = clock.now()
+    notifications = [
+        {
+            "activity_id": activity.id,
+            "kind": kind,
+            "recipient": reader.recipient,
+            "user_id": reader.user_id,
+            "email": reader.email,
+            "language": reader.language,
+            "facts": rules.stored(reader.facts),
+            "in_panel": KINDS[kind].in_panel and reader.user_id is not None,
+            "created_at": now,
+        }
+        for reader in readers
+    ]
+    # Thousands may follow a category, so these are plain rows and not objects of the session.
+    await tx.exec(insert(Notification), params=notifications)
+    if KINDS[kind].is_mailed:
+        wanted = await queries.wanted_by_mail(tx, activity.id or 0, kind)
+        queued = {"channel": "email", "state": "queued", "attempts": 0, "error": "", "created_at": now, "next_try_at": now}
+        if wanted:
+            await tx.exec(insert(Delivery), params=[queued | {"notification_id": found} for found in wanted])
+
+
+async def mark_read(tx: AsyncSession, user_id: int, notification_id: int) -> bool:
+    """Whether the user has such a line in the panel; it counts as read from now on."""
+    own = (col(Notification.id) == notification_id, col(Notification.user_id) == user_id, col(Notification.in_panel).is_(True))
+    await tx.exec(
+        update(Notification)
+        .where(*own, col(Notification.read_at).is_(None))
+        .values(read_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+    return (await tx.exec(select(Notification.id).where(*own))).first() is not None
+
+
+async def mark_all_read(tx: AsyncSession, user_id: int) -> None:
+    await tx.exec(
+        update(Notification)
+        .where(col(Notification.user_id) == user_id, col(Notification.in_panel).is_(True), col(Notification.read_at).is_(None))
+        .values(read_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def set_preferences(tx: AsyncSession, recipient: str, wanted: dict[str, bool], *, by: int | None) -> None:
+    """Which optional topics the recipient is mailed about, such as {"reminders": False}."""
+    for topic in OPTIONAL_TOPICS:
+        if topic in wanted:
+            values = {"recipient": recipient, "topic": topic, "wanted": wanted[topic]}
+            await (await tx.connection()).execute(_SET_PREFERENCE, values)
+    # The address of someone without an account is personal, so the row names only the topics.
+    about = recipient if recipient.startswith("user:") else "preferences:mail"
+    await activities.record(tx, "preferences.changed", about=about, by=by, topics=sorted(wanted))
+
+
+async def unsubscribe(tx: AsyncSession, recipient: str, topic: str) -> None:
+    """No more mails about the topic; the panel still has them."""
+    await set_preferences(tx, recipient, {topic: False}, by=None)
+
+
+async def claim(tx: AsyncSession, delivery_id: int, *, now: datetime) -> bool:
+    """Whether this caller sends the delivery now. Until it reports back nobody else does, for two minutes."""
+    claimed = await tx.exec(
+        update(Delivery)
+        .where(col(Delivery.id) == delivery_id, col(Delivery.state) == "queued", col(Delivery.next_try_at) <= now)
+        .values(attempts=Delivery.attempts + 1, next_try_at=now + rules.CLAIMED_FOR)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(claimed.rowcount == 1)
+
+
+async def note_sent(tx: AsyncSession, delivery_id: int, *, now: datetime) -> None:
+    await _move(tx, delivery_id, {"state": "sent", "sent_at": now, "error": ""})
+
+
+async def note_failure(tx: AsyncSession, delivery_id: int, *, error: str, now: datetime) -> None:
+    """The delivery is tried again after a growing pause; after a day it has failed and stands on the admin's desk."""
+    delivery = await tx.get_one(Delivery, delivery_id)
+    if now >= delivery.created_at + rules.GIVEN_UP_AFTER:
+        await _move(tx, delivery_id, {"state": "failed", "error": error[:500]})
+        await activities.record(tx, "delivery.failed", about=f"delivery:{delivery_id}", by=None)
+    else:
+        await _move(tx, delivery_id, {"next_try_at": now + rules.pause(delivery.attempts), "error": error[:500]})
+
+
+async def _move(tx: AsyncSession, delivery_id: int, values: dict[str, Any]) -> None:
+    queued = update(Delivery).where(col(Delivery.id) == delivery_id, col(Delivery.state) == "queued")
+    await tx.exec(queued.values(**values).execution_options(synchronize_session=False))
+
+
+async def remind_of_events(tx: AsyncSession, *, now: datetime, most: int) -> int:
+    """Records booking.day_before for up to `most` paid bookings, each once; gives how many."""
+    ids = await queries.unreminded_of_event(tx, now=now, most=most)
+    for booking_id in ids:
+        await activities.record(tx, "booking.day_before", about=f"booking:{booking_id}", by=None)
+    return len(ids)
+
+
+async def remind_of_lapses(tx: AsyncSession, *, now: datetime, most: int) -> int:
+    """Records booking.lapses_soon for up to `most` pre-sale bookings, each once; gives how many."""
+    ids = await queries.unreminded_of_lapse(tx, now=now, most=most)
+    for booking_id in ids:
+        await activities.record(tx, "booking.lapses_soon", about=f"booking:{booking_id}", by=None)
+    return len(ids)

@@ -1,0 +1,83 @@
+"""A notification as a mail: a subject that states the fact, plain text, HTML, and the files that go with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from urllib.parse import urlsplit
+
+from app.core import i18n
+from app.core.settings import settings
+from app.core.templates import render
+from app.notifications import rules
+from app.notifications.models import Delivery, Notification
+from app.notifications.rules import KINDS
+from app.tickets.inks import ink
+from app.tickets.queries import TicketView
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file of a mail; `media_type` such as "application/pdf"."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+def compose(
+    delivery: Delivery, notification: Notification, files: Sequence[Attachment], tickets: Sequence[TicketView], *, now: datetime
+) -> EmailMessage:
+    """The whole mail, in its reader's language; `tickets` are linked one by one, for handing them on.
+
+    A second attempt carries the same Message-ID, so that no mailbox shows it twice.
+    """
+    unsubscribe_url = _unsubscribe_url(notification)
+    message = EmailMessage()
+    message["From"] = settings().mail_from
+    message["To"] = Address(addr_spec=notification.email)
+    message["Date"] = now
+    message["Message-ID"] = _message_id(delivery)
+    message["Auto-Submitted"] = "auto-generated"
+    if unsubscribe_url:
+        message["List-Unsubscribe"] = f"<{unsubscribe_url}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    with i18n.speaking(notification.language):
+        subject, text, html = _rendered(notification, tickets, unsubscribe_url)
+    message["Subject"] = subject
+    message.set_content(text)
+    message.add_alternative(html, subtype="html")
+    for file in files:
+        main, _slash, sub = file.media_type.partition("/")
+        message.add_attachment(file.content, maintype=main, subtype=sub, filename=file.name)
+    return message
+
+
+def _rendered(notification: Notification, tickets: Sequence[TicketView], unsubscribe_url: str) -> tuple[str, str, str]:
+    facts = rules.revived(notification.facts)
+    leads_to = rules.path(notification.kind, facts, token=rules.link_token(facts))
+    context = facts | {
+        "lang": i18n.language(),
+        "site_name": settings().site_name,
+        "base_url": settings().base_url,
+        "url": settings().base_url + leads_to,
+        "ink": ink(facts.get("hue", "")),
+        "unsubscribe_url": unsubscribe_url,
+        "tickets": [(view.line.name, f"{settings().base_url}/tickets/{view.ticket.code}") for view in tickets],
+    }
+    folder = f"email/{notification.kind}"
+    # A title may hold anything, but a header is one line.
+    subject = " ".join(render(f"{folder}/subject.txt", context).split())
+    text = render(f"{folder}/body.txt", context).strip() + "\n"
+    return subject, text, render(f"{folder}/body.html", context | {"subject": subject})
+
+
+def _message_id(delivery: Delivery) -> str:
+    # Ids repeat after a restore from a backup, so the moment is part of it.
+    return f"<delivery-{delivery.id}-{int(delivery.created_at.timestamp())}@{urlsplit(settings().base_url).hostname}>"
+
+
+def _unsubscribe_url(notification: Notification) -> str:
+    topic = KINDS[notification.kind].topic
+    return f"{settings().base_url}/unsubscribe/{rules.unsubscribe_token(notification.recipient, topic)}" if topic else ""

@@ -1,0 +1,211 @@
+"""Who is told about an activity, and the facts that their sentences need.
+
+Every function takes the writing transaction and the activity and gives the readers; nobody when it is news for nobody.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, or_
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.accounts import queries as accounts
+from app.accounts.models import MailedLink, User
+from app.bookings import queries as bookings
+from app.bookings.models import HOLDING, Booking
+from app.bookings.queries import BookingView
+from app.core.activity import Activity
+from app.events import queries as events
+from app.events.models import Event, Venue
+from app.notifications.rules import TOLD_CHANGES
+from app.payments.models import Payment
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Someone who is told: a user ("user:5") or, without an account, an address ("mail:ada@example.org")."""
+
+    recipient: str
+    user_id: int | None
+    email: str
+    language: str
+    facts: dict[str, Any]
+
+
+async def link_address(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """The address that a mailed link is to prove."""
+    link = await accounts.link(tx, _id(activity))
+    return [] if not link else [_at_address(link.email, link.language, _link_facts(link))]
+
+
+async def present_address(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """The user whose account is about to change its address, at the address it has now."""
+    link = await accounts.link(tx, _id(activity))
+    user = await accounts.by_id(tx, link.user_id) if link and link.user_id else None
+    return [_user(user, {"new_email": link.email})] if link and user else []
+
+
+async def user(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """The user whom the activity is about."""
+    found = await accounts.by_id(tx, int(_id(activity)))
+    return [_user(found, {"name": found.name})] if found else []
+
+
+async def admins_of_event(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Every admin, about an event."""
+    event, venue = await _event(tx, activity)
+    return [_user(admin, event_facts(event, venue)) for admin in await accounts.admins(tx)]
+
+
+async def admins_of_refund(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Every admin, about a refund that did not go through."""
+    facts = _booking_facts(await _view(tx, activity)) | {"minor": activity.details.get("minor", 0)}
+    return [_user(admin, facts) for admin in await accounts.admins(tx)]
+
+
+async def manager(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """The manager of the event."""
+    event, venue = await _event(tx, activity)
+    found = await accounts.by_id(tx, event.manager_id)
+    return [_user(found, event_facts(event, venue) | {"reasons": event.wished_changes})] if found else []
+
+
+async def manager_who_waits(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """The manager of an approved event, unless it went public in the same moment: then that news says it all."""
+    event = await tx.get_one(Event, int(_id(activity)))
+    return [] if event.is_public else await manager(tx, activity)
+
+
+async def followers(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Users who marked the event or its category, but not the manager of the event."""
+    event, venue = await _event(tx, activity)
+    category = await events.category(tx, event)
+    facts = event_facts(event, venue) | {"summary": event.summary, "category": category.name}
+    found = await events.followers(tx, event.category_id, event.id or 0)
+    return [_user(follower, facts) for follower in found if follower.id != event.manager_id and not follower.is_disabled]
+
+
+async def buyers_of_changed(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Everybody who booked, when the date or the place of the event is another one now."""
+    changed = sorted(TOLD_CHANGES.intersection(activity.details.get("changed", ())))
+    if not changed:
+        return []
+    event, venue = await _event(tx, activity)
+    facts = event_facts(event, venue) | {"changed": changed}
+    return _buyers(await _booked(tx, event, *HOLDING, "paid"), facts)
+
+
+async def buyers_of_called_off(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Everybody whose booking the end of the event ends, whether that has already been done or not."""
+    event, venue = await _event(tx, activity)
+    facts = event_facts(event, venue) | {"reason": event.called_off_reason}
+    ended_by_it = and_(col(Booking.state).in_(("released", "refunded")), col(Booking.ended_at) >= activity.at)
+    return _buyers(await _booked(tx, event, *HOLDING, "paid", "called_off", also=ended_by_it), facts)
+
+
+async def buyer(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Whose address is on the booking."""
+    return _buyer(await _view(tx, activity))
+
+
+async def buyer_of_refund(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Whose address is on the booking that money went back for."""
+    return _buyer(await _view(tx, activity), {"minor": activity.details.get("minor", 0)})
+
+
+async def buyer_of_presale(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Who booked in the pre-sale; a purchase is on its buyer's screen."""
+    view = await _view(tx, activity)
+    return _buyer(view) if view.booking.is_presale else []
+
+
+async def buyer_of_ended_hold(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Who lost places: after a pre-sale booking or an attempt to pay. An event called off is news of its own."""
+    view = await _view(tx, activity)
+    if view.event.is_called_off:
+        return []
+    had_been_paying = await _had_payment(tx, view.booking)
+    return _buyer(view, {"had_been_paying": had_been_paying}) if view.booking.is_presale or had_been_paying else []
+
+
+def event_facts(event: Event, venue: Venue | None) -> dict[str, Any]:
+    """What sentences say about an event."""
+    return {
+        "title": event.title,
+        "slug": event.slug,
+        "hue": event.hue,
+        "zone": event.zone,
+        "starts_at": event.starts_at,
+        "doors_at": event.doors_at,
+        "publish_at": event.publish_at,
+        "venue": venue.name if venue else "",
+        "address": venue.address if venue else "",
+        "city": venue.city if venue else "",
+    }
+
+
+def _booking_facts(view: BookingView) -> dict[str, Any]:
+    booking = view.booking
+    return event_facts(view.event, view.venue) | {
+        "booking": booking.code,
+        "booking_id": booking.id,
+        "reference": booking.reference,
+        "places": view.places,
+        "lines": [[line.qty, line.name, line.unit_minor, line.sum_minor] for line in view.lines],
+        "total_minor": booking.total_minor,
+        "currency": booking.currency,
+        "held_until": booking.held_until,
+    }
+
+
+def _link_facts(link: MailedLink) -> dict[str, Any]:
+    return {"link": link.id, "link_kind": link.kind, "email": link.email}
+
+
+def _user(reader: User, facts: dict[str, Any]) -> Reader:
+    return Reader(f"user:{reader.id}", reader.id, reader.email, reader.language, facts)
+
+
+def _at_address(email: str, language: str, facts: dict[str, Any]) -> Reader:
+    return Reader(f"mail:{email}", None, email, language, facts)
+
+
+def _buyer(view: BookingView, more: dict[str, Any] | None = None) -> list[Reader]:
+    return _buyers([view.booking], _booking_facts(view) | (more or {}))
+
+
+def _buyers(found: Iterable[Booking], facts: dict[str, Any]) -> list[Reader]:
+    """One reader per buyer, at the address of the booking."""
+    readers = {}
+    for booking in found:
+        if booking.email:
+            recipient = f"user:{booking.user_id}" if booking.user_id else f"mail:{booking.email}"
+            was_paid = bool(booking.paid_at and booking.total_minor)
+            of_booking = {"booking": booking.code, "booking_id": booking.id, "was_paid": was_paid}
+            readers[recipient] = Reader(recipient, booking.user_id, booking.email, booking.language, facts | of_booking)
+    return list(readers.values())
+
+
+async def _booked(tx: AsyncSession, event: Event, *states: str, also: Any = None) -> Sequence[Booking]:
+    chosen = col(Booking.state).in_(states)
+    found = select(Booking).where(Booking.event_id == event.id, chosen if also is None else or_(chosen, also))
+    return (await tx.exec(found.order_by(col(Booking.id)))).all()
+
+
+async def _had_payment(tx: AsyncSession, booking: Booking) -> bool:
+    return (await tx.exec(select(Payment.id).where(Payment.booking_id == booking.id).limit(1))).first() is not None
+
+
+async def _event(tx: AsyncSession, activity: Activity) -> tuple[Event, Venue | None]:
+    event = await tx.get_one(Event, int(_id(activity)))
+    return event, await tx.get(Venue, event.venue_id) if event.venue_id else None
+
+
+async def _view(tx: AsyncSession, activity: Activity) -> BookingView:
+    return await bookings.view(tx, int(_id(activity)))
+
+
+def _id(activity: Activity) -> str:
+    return activity.about.partition(":")[2]

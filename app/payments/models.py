@@ -1,0 +1,98 @@
+"""The money: attempts to pay, money going back, and what Stripe tells us."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, text
+from sqlmodel import Field, SQLModel
+
+from app.core.codes import random_id
+from app.core.columns import link, one_of
+
+PAYMENT_STATES = ("creating", "open", "processing", "captured", "expired", "failed", "void")
+REFUND_STATES = ("requested", "pending", "succeeded", "failed")
+
+# While a payment is in one of these, money may still come.
+ACTIVE = ("creating", "open", "processing")
+_ACTIVE_SQL = text(one_of("state", ACTIVE))
+
+
+class Payment(SQLModel, table=True):
+    """One attempt to pay a booking. Committed before Stripe is called, with the exact parameters of the call.
+
+    `reserved_minor` is the sum of our refunds that have not failed; `returned_minor` what was refunded elsewhere.
+    """
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        CheckConstraint(one_of("state", PAYMENT_STATES), name="state"),
+        CheckConstraint("reserved_minor >= 0 AND reserved_minor <= captured_minor", name="reserved"),
+        Index("ix_payments_one_active", "booking_id", unique=True, sqlite_where=_ACTIVE_SQL, postgresql_where=_ACTIVE_SQL),
+    )
+
+    id: str = Field(default_factory=random_id, primary_key=True, max_length=32)
+    booking_id: int = link("bookings.id")
+    provider: str = Field(default="stripe", max_length=10)
+    state: str = Field(default="creating", max_length=12)
+    amount_minor: int = Field(sa_type=BigInteger)
+    currency: str = Field(max_length=3)
+    params: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    session_id: str | None = Field(default=None, max_length=255, unique=True)
+    payment_intent: str | None = Field(default=None, max_length=255, unique=True)
+    session_url: str = Field(default="", max_length=2000)
+    captured_minor: int = Field(default=0, sa_type=BigInteger)
+    reserved_minor: int = Field(default=0, sa_type=BigInteger)
+    returned_minor: int = Field(default=0, sa_type=BigInteger)
+    pay_until: datetime
+    created_at: datetime
+    captured_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in ACTIVE
+
+    @property
+    def kept_minor(self) -> int:
+        """What is left of the captured money after all refunds."""
+        return self.captured_minor - self.reserved_minor - self.returned_minor
+
+
+class Refund(SQLModel, table=True):
+    """Money going back. Its id and attempt make the idempotency key of the call."""
+
+    __tablename__ = "refunds"
+    __table_args__ = (
+        CheckConstraint(one_of("state", REFUND_STATES), name="state"),
+        CheckConstraint("amount_minor > 0", name="amount"),
+        Index("ix_refunds_due", "state", "next_try_at"),
+    )
+
+    id: str = Field(default_factory=random_id, primary_key=True, max_length=32)
+    payment_id: str = Field(foreign_key="payments.id", index=True, max_length=32)
+    amount_minor: int = Field(sa_type=BigInteger)
+    state: str = Field(default="requested", max_length=12)
+    reason: str = Field(max_length=40)
+    attempt: int = 1
+    stripe_refund_id: str | None = Field(default=None, max_length=255, unique=True)
+    error: str = Field(default="", max_length=500)
+    created_at: datetime
+    next_try_at: datetime
+    ended_at: datetime | None = None
+
+
+class Notice(SQLModel, table=True):
+    """What Stripe told us, written down before anything is done about it; done only when `done_at` is set."""
+
+    __tablename__ = "notices"
+    __table_args__ = (Index("ix_notices_open", "done_at", "next_try_at"),)
+
+    id: str = Field(primary_key=True, max_length=255)
+    kind: str = Field(max_length=100)
+    session_id: str = Field(default="", max_length=255)
+    live: bool = False
+    received_at: datetime
+    done_at: datetime | None = None
+    attempts: int = 0
+    next_try_at: datetime
+    error: str = Field(default="", max_length=500)

@@ -1,0 +1,16 @@
+"""Imports every table once, so that the metadata is complete. For migrations, tests and the start."""
+
+from sqlmodel import SQLModel
+
+from app.accounts import models as accounts
+from app.admin import models as admin
+from app.bookings import models as bookings
+from app.core import activity, leases, limits
+from app.events import models as events
+from app.notifications import models as notifications
+from app.payments import models as payments
+from app.tickets import models as tickets
+
+__all__ = ["accounts", "activity", "admin", "bookings", "events", "leases", "limits", "metadata", "notifications", "payments", "tickets"]
+
+metadata = SQLModel.metadata

@@ -1,0 +1,76 @@
+"""Calendar files: the evening itself, and the minute by which a pre-sale booking is paid."""
+
+import hashlib
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from icalendar import Alarm, Calendar
+from icalendar import Event as Entry
+
+from app.core.i18n import gettext as _
+from app.core.settings import settings
+from app.events.models import Event, Venue
+
+DEADLINE_SHOWN = timedelta(minutes=30)
+WARNED_BEFORE = timedelta(hours=6)
+
+
+def calendar(event: Event, venue: Venue | None, url: str, now: datetime) -> bytes:
+    """The event as an .ics file. `url` leads back to the ticket or the event's page.
+
+    The UID stays and SEQUENCE grows, so opening a later file moves the entry instead of adding a second one.
+    """
+    entry = _entry(f"{event.slug}@{_host()}", url, now)
+    entry.add("summary", event.title)
+    entry.add("dtstart", event.starts_at.astimezone(event.tz))
+    entry.add("dtend", event.ends_at.astimezone(event.tz))
+    if venue:
+        entry.add("location", ", ".join(part for part in (venue.name, venue.address, venue.city) if part))
+    entry.add("sequence", _changes(event))
+    entry.add("status", "CANCELLED" if event.is_called_off else "CONFIRMED")
+    return _file(entry)
+
+
+def deadline(event: Event, held_until: datetime, url: str, now: datetime) -> bytes:
+    """The minute until which a pre-sale booking is kept, as an .ics file that warns six hours before. `url` is the booking's."""
+    until = held_until.astimezone(event.tz)
+    entry = _entry(f"pay-{hashlib.sha256(url.encode()).hexdigest()[:24]}@{_host()}", url, now)
+    entry.add("summary", _("Pay for %(title)s") % {"title": event.title})
+    entry.add("dtstart", until - DEADLINE_SHOWN)
+    entry.add("dtend", until)
+    entry.add("description", _("Your places are kept until then. Pay here: %(url)s") % {"url": url})
+    alarm = Alarm()
+    alarm.add("action", "DISPLAY")
+    alarm.add("description", _("Pay for %(title)s") % {"title": event.title})
+    alarm.add("trigger", -WARNED_BEFORE)
+    entry.add_component(alarm)
+    return _file(entry)
+
+
+def _entry(uid: str, url: str, now: datetime) -> Entry:
+    entry = Entry()
+    entry.add("uid", uid)
+    entry.add("dtstamp", now)
+    entry.add("url", url)
+    return entry
+
+
+def _file(entry: Entry) -> bytes:
+    made = Calendar()
+    made.add("version", "2.0")
+    made.add("prodid", f"-//{settings().site_name}//EventTicket//EN")
+    made.add("method", "PUBLISH")
+    made.add_component(entry)
+    # The file brings the rules of its zone along, so it is right on a device that knows other ones.
+    made.add_missing_timezones()
+    return bytes(made.to_ical())
+
+
+def _changes(event: Event) -> int:
+    """A number that every later version of the event exceeds: seconds from its creation to its last change."""
+    latest = max((moment for moment in (event.changed_at, event.called_off_at) if moment), default=event.created_at)
+    return max(0, int((latest - event.created_at).total_seconds()))
+
+
+def _host() -> str:
+    return urlsplit(settings().base_url).hostname or "localhost"

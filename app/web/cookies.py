@@ -1,0 +1,64 @@
+"""The cookies of the shop. Each is signed or harmless; a broken one counts as none."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from itsdangerous import BadData, URLSafeSerializer
+from litestar.datastructures import Cookie
+
+from app.core.settings import settings
+
+FLASH = "flash"
+THEME = "theme"
+FAVOURITES = "favourites"
+YEAR = 365 * 24 * 3600
+THEMES = ("light", "dark")
+
+
+def login_name() -> str:
+    """Browsers accept the prefix only over https, and then no other host can set the cookie."""
+    return "__Host-login" if settings().https else "login"
+
+
+def visitor_name() -> str:
+    return "__Host-visitor" if settings().https else "visitor"
+
+
+def signed(name: str, value: Any, *, max_age: int | None = None) -> Cookie:
+    """A cookie that only the shop can have written."""
+    return Cookie(key=name, value=str(_signer(name).dumps(value)), max_age=max_age, path="/", httponly=True, secure=settings().https, samesite="lax")
+
+
+def read_signed(cookies: Mapping[str, str], name: str) -> Any:
+    """The value, or None when the cookie is absent, altered or broken."""
+    try:
+        return _signer(name).loads(cookies[name])
+    except (KeyError, BadData, UnicodeError, ValueError):
+        return None
+
+
+def gone(name: str) -> Cookie:
+    """Tells the browser to forget a cookie."""
+    return Cookie(key=name, value="", max_age=0, path="/", httponly=True, secure=settings().https, samesite="lax")
+
+
+def flash_cookie(kind: str, sentence: str) -> Cookie:
+    return signed(FLASH, [kind, sentence], max_age=60)
+
+
+def read_flashes(cookies: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What the last action had to say, at most one (kind, sentence)."""
+    match read_signed(cookies, FLASH):
+        case [str(kind), str(sentence)]:
+            return [(kind, sentence)]
+    return []
+
+
+def theme(cookies: Mapping[str, str]) -> str:
+    """"light", "dark", or "" for the same as the device."""
+    chosen = cookies.get(THEME, "")
+    return chosen if chosen in THEMES else ""
+
+
+def _signer(name: str) -> URLSafeSerializer:
+    return URLSafeSerializer(settings().secret_key, salt=f"cookie:{name.removeprefix('__Host-')}")

@@ -1,0 +1,65 @@
+"""Every exception becomes an HTML page that says what to do, or a short message when htmx asked for a part."""
+
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from sqlalchemy.exc import DBAPIError
+
+from app.core import db
+from app.core.errors import Refused, TooMany
+from app.core.i18n import gettext as _
+from app.web.page import page, see_other, wants_part
+from app.web.visitor import SignInFirst
+
+log = structlog.get_logger()
+
+OWN_PAGES = (403, 404, 409, 422, 429, 500)
+
+
+def refused(request: Request[Any, Any, Any], error: Refused) -> Response[Any]:
+    """A sentence from below, with the status that belongs to it."""
+    retry_after = error.retry_after if isinstance(error, TooMany) else 0
+    return _answer(request, error.status, error.sentence, retry_after=retry_after)
+
+
+def http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    """What Litestar itself refuses: unknown addresses, wrong methods, bodies that are too large or unreadable."""
+    sentences = {
+        404: _("There is nothing at this address."),
+        405: _("This address does not accept that kind of request."),
+        413: _("That is more than this page accepts. Send a smaller file or text."),
+        415: _("This page does not accept that kind of data."),
+    }
+    if error.status_code >= 500:
+        return anything(request, error)
+    return _answer(request, error.status_code, sentences.get(error.status_code, _("This request could not be understood.")))
+
+
+def sign_in_first(request: Request[Any, Any, Any], _error: SignInFirst) -> Response[Any]:
+    """To the login, and back to the page when it was one that can be opened again."""
+    back = request.url.path if request.method == "GET" else ""
+    return see_other(request, f"/login?next={quote(back)}" if back else "/login")
+
+
+def anything(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """What nobody foresaw: the log has it all, the page has the id to find it by."""
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in db.RETRYABLE:
+        return _answer(request, 503, _("The shop is very busy. Nothing was changed. Try again in a moment."))
+    log.error("unexpected error", path=request.url.path, method=request.method, exc_info=error)
+    return _answer(request, 500, _("Something went wrong on our side. It has been written down."))
+
+
+def _answer(request: Request[Any, Any, Any], status: int, sentence: str, *, retry_after: int = 0) -> Response[Any]:
+    headers = {"Retry-After": str(retry_after)} if retry_after else {}
+    context: dict[str, Any] = {"sentence": sentence, "retry_after": retry_after, "request_id": request.scope.get("request_id", "")}
+    if wants_part(request):
+        headers |= {"HX-Retarget": "#toasts", "HX-Reswap": "innerHTML"}
+        return page(request, "errors/_message.html", status=status, headers=headers, **context)
+    name = str(status) if status in OWN_PAGES else "error"
+    return page(request, f"errors/{name}.html", status=status, headers=headers, **context)
+
+
+handlers: dict[Any, Any] = {Refused: refused, HTTPException: http, SignInFirst: sign_in_first, Exception: anything}

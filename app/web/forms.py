@@ -1,0 +1,121 @@
+"""Forms: all mistakes at once, what was typed is kept, and nothing strange gets through."""
+
+import unicodedata
+from typing import Any, TypeVar
+
+from email_validator import EmailNotValidError, validate_email
+from litestar import Request
+from litestar.exceptions import ClientException
+from wtforms import EmailField, Field, Form, IntegerField, StringField, ValidationError
+from wtforms.validators import InputRequired, Length, NumberRange, Optional
+
+from app.core import i18n
+from app.core.errors import Refused
+from app.core.i18n import gettext as _
+
+F = TypeVar("F", bound="BaseForm")
+
+# The largest number that both databases hold in an INTEGER column.
+LARGEST = 2_147_483_647
+
+
+class _Sentences:
+    """Hands WTForms' own sentences to our catalogue."""
+
+    def gettext(self, sentence: str) -> str:
+        return i18n.gettext(sentence)
+
+    def ngettext(self, one: str, many: str, number: int) -> str:
+        return i18n.ngettext(one, many, number)
+
+
+class BaseForm(Form):
+    """The base of every form. Read one with read(); then `rejected` says whether to show it again."""
+
+    is_recheck = False
+
+    class Meta:
+        def get_translations(self, _form: Form) -> _Sentences:
+            return _Sentences()
+
+    @property
+    def rejected(self) -> bool:
+        """Mistakes, or htmx only asked whether one field is right now: show the form again, change nothing."""
+        return bool(self.errors) or self.is_recheck
+
+    @property
+    def status(self) -> int:
+        return 422 if self.errors else 200
+
+    def refuse(self, refused: Refused) -> None:
+        """Puts a refusal from below at the top of the form."""
+        self.form_errors.append(refused.sentence)
+
+
+class _Values(dict[str, Any]):
+    """What WTForms wants of the values: every value of a name, as a list."""
+
+    def getlist(self, name: str) -> list[Any]:
+        return list(self[name])
+
+
+async def read(form_class: type[F], request: Request[Any, Any, Any], **given: Any) -> F:
+    """The form filled from the request and validated. `given` are the constructor's other arguments.
+
+    Raises a 400 when the body cannot be read as a form.
+    """
+    try:
+        body = await request.form()
+    except (ValueError, UnicodeError) as broken:
+        raise ClientException(_("The form could not be read. Go back and send it again.")) from broken
+    form = form_class(_Values({name: body.getall(name) for name in body}), **given)
+    form.validate()
+    form.is_recheck = "check" in request.query_params
+    return form
+
+
+def plain(text: str | None) -> str:
+    """Filter for every typed text: surrounding spaces go, characters become one canonical form (NFC)."""
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip() if text else ""
+
+
+def no_control_characters(_form: Form, field: Field) -> None:
+    """NUL would be a server error on PostgreSQL; the others forge log lines; U+FFFD is what broken UTF-8 becomes."""
+    text = field.data if isinstance(field.data, str) else ""
+    allowed = "\n\t" if getattr(field, "many_lines", False) else ""
+    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in allowed or char == "\ufffd" for char in text):
+        raise ValidationError(_("Remove the characters that cannot be printed."))
+
+
+def required(sentence: Any) -> InputRequired:
+    """The field must be filled; the sentence is an instruction such as "Enter your name"."""
+    return InputRequired(message=sentence)
+
+
+def text(label: Any, *, most: int, missing: Any = "", least: int = 0, sentence: Any = "", field: type[Field] = StringField, **given: Any) -> Any:
+    """A text field: stripped, canonical, printable, at most so many characters. Without `missing` it is optional."""
+    too_long = sentence or i18n.lazy("Use %(max)d characters or fewer.")
+    rules: list[Any] = [required(missing) if missing else Optional(), no_control_characters, Length(max=most, message=too_long)]
+    if least:
+        rules.append(Length(min=least, message=sentence))
+    return field(label, rules, filters=[plain], **given)
+
+
+def number(label: Any, *, least: int, most: int = LARGEST, sentence: Any, missing: Any = "", **given: Any) -> Any:
+    """A whole number within a range; 30 digits are as wrong as letters."""
+    rules: list[Any] = [required(missing) if missing else Optional(), NumberRange(min=least, max=most, message=sentence)]
+    return IntegerField(label, rules, **given)
+
+
+def email_address(_form: Form, field: Field) -> None:
+    """Accepts what can be an address and stores it in its usual spelling, in lower case."""
+    try:
+        found = validate_email(field.data or "", check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        raise ValidationError(_("Enter an email address in the format name@example.com")) from None
+    field.data = found.normalized.lower()
+
+
+def email(label: Any = i18n.lazy("Email"), *, missing: Any = i18n.lazy("Enter your email address"), **given: Any) -> Any:
+    """An e-mail field."""
+    return EmailField(label, [required(missing), no_control_characters, Length(max=254), email_address], filters=[plain], **given)

@@ -1,0 +1,136 @@
+"""From a cookie to a Visitor, and the guards that ask for one. The row decides; the role in the cookie is a claim."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import structlog
+from litestar import Request, Response
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie
+from litestar.di import Provide
+from litestar.handlers.base import BaseRouteHandler
+from litestar.params import Dependency
+from litestar.types import ASGIApp, Receive, Scope, Send
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.accounts import actions, queries
+from app.accounts.models import SESSION_LIFE, Visitor
+from app.core import clock
+from app.core.codes import secret_code
+from app.core.db import reading, writing
+from app.core.errors import NotYours
+from app.core.i18n import gettext as _
+from app.web import cookies
+from app.web.page import visitor_of
+
+log = structlog.get_logger()
+
+# What handlers declare: `db: Db` reads, `visitor: Who` asks.
+Db = Annotated[AsyncSession, Dependency(skip_validation=True)]
+Who = Annotated[Visitor, Dependency(skip_validation=True)]
+
+
+class SignInFirst(Exception):
+    """A page for users was asked for by a client; the answer leads to the login and back."""
+
+
+class KnowTheVisitor:
+    """ASGI wrapper that puts the visitor into the scope, for error pages of unknown addresses too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if str(scope["type"]) == "http" and not scope["path"].startswith("/static/"):
+            scope["visitor"] = await _known(ASGIConnection[Any, Any, Any, Any](scope))  # type: ignore[typeddict-unknown-key]
+        await self.app(scope, receive, send)
+
+
+async def _known(connection: ASGIConnection[Any, Any, Any, Any]) -> Visitor:
+    try:
+        jar = connection.cookies
+    except ValueError:
+        return Visitor()
+    key = cookies.read_signed(jar, cookies.visitor_name())
+    visitor = Visitor(key=key if isinstance(key, str) else "")
+    claim = cookies.read_signed(jar, cookies.login_name())
+    if not isinstance(claim, dict) or not isinstance(claim.get("id"), str):
+        return visitor
+    try:
+        return await _signed_in(claim["id"], visitor)
+    except (SQLAlchemyError, OSError):
+        # Without a database even the error page must come; nobody is signed in then.
+        log.exception("login session could not be read")
+        return visitor
+
+
+async def _signed_in(session_id: str, client: Visitor) -> Visitor:
+    now = clock.now()
+    async with reading() as db:
+        found = await queries.live_session(db, hash_of(session_id), now=now)
+    if not found:
+        return client
+    user, session = found
+    if actions.should_note_last_seen(session, now=now):
+        async with writing() as tx:
+            await actions.note_last_seen(tx, session.id_hash, now=now)
+    return Visitor(user.id, user.email, user.name, user.role, user.language, client.key, session.id_hash)
+
+
+def hash_of(session_id: str) -> str:
+    """What the row stores of a session id, so that reading the table signs nobody in."""
+    return hashlib.sha256(session_id.encode()).hexdigest()
+
+
+def login_cookie(session_id: str, role: str) -> Cookie:
+    return cookies.signed(cookies.login_name(), {"id": session_id, "role": role}, max_age=int(SESSION_LIFE.total_seconds()))
+
+
+def with_key(visitor: Visitor) -> Visitor:
+    """The same visitor with a key for the browser, made now if there was none."""
+    return visitor if visitor.key else visitor.with_key(secret_code())
+
+
+def remember(response: Response[Any], visitor: Visitor) -> Response[Any]:
+    """Lets the browser keep its key, so that its next hold finds the first."""
+    response.set_cookie(cookies.signed(cookies.visitor_name(), visitor.key, max_age=cookies.YEAR))
+    return response
+
+
+def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Guard: users, managers and admins."""
+    if not _visitor(connection).is_signed_in:
+        raise SignInFirst
+
+
+def manager(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Guard: managers and admins."""
+    signed_in(connection, handler)
+    if not _visitor(connection).is_manager:
+        raise NotYours(_("This page is for managers. An admin of this shop can make you one."))
+
+
+def admin(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Guard: admins."""
+    signed_in(connection, handler)
+    if not _visitor(connection).is_admin:
+        raise NotYours(_("This page is for admins of this shop."))
+
+
+def _visitor(connection: ASGIConnection[Any, Any, Any, Any]) -> Visitor:
+    found = connection.scope.get("visitor")
+    return found if isinstance(found, Visitor) else Visitor()
+
+
+async def _db() -> AsyncIterator[AsyncSession]:
+    async with reading() as db:
+        yield db
+
+
+async def _who(request: Request[Any, Any, Any]) -> Visitor:
+    return visitor_of(request)
+
+
+dependencies = {"db": Provide(_db), "visitor": Provide(_who)}

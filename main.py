@@ -1,0 +1,271 @@
+"""The door. `python main.py` serves; `python main.py --help` lists what else it does."""
+
+import signal
+import sys
+from types import FrameType
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """Before the server runs, a signal ends the program at once; a server that runs ends by its own handler."""
+    sys.exit(0)
+
+
+# Before the heavy imports, so that Ctrl-C during the first second ends cleanly too.
+for _signal in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(_signal, _stop)
+
+import argparse  # noqa: E402
+import asyncio  # noqa: E402
+import getpass  # noqa: E402
+from collections.abc import AsyncIterator, Coroutine  # noqa: E402
+from contextlib import asynccontextmanager  # noqa: E402
+from dataclasses import replace  # noqa: E402
+from typing import Any  # noqa: E402
+
+import structlog  # noqa: E402
+from granian import Granian  # noqa: E402
+from granian.constants import Interfaces  # noqa: E402
+from granian.server.embed import Server  # noqa: E402
+from granian.utils.proxies import wrap_asgi_with_proxy_headers  # noqa: E402
+from litestar import Litestar, MediaType, get  # noqa: E402
+from litestar.datastructures import CacheControlHeader  # noqa: E402
+from litestar.exceptions import HTTPException  # noqa: E402
+from litestar.static_files import create_static_files_router  # noqa: E402
+from litestar.types import ASGIApp, Receive, Scope, Send  # noqa: E402
+from sqlmodel import select  # noqa: E402
+
+import app.accounts.pages.login  # noqa: E402
+import app.accounts.pages.me  # noqa: E402
+import app.accounts.pages.password  # noqa: E402
+import app.accounts.pages.register  # noqa: E402
+import app.accounts.pages.security  # noqa: E402
+import app.accounts.pages.settings  # noqa: E402
+import app.admin.pages.events  # noqa: E402
+import app.admin.pages.managers  # noqa: E402
+import app.admin.pages.overview  # noqa: E402
+import app.admin.pages.texts  # noqa: E402
+import app.bookings.pages  # noqa: E402
+import app.events.pages.browse  # noqa: E402
+import app.events.pages.favourites  # noqa: E402
+import app.events.pages.form  # noqa: E402
+import app.events.pages.manager  # noqa: E402
+import app.events.pages.show  # noqa: E402
+import app.notifications.pages  # noqa: E402
+import app.payments.pages  # noqa: E402
+import app.tickets.pages  # noqa: E402
+from app import seed  # noqa: E402
+from app.accounts import actions, flows, rules  # noqa: E402
+from app.core import clock, db, logs, migrate  # noqa: E402
+from app.core.owner import FileInUse, own  # noqa: E402
+from app.core.settings import Settings, SettingsError, settings, use  # noqa: E402
+from app.core.templates import ROOT  # noqa: E402
+from app.payments import stripe  # noqa: E402
+from app.sandbox.app import Sandbox  # noqa: E402
+from app.web import errors, security, visitor  # noqa: E402
+from app.worker import Worker  # noqa: E402
+
+log = structlog.get_logger()
+
+MOST_BYTES = 256 * 1024
+YEAR = 365 * 24 * 3600
+
+# In reading order: what is offered, the claim, what is handed over, the money, who asks, who is told, the desks.
+ROUTERS = (
+    app.events.pages.browse.router,
+    app.events.pages.show.router,
+    app.events.pages.favourites.router,
+    app.bookings.pages.router,
+    app.tickets.pages.router,
+    app.payments.pages.router,
+    app.accounts.pages.register.router,
+    app.accounts.pages.login.router,
+    app.accounts.pages.password.router,
+    app.accounts.pages.me.router,
+    app.accounts.pages.security.router,
+    app.accounts.pages.settings.router,
+    app.notifications.pages.router,
+    app.events.pages.manager.router,
+    app.events.pages.form.router,
+    app.admin.pages.overview.router,
+    app.admin.pages.managers.router,
+    app.admin.pages.events.router,
+    app.admin.pages.texts.router,
+)
+
+
+@get("/healthz", media_type=MediaType.TEXT, include_in_schema=False)
+async def healthz() -> str:
+    """Whether this process reaches its database."""
+    async with db.reading() as reader:
+        await reader.exec(select(1))
+    return "ok"
+
+
+def litestar_app(*, sandbox: Sandbox | None = None) -> Litestar:
+    """The shop itself, without the wrappers that stand around every answer."""
+    files = create_static_files_router(
+        "/static", directories=[ROOT / "static"], cache_control=CacheControlHeader(max_age=YEAR, public=True, immutable=True)
+    )
+
+    @asynccontextmanager
+    async def running(_app: Litestar) -> AsyncIterator[None]:
+        async with _running(sandbox):
+            yield
+
+    return Litestar(
+        [*ROUTERS, healthz, files], dependencies=visitor.dependencies, guards=[security.same_origin], exception_handlers=errors.handlers,
+        lifespan=[running], request_max_body_size=MOST_BYTES, openapi_config=None, logging_config=None,
+    )
+
+
+def create_app() -> ASGIApp:
+    """Everything that one process serves. In the demo the sandbox stands beside the shop, outside its wrappers."""
+    chosen = settings()
+    sandbox = _sandbox(chosen) if chosen.demo else None
+    shop: ASGIApp = security.Guarded(visitor.KnowTheVisitor(litestar_app(sandbox=sandbox)))
+    if chosen.trusted_proxies:
+        shop = wrap_asgi_with_proxy_headers(shop, trusted_hosts=chosen.trusted_proxies.split(","))
+    return _beside(shop, sandbox.app) if sandbox else shop
+
+
+def _beside(shop: ASGIApp, sandbox: ASGIApp) -> ASGIApp:
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        inside = scope["type"] == "http" and scope["path"].startswith("/sandbox")
+        await (sandbox if inside else shop)(scope, receive, send)
+
+    return either
+
+
+def _sandbox(chosen: Settings) -> Sandbox:
+    return Sandbox(
+        state=chosen.data / "sandbox", base_url=chosen.base_url, api_key=chosen.stripe_api_key,
+        webhook_secret=chosen.stripe_webhook_secret, webhook_url=f"http://127.0.0.1:{chosen.port}/webhooks/stripe",
+    )
+
+
+@asynccontextmanager
+async def _running(sandbox: Sandbox | None) -> AsyncIterator[None]:
+    """The life of one process: its database, the sandbox in the demo, and the worker unless that runs apart."""
+    db.connect(settings().database_url)
+    if sandbox:
+        port = await sandbox.start()
+        use(replace(settings(), smtp_url=f"smtp://127.0.0.1:{port}"))
+    stop = asyncio.Event()
+    work = asyncio.create_task(Worker().run(stop)) if settings().worker_inside else None
+    yield
+    stop.set()
+    if work:
+        await work
+    if sandbox:
+        await sandbox.stop()
+    await stripe.close_client()
+    await db.disconnect()
+
+
+async def serve() -> None:
+    """Migrates, fills the demo world on its first start, and serves until a signal ends it."""
+    chosen = settings()
+    await prepare()
+    server = Server(
+        create_app(), address=chosen.host, port=chosen.port, interface=Interfaces.ASGI, websockets=False, log_enabled=False
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.stop)
+    _say_where(chosen)
+    await server.serve()
+
+
+async def prepare() -> None:
+    """The database at its newest tables, and in the demo with its world."""
+    chosen = settings()
+    await migrate.upgrade(chosen.database_url)
+    if chosen.demo:
+        await seed_world()
+
+
+async def seed_world() -> None:
+    db.connect(settings().database_url)
+    await seed.seed(clock.now())
+    await db.disconnect()
+
+
+async def create_admin(email: str, password: str) -> None:
+    """An admin for the first login. Raises ValueError with a sentence when the password is too weak."""
+    mistake = rules.password_mistake(password, email=email, role="admin", site_name=settings().site_name)
+    if mistake:
+        raise ValueError(mistake)
+    password_hash = await flows.hash_password(password)
+    await migrate.upgrade(settings().database_url)
+    db.connect(settings().database_url)
+    async with db.writing() as tx:
+        await actions.create_admin(tx, email.strip().lower(), password_hash, now=clock.now())
+    await db.disconnect()
+
+
+async def work() -> None:
+    """The worker by itself, for shops that run it apart (WORKER_INSIDE=0)."""
+    db.connect(settings().database_url)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await Worker().run(stop)
+    await db.disconnect()
+
+
+def _serve_with_processes(chosen: Settings) -> None:
+    asyncio.run(prepare())
+    Granian(
+        "main:create_app", factory=True, address=chosen.host, port=chosen.port, interface=Interfaces.ASGI, workers=chosen.workers,
+        websockets=False, respawn_failed_workers=True, workers_kill_timeout=10, log_enabled=False,
+    ).serve()
+
+
+def _say_where(chosen: Settings) -> None:
+    print(f"\n{chosen.site_name} is open at {chosen.base_url}", flush=True)
+    if chosen.demo:
+        print("Test mode: no card is charged and no mail leaves this machine.")
+        print(f"Mailbox: {chosen.base_url}/sandbox/mail\n\nLogins:")
+        for role, email, password in seed.DEMO_LOGINS:
+            print(f"  {role:<8} {email:<28} {password}")
+    print("\nCtrl-C ends it.", flush=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("serve", help="migrate the database and serve the shop (the default)")
+    commands.add_parser("migrate", help="bring the database to the newest tables")
+    commands.add_parser("seed", help="fill an empty database with the demo world (only with DEMO=1)")
+    admin = commands.add_parser("create-admin", help="make an admin; asks for the password")
+    admin.add_argument("email")
+    commands.add_parser("worker", help="run only the worker: reactions, mails, sweeps")
+    return parser.parse_args()
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    chosen = settings()
+    logs.configure(chosen.log_format)
+    own(chosen.database_url)
+    match arguments.command:
+        case "migrate":
+            asyncio.run(migrate.upgrade(chosen.database_url))
+        case "seed" if not chosen.demo:
+            raise SettingsError("The demo world is only for DEMO=1.")
+        case "seed":
+            asyncio.run(prepare())
+        case "create-admin":
+            asyncio.run(create_admin(arguments.email, getpass.getpass("Password for the admin: ")))
+        case "worker":
+            asyncio.run(work())
+        case _ if chosen.workers > 1:
+            _serve_with_processes(chosen)
+        case _:
+            asyncio.run(serve())
+
+
+if __name__ == "__main__":
+    try:
+        _run(_arguments())
+    except (SettingsError, FileInUse, ValueError) as refused:
+        sys.exit(f"{refused}")

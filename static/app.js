@@ -1,0 +1,82 @@
+// Comfort only: every page works without this file.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const toasts = document.getElementById("toasts");
+  root.classList.add("js");
+  if (navigator.share) root.classList.add("shares");
+
+  const say = (text) => {
+    const toast = document.createElement("div");
+    toast.className = "toast";
+    toast.textContent = text;
+    toasts.append(toast);
+  };
+
+  // Whoever adds a toast, it leaves after six seconds, unless it offers something to do.
+  const leave = (toast) => {
+    const timer = setInterval(() => {
+      if (toast.matches(":hover, :focus-within")) return;
+      clearInterval(timer);
+      toast.remove();
+    }, 6000);
+  };
+  new MutationObserver((changes) => {
+    for (const change of changes) {
+      for (const node of change.addedNodes) if (node.matches?.(".toast:not([data-stay])")) leave(node);
+    }
+  }).observe(toasts, { childList: true });
+
+  // The hold clock. The visitor's clock may be wrong, so every answer of the server corrects it.
+  let skew = 0;
+  let last = 0;
+  const tick = () => {
+    const hold = document.querySelector(".hold[data-until]");
+    if (!hold) return;
+    const left = Math.max(0, Math.ceil((Date.parse(hold.dataset.until) - Date.now() - skew) / 1000));
+    hold.querySelector(".hold__clock").textContent = Math.floor(left / 60) + ":" + String(left % 60).padStart(2, "0");
+    hold.querySelector(".hold__bar i").style.scale = Math.min(1, left / hold.dataset.totalSeconds) + " 1";
+    const mark = [0, 120, 300].find((seconds) => left <= seconds && seconds < last);
+    if (mark !== undefined) say(hold.getAttribute("data-say-" + mark));
+    last = left;
+  };
+  tick();
+  setInterval(tick, 1000);
+  addEventListener("pageshow", tick);
+  document.addEventListener("htmx:after:swap", tick);
+
+  const busy = (state) => ({ detail: { ctx } }) => ctx.target?.setAttribute?.("aria-busy", state);
+  document.addEventListener("htmx:before:request", busy("true"));
+  document.addEventListener("htmx:finally:request", busy("false"));
+
+  // An error page never lands inside a page; an answer that names its own target already fits.
+  document.addEventListener("htmx:before:response", (event) => {
+    const { status, headers } = event.detail.ctx.response;
+    const date = Date.parse(headers.get("Date"));
+    if (date) skew = date - Date.now();
+    if (headers.has("HX-Retarget") || (status < 500 && ![403, 404, 415, 429].includes(status))) return;
+    event.preventDefault();
+    say(toasts.dataset.failed);
+  });
+  document.addEventListener("htmx:error", ({ detail }) => detail.ctx && say(toasts.dataset.offline));
+
+  const close = (except) => {
+    for (const menu of document.querySelectorAll(".menu[open]")) if (menu !== except) menu.open = false;
+  };
+  document.addEventListener("keydown", ({ key }) => {
+    const menu = document.querySelector(".menu[open]");
+    if (key !== "Escape" || !menu) return;
+    if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+    close();
+  });
+  document.addEventListener("click", ({ target }) => {
+    close(target.closest(".menu"));
+    const reveal = target.closest("[data-reveal]");
+    if (reveal) {
+      const input = document.getElementById(reveal.dataset.reveal);
+      input.type = input.type === "password" ? "text" : "password";
+      [reveal.textContent, reveal.dataset.other] = [reveal.dataset.other, reveal.textContent];
+    }
+    if (target.closest("[data-share]")) navigator.share({ title: document.title, url: location.href }).catch(() => {});
+  });
+})();

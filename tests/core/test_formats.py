@@ -1,0 +1,52 @@
+"""How values look: dates in the event's zone, and Markdown that harms nobody."""
+
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+import time_machine
+
+from app.core import formats
+
+EVENING = datetime(2026, 12, 12, 19, 30, tzinfo=UTC)
+
+
+def test_dates_are_told_in_the_zone_of_the_event(moment: time_machine.Traveller):
+    assert formats.full_date(EVENING, "Europe/Rome") == "Saturday 12 December 2026, 20:30"
+    assert formats.list_date(EVENING, "Europe/Rome") == "Sat 12 Dec, 20:30"
+    assert formats.clock_time(EVENING, "Europe/London") == "19:30"
+    assert formats.iso(EVENING, "Europe/Rome") == "2026-12-12T20:30:00+01:00"
+
+
+def test_a_date_in_another_year_says_so(moment: time_machine.Traveller):
+    assert formats.list_date(EVENING.replace(year=2027), "Europe/Rome") == "Sun 12 Dec 2027, 20:30"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "[click](javascript:alert(1))",
+        "[click](data:text/html;base64,PHNjcmlwdD4=)",
+        "![x](https://example.com/pixel.png)",
+        "<a href='https://example.com' style='position:fixed'>x</a>",
+    ],
+)
+def test_markdown_harms_nobody(hostile: str):
+    found: list[tuple[str, str]] = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: found.extend(
+        (tag, f"{name}={value}") for name, value in [*attributes, ("", "")]
+    )  # type: ignore[method-assign]
+    parser.feed(formats.markdown(hostile))
+    assert {tag for tag, _ in found} <= {"p", "a"}
+    assert {attribute for _, attribute in found} <= {"=", "rel=nofollow noopener"}
+
+
+def test_markdown_headings_begin_below_those_of_the_page():
+    assert formats.markdown("# Programme").strip() == "<h3>Programme</h3>"
+
+
+def test_json_cannot_close_its_script_element():
+    assert "</script>" not in formats.json_ld({"name": "</script><script>alert(1)</script>"})

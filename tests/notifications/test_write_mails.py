@@ -1,0 +1,95 @@
+"""Every mail there is can be written, in both parts, without anything missing or hostile in it."""
+
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+
+from app.core.db import Database
+from app.notifications import mails, rules
+from app.notifications.models import Delivery, Notification
+from app.notifications.rules import KINDS
+
+NOON = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
+HOSTILE = 'Nine <b>Pianos</b>\r\nBcc: all@example.com "%(x)s" {{ 7*7 }}'
+FACTS = {
+    "title": HOSTILE, "slug": "nine-pianos", "hue": "cobalt", "zone": "Europe/Rome", "starts_at": NOON, "doors_at": NOON, "publish_at": NOON,
+    "venue": "Teatro <i>Baretti</i>", "address": "Via Baretti 4", "city": "Turin", "summary": "Nine pianists.", "category": "Music",
+    "booking": "abc", "booking_id": 1, "reference": "7K2M-9QXD", "currency": "EUR", "total_minor": 3600, "held_until": NOON, "places": 2,
+    "lines": [[2, "Gallery", 1800, 3600]], "minor": 3600, "reasons": "The date\nis missing.", "reason": "The hall is flooded.",
+    "was_paid": True, "had_been_paying": True, "changed": ["doors_at", "starts_at", "venue"],
+    "link": "l1", "link_kind": "register", "email": "ada@example.com", "new_email": "new@example.com", "name": "Ada",
+}
+VOID = {"meta", "br"}
+
+
+class Reader(HTMLParser):
+    """Reads HTML strictly enough to notice a tag that nobody closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value or "" for name, value in attrs if name == "href"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def written(kind: str, **facts: object) -> tuple[str, str, str, str]:
+    """Subject, plain text, HTML, and the List-Unsubscribe header."""
+    given = rules.stored(FACTS | facts)
+    notification = Notification(
+        id=1, activity_id=1, kind=kind, recipient="mail:ada@example.com", email="ada@example.com", facts=given, created_at=NOON
+    )
+    message = mails.compose(Delivery(id=1, notification_id=1, created_at=NOON, next_try_at=NOON), notification, [], [], now=NOON)
+    text, html = (message.get_body((part,)).get_content() for part in ("plain", "html"))  # type: ignore[union-attr]
+    return str(message["Subject"]), text, html, str(message["List-Unsubscribe"] or "")
+
+
+MAILED = [name for name, kind in KINDS.items() if kind.is_mailed]
+
+
+@pytest.mark.parametrize("kind", MAILED)
+def test_every_kind_has_subject_text_and_html(kind: str) -> None:
+    subject, text, html, unsubscribe = written(kind)
+    assert subject
+    assert "\n" not in subject
+    reader = Reader()
+    reader.feed(html)
+    assert reader.open == []
+    assert len(html.encode()) < 12_000
+    assert not reader.tags & {"b", "i", "script", "img", "link"}, "a title is text"
+    assert bool(unsubscribe) == bool(KINDS[kind].topic)
+    leads_to = rules.path(kind, FACTS, token=rules.link_token(FACTS))
+    if leads_to:
+        assert f"http://testserver.local{leads_to}" in text
+        assert f"http://testserver.local{leads_to}" in reader.links
+    for part in (text, html):
+        assert "http://testserver.local/unsubscribe/" in part if unsubscribe else "/unsubscribe/" not in part
+        assert "None" not in part
+    assert "&lt;" not in text
+    assert not any(word in text.lower() for word in ("oops", "please", "sorry", "invalid"))
+    assert "\n\n\n" not in text
+
+
+@pytest.mark.parametrize("kind", MAILED)
+def test_every_kind_does_without_what_may_be_missing(kind: str) -> None:
+    absent = {name: "" for name in ("venue", "address", "city", "summary", "reason", "reasons")} | {name: None for name in ("doors_at", "publish_at")}
+    written(kind, **absent, was_paid=False, had_been_paying=False, total_minor=0, lines=[[1, "Free", 0, 0]], places=1, changed=["ends_at"])
+
+
+async def test_the_panel_has_a_sentence_for_every_kind(sqlite_database: Database) -> None:
+    from app.core.templates import render
+    from app.notifications.queries import PanelLine
+
+    for name, kind in KINDS.items():
+        if kind.in_panel:
+            line = PanelLine(1, name, dict(FACTS), rules.path(name, FACTS), NOON, is_unread=True)
+            assert len(render("notifications/_line.html", {"line": line}).strip()) > 10, name

