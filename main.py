@@ -17,10 +17,9 @@ for _signal in (signal.SIGINT, signal.SIGTERM):
 import argparse  # noqa: E402
 import asyncio  # noqa: E402
 import getpass  # noqa: E402
-from collections.abc import AsyncIterator, Coroutine  # noqa: E402
+from collections.abc import AsyncIterator  # noqa: E402
 from contextlib import asynccontextmanager  # noqa: E402
 from dataclasses import replace  # noqa: E402
-from typing import Any  # noqa: E402
 
 import structlog  # noqa: E402
 from granian import Granian  # noqa: E402
@@ -29,7 +28,6 @@ from granian.server.embed import Server  # noqa: E402
 from granian.utils.proxies import wrap_asgi_with_proxy_headers  # noqa: E402
 from litestar import Litestar, MediaType, get  # noqa: E402
 from litestar.datastructures import CacheControlHeader  # noqa: E402
-from litestar.exceptions import HTTPException  # noqa: E402
 from litestar.static_files import create_static_files_router  # noqa: E402
 from litestar.types import ASGIApp, Receive, Scope, Send  # noqa: E402
 from sqlmodel import select  # noqa: E402
@@ -62,6 +60,7 @@ from app.core.templates import ROOT  # noqa: E402
 from app.payments import stripe  # noqa: E402
 from app.sandbox.app import Sandbox  # noqa: E402
 from app.web import errors, security, visitor  # noqa: E402
+from app.web.kept import Kept  # noqa: E402
 from app.worker import Worker  # noqa: E402
 
 log = structlog.get_logger()
@@ -113,8 +112,14 @@ def litestar_app(*, sandbox: Sandbox | None = None) -> Litestar:
             yield
 
     return Litestar(
-        [*ROUTERS, healthz, files], dependencies=visitor.dependencies, guards=[security.same_origin], exception_handlers=errors.handlers,
-        lifespan=[running], request_max_body_size=MOST_BYTES, openapi_config=None, logging_config=None,
+        [*ROUTERS, healthz, files],
+        dependencies=visitor.dependencies,
+        guards=[security.same_origin],
+        exception_handlers=errors.handlers,
+        lifespan=[running],
+        request_max_body_size=MOST_BYTES,
+        openapi_config=None,
+        logging_config=None,
     )
 
 
@@ -122,7 +127,9 @@ def create_app() -> ASGIApp:
     """Everything that one process serves. In the demo the sandbox stands beside the shop, outside its wrappers."""
     chosen = settings()
     sandbox = _sandbox(chosen) if chosen.demo else None
-    shop: ASGIApp = security.Guarded(visitor.KnowTheVisitor(litestar_app(sandbox=sandbox)))
+    shop: ASGIApp = security.Guarded(
+        visitor.KnowTheVisitor(Kept(litestar_app(sandbox=sandbox), seconds=chosen.keep_pages_seconds))
+    )
     if chosen.trusted_proxies:
         shop = wrap_asgi_with_proxy_headers(shop, trusted_hosts=chosen.trusted_proxies.split(","))
     return _beside(shop, sandbox.app) if sandbox else shop
@@ -130,7 +137,7 @@ def create_app() -> ASGIApp:
 
 def _beside(shop: ASGIApp, sandbox: ASGIApp) -> ASGIApp:
     async def either(scope: Scope, receive: Receive, send: Send) -> None:
-        inside = scope["type"] == "http" and scope["path"].startswith("/sandbox")
+        inside = str(scope["type"]) == "http" and scope["path"].startswith("/sandbox")
         await (sandbox if inside else shop)(scope, receive, send)
 
     return either
@@ -138,8 +145,11 @@ def _beside(shop: ASGIApp, sandbox: ASGIApp) -> ASGIApp:
 
 def _sandbox(chosen: Settings) -> Sandbox:
     return Sandbox(
-        state=chosen.data / "sandbox", base_url=chosen.base_url, api_key=chosen.stripe_api_key,
-        webhook_secret=chosen.stripe_webhook_secret, webhook_url=f"http://127.0.0.1:{chosen.port}/webhooks/stripe",
+        state=chosen.data / "sandbox",
+        base_url=chosen.base_url,
+        api_key=chosen.stripe_api_key,
+        webhook_secret=chosen.stripe_webhook_secret,
+        webhook_url=f"http://127.0.0.1:{chosen.port}/webhooks/stripe",
     )
 
 
@@ -216,8 +226,16 @@ async def work() -> None:
 def _serve_with_processes(chosen: Settings) -> None:
     asyncio.run(prepare())
     Granian(
-        "main:create_app", factory=True, address=chosen.host, port=chosen.port, interface=Interfaces.ASGI, workers=chosen.workers,
-        websockets=False, respawn_failed_workers=True, workers_kill_timeout=10, log_enabled=False,
+        "main:create_app",
+        factory=True,
+        address=chosen.host,
+        port=chosen.port,
+        interface=Interfaces.ASGI,
+        workers=chosen.workers,
+        websockets=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=10,
+        log_enabled=False,
     ).serve()
 
 

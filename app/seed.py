@@ -301,7 +301,7 @@ def _cash(booking: Booking) -> Payment:
 
 
 async def _life_of(tx: AsyncSession, sofia: User, events: dict[str, Event], types: list[TicketType], now: datetime) -> None:
-    """What Sofia did herself, by everybody's verbs: favourites, a pre-sale to be paid, free tickets; and one thing she was told."""
+    """What Sofia did herself, by everybody's verbs: favourites, a pre-sale to be paid, free tickets; and what she was told."""
     marked = [
         Favourite(user_id=sofia.id or 0, category_id=events["nine-pianos"].category_id, created_at=now),
         Favourite(user_id=sofia.id or 0, category_id=events["how-bread-rises"].category_id, created_at=now),

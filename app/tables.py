@@ -11,6 +11,18 @@ from app.notifications import models as notifications
 from app.payments import models as payments
 from app.tickets import models as tickets
 
-__all__ = ["accounts", "activity", "admin", "bookings", "events", "leases", "limits", "metadata", "notifications", "payments", "tickets"]
+__all__ = [
+    "accounts",
+    "activity",
+    "admin",
+    "bookings",
+    "events",
+    "leases",
+    "limits",
+    "metadata",
+    "notifications",
+    "payments",
+    "tickets",
+]
 
 metadata = SQLModel.metadata

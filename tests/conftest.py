@@ -33,6 +33,7 @@ TEST_SETTINGS = Settings(
     stripe_api_base="http://127.0.0.1:9",
     stripe_webhook_secret="whsec_nobody",
     worker_inside=False,
+    keep_pages_seconds=0,
     bcrypt_cost=4,
 )
 

@@ -8,7 +8,10 @@ from app.tables import metadata
 
 CONSTRAINTS = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE tbl_name NOT LIKE 'alembic%' ORDER BY name, sql",
-    "postgresql": "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid::regclass::text NOT LIKE 'alembic%' ORDER BY 1, 2",
+    "postgresql": (
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
+        "WHERE conrelid::regclass::text NOT LIKE 'alembic%' ORDER BY 1, 2"
+    ),
 }
 
 

@@ -18,7 +18,9 @@ from app.core.settings import settings
 from app.events.models import Event, TicketType
 
 
-async def hold(tx: AsyncSession, event: Event, wanted: Mapping[int, int], *, by: Visitor, access_code: str = "", now: datetime) -> Booking:
+async def hold(
+    tx: AsyncSession, event: Event, wanted: Mapping[int, int], *, by: Visitor, access_code: str = "", now: datetime
+) -> Booking:
     """Takes places for a while: all that are wanted (places by ticket type id) or none.
 
     A visitor's second hold for an event replaces their first. Raises Refused with the reason, SoldOut with what is left.
@@ -39,17 +41,33 @@ async def hold(tx: AsyncSession, event: Event, wanted: Mapping[int, int], *, by:
     if not await stock.claim(tx, event, buyer_key, sum(qty for _kind, qty in chosen)):
         raise Refused(_limit_sentence(event))
     booking = Booking(
-        event_id=event.id or 0, user_id=by.user_id, kind=kind, visitor_key=by.key, buyer_key=buyer_key, email=by.email, name=by.name,
-        language=language(), total_minor=sum(kind.price_minor * qty for kind, qty in chosen), currency=event.currency, created_at=now,
+        event_id=event.id or 0,
+        user_id=by.user_id,
+        kind=kind,
+        visitor_key=by.key,
+        buyer_key=buyer_key,
+        email=by.email,
+        name=by.name,
+        language=language(),
+        total_minor=sum(kind.price_minor * qty for kind, qty in chosen),
+        currency=event.currency,
+        created_at=now,
         held_until=event.presale_kept_until(now) if kind == "presale" else now + timedelta(minutes=settings().hold_minutes),
     )
     tx.add(booking)
     await tx.flush()
     for ticket_type, qty in chosen:
-        tx.add(BookingLine(
-            booking_id=booking.id or 0, ticket_type_id=ticket_type.id or 0, name=ticket_type.name, qty=qty,
-            unit_minor=ticket_type.price_minor, in_presale=kind == "presale", access_code_id=codes.get(ticket_type.id or 0),
-        ))
+        tx.add(
+            BookingLine(
+                booking_id=booking.id or 0,
+                ticket_type_id=ticket_type.id or 0,
+                name=ticket_type.name,
+                qty=qty,
+                unit_minor=ticket_type.price_minor,
+                in_presale=kind == "presale",
+                access_code_id=codes.get(ticket_type.id or 0),
+            )
+        )
     await activity.record(tx, "booking.held", about=f"booking:{booking.id}", by=by.user_id, event=event.id)
     return booking
 
@@ -60,8 +78,13 @@ async def extend(tx: AsyncSession, booking: Booking, *, now: datetime) -> None:
     longer = present + timedelta(minutes=settings().extend_minutes)
     done = await tx.exec(
         update(Booking)
-        .where(col(Booking.id) == booking.id, col(Booking.state) == "held", col(Booking.kind) == "purchase",
-               col(Booking.held_until) > now, col(Booking.extensions) < settings().extensions)
+        .where(
+            col(Booking.id) == booking.id,
+            col(Booking.state) == "held",
+            col(Booking.kind) == "purchase",
+            col(Booking.held_until) > now,
+            col(Booking.extensions) < settings().extensions,
+        )
         .values(held_until=longer, extensions=col(Booking.extensions) + 1)
         .execution_options(synchronize_session=False)
     )
@@ -136,7 +159,9 @@ async def set_access_code(tx: AsyncSession, ticket_type_id: int, code: str) -> N
             await tx.exec(update(AccessCode).where(col(AccessCode.id) == other.id).values(max_uses=other.used))
         else:
             await tx.exec(delete(AccessCode).where(col(AccessCode.id) == other.id))
-    same = (await tx.exec(select(AccessCode).where(AccessCode.ticket_type_id == ticket_type_id, AccessCode.code == wanted))).first()
+    same = (
+        await tx.exec(select(AccessCode).where(AccessCode.ticket_type_id == ticket_type_id, AccessCode.code == wanted))
+    ).first()
     if same:
         same.max_uses = None
     elif wanted:
@@ -186,7 +211,9 @@ async def _codes(tx: AsyncSession, chosen: list[tuple[TicketType, int]], access_
     for ticket_type, _qty in chosen:
         if not ticket_type.needs_code:
             continue
-        wanted = select(AccessCode).where(AccessCode.ticket_type_id == ticket_type.id, AccessCode.code == queries.normal_code(access_code))
+        wanted = select(AccessCode).where(
+            AccessCode.ticket_type_id == ticket_type.id, AccessCode.code == queries.normal_code(access_code)
+        )
         found = (await tx.exec(wanted)).first()
         if not found or not await stock.use_code(tx, found.id or 0):
             raise Refused(_("The pre-sale of %(name)s needs an access code that still works.") % {"name": ticket_type.name})
@@ -208,7 +235,9 @@ async def _end(tx: AsyncSession, booking: Booking, *, to: str, now: datetime) ->
     return True
 
 
-async def _move(tx: AsyncSession, booking: Booking, source: tuple[str, ...], target: str, *conditions: object, **values: object) -> bool:
+async def _move(
+    tx: AsyncSession, booking: Booking, source: tuple[str, ...], target: str, *conditions: object, **values: object
+) -> bool:
     """The guarded transition; whoever finds the row already moved does nothing."""
     moved = await tx.exec(
         update(Booking)

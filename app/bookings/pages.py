@@ -57,7 +57,9 @@ async def checkout(request: Request[Any, Any, Any], db: Db, visitor: Who, code: 
     except Refused as refused:
         form.refuse(refused)
         view = await found(db, code, visitor)
-        return page(request, "bookings/show.html", fragment="live", status=refused.status, **await _context(db, view, visitor, form))
+        return page(
+            request, "bookings/show.html", fragment="live", status=refused.status, **await _context(db, view, visitor, form)
+        )
     return see_other(request, where)
 
 
@@ -69,7 +71,9 @@ async def extend(request: Request[Any, Any, Any], db: Db, visitor: Who, code: Fr
     await db.refresh(view.booking)
     form = BuyerForm(email=view.booking.email or visitor.email, name=view.booking.name or visitor.name)
     context = await _context(db, view, visitor, form)
-    return shown(request, f"/bookings/{code}", "bookings/show.html", fragment="live", flash=_("You have more time now."), **context)
+    return shown(
+        request, f"/bookings/{code}", "bookings/show.html", fragment="live", flash=_("You have more time now."), **context
+    )
 
 
 @post("/bookings/{code:str}/release")
@@ -95,7 +99,7 @@ async def presales(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Res
 
 
 async def found(db: AsyncSession, code: str, visitor: Visitor) -> BookingView:
-    """A guest's booking opens for whoever has its link, an account's for its owner and for admins; to others it does not exist."""
+    """A guest's booking opens for whoever has its link, an account's for its owner and admins; for others there is none."""
     booking = await queries.by_code(db, code)
     if booking and booking.user_id and not visitor.is_signed_in:
         raise SignInFirst
@@ -114,10 +118,19 @@ async def _context(db: AsyncSession, view: BookingView, visitor: Visitor, form: 
     booking_id = view.booking.id or 0
     payment = await payment_queries.latest(db, booking_id)
     return {
-        "view": view, "booking": view.booking, "event": view.event, "venue": view.venue, "form": form, "payment": payment, "now": now,
-        "stage": _stage(view, now=now), "tickets": await ticket_queries.of_booking(db, booking_id) if view.booking.is_paid else [],
-        "refunds": await payment_queries.refunds_of_booking(db, booking_id), "sells_online": settings().sells_online,
-        "event_sells": view.event.sells(now), "codes": {kind.id: kind.code for kind in await event_queries.ticket_types(db, view.event.id or 0)},
+        "view": view,
+        "booking": view.booking,
+        "event": view.event,
+        "venue": view.venue,
+        "form": form,
+        "payment": payment,
+        "now": now,
+        "stage": _stage(view, now=now),
+        "tickets": await ticket_queries.of_booking(db, booking_id) if view.booking.is_paid else [],
+        "refunds": await payment_queries.refunds_of_booking(db, booking_id),
+        "sells_online": settings().sells_online,
+        "event_sells": view.event.sells(now),
+        "codes": {kind.id: kind.code for kind in await event_queries.ticket_types(db, view.event.id or 0)},
     }
 
 

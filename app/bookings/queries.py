@@ -128,5 +128,7 @@ async def _views(db: AsyncSession, ids: Sequence[int | None]) -> list[BookingVie
     rows = (await db.exec(found.outerjoin(Venue, col(Venue.id) == Event.venue_id).where(col(Booking.id).in_(ids)))).all()
     of_all = select(BookingLine).where(col(BookingLine.booking_id).in_(ids)).order_by(col(BookingLine.ticket_type_id))
     all_lines = (await db.exec(of_all)).all()
-    views = {b.id: BookingView(b, [line for line in all_lines if line.booking_id == b.id], event, venue) for b, event, venue in rows}
+    views = {
+        b.id: BookingView(b, [line for line in all_lines if line.booking_id == b.id], event, venue) for b, event, venue in rows
+    }
     return [views[booking_id] for booking_id in ids]

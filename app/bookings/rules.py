@@ -18,7 +18,7 @@ class SoldOut(Refused):
 
 
 def phase(types: Sequence[TicketType], *, now: datetime) -> str:
-    """"presale" or "purchase", the kind of booking that these types make now. Raises Refused for a mixture or none."""
+    """ "presale" or "purchase", the kind of booking that these types make now. Raises Refused for a mixture or none."""
     closed = [kind.name for kind in types if not kind.is_on_sale(now)]
     if closed:
         raise Refused(_("%(name)s is not on sale now.") % {"name": closed[0]})
@@ -35,10 +35,16 @@ def check_amounts(event: Event, chosen: Sequence[tuple[TicketType, int]]) -> Non
         raise Refused(_("Choose at least one ticket."))
     for kind, qty in chosen:
         if qty > kind.per_booking:
-            text = ngettext("%(name)s: one ticket a booking at most.", "%(name)s: %(num)s tickets a booking at most.", kind.per_booking)
+            text = ngettext(
+                "%(name)s: one ticket a booking at most.", "%(name)s: %(num)s tickets a booking at most.", kind.per_booking
+            )
             raise Refused(text % {"name": kind.name, "num": kind.per_booking})
     if total > event.per_buyer:
-        text = ngettext("Each buyer gets one ticket for this event.", "Each buyer gets %(num)s tickets for this event at most.", event.per_buyer)
+        text = ngettext(
+            "Each buyer gets one ticket for this event.",
+            "Each buyer gets %(num)s tickets for this event at most.",
+            event.per_buyer,
+        )
         raise Refused(text % {"num": event.per_buyer})
 
 

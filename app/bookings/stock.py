@@ -67,7 +67,8 @@ async def unsell(tx: AsyncSession, lines: Sequence[BookingLine]) -> None:
 
 _CLAIM = text(
     "INSERT INTO buyer_limits (event_id, buyer_key, qty, max_qty) VALUES (:event, :buyer, :qty, :most) "
-    "ON CONFLICT (event_id, buyer_key) DO UPDATE SET qty = buyer_limits.qty + :qty, max_qty = :most WHERE buyer_limits.qty + :qty <= :most"
+    "ON CONFLICT (event_id, buyer_key) DO UPDATE SET qty = buyer_limits.qty + :qty, max_qty = :most "
+    "WHERE buyer_limits.qty + :qty <= :most"
 )
 _UNCLAIM = text("UPDATE buyer_limits SET qty = qty - :qty WHERE event_id = :event AND buyer_key = :buyer")
 
@@ -89,7 +90,9 @@ async def unclaim(tx: AsyncSession, event_id: int, buyer_key: str, qty: int) -> 
 async def use_code(tx: AsyncSession, access_code_id: int) -> bool:
     """Counts one more use of an access code; False when it has none left."""
     left = or_(col(AccessCode.max_uses).is_(None), col(AccessCode.used) < col(AccessCode.max_uses))
-    return await _one(tx, update(AccessCode).where(col(AccessCode.id) == access_code_id, left).values(used=col(AccessCode.used) + 1))
+    return await _one(
+        tx, update(AccessCode).where(col(AccessCode.id) == access_code_id, left).values(used=col(AccessCode.used) + 1)
+    )
 
 
 async def unuse_codes(tx: AsyncSession, lines: Sequence[BookingLine]) -> None:

@@ -87,9 +87,8 @@ async def writing() -> AsyncIterator[AsyncSession]:
     outside_writing("A second writing block")
     token = _is_writing.set(True)
     try:
-        async with AsyncSession(database().writer, expire_on_commit=False) as tx:
-            async with tx.begin():
-                yield tx
+        async with AsyncSession(database().writer, expire_on_commit=False) as tx, tx.begin():
+            yield tx
     finally:
         _is_writing.reset(token)
     for call in tx.info.get("when_kept", ()):
@@ -159,6 +158,12 @@ def _sqlite_engine(url: str, *, writes: bool, size: int) -> AsyncEngine:
 def _postgresql_engine(url: str) -> AsyncEngine:
     limits = {"lock_timeout": "3s", "statement_timeout": "5s", "idle_in_transaction_session_timeout": "10s"}
     return create_async_engine(
-        url, hide_parameters=True, pool_size=10, max_overflow=0, pool_timeout=60, pool_pre_ping=True,
-        isolation_level="READ COMMITTED", connect_args={"server_settings": limits},
+        url,
+        hide_parameters=True,
+        pool_size=10,
+        max_overflow=0,
+        pool_timeout=60,
+        pool_pre_ping=True,
+        isolation_level="READ COMMITTED",
+        connect_args={"server_settings": limits},
     )

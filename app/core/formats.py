@@ -14,43 +14,65 @@ from app.core import clock, i18n
 from app.core.money import money as money_text
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-_TAGS = {"p", "br", "em", "strong", "s", "ul", "ol", "li", "a", "h3", "h4", "blockquote", "code", "pre", "hr", "table", "thead", "tbody", "tr", "th", "td"}
+_TAGS = {
+    "p",
+    "br",
+    "em",
+    "strong",
+    "s",
+    "ul",
+    "ol",
+    "li",
+    "a",
+    "h3",
+    "h4",
+    "blockquote",
+    "code",
+    "pre",
+    "hr",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+}
 
 
 def money(minor: int, currency: str, short: bool = False) -> str:
-    """"€37.00"; with short "€37". Zero is "Free" only where a template says so."""
+    """ "€37.00"; with short "€37". Zero is "Free" only where a template says so."""
     return money_text(minor, currency, locale=i18n.locale(), short=short)
 
 
 def full_date(moment: datetime, zone: str) -> str:
-    """"Saturday 12 December 2026, 20:30" in the event's zone."""
+    """ "Saturday 12 December 2026, 20:30" in the event's zone."""
     return str(format_datetime(_local(moment, zone), "EEEE d MMMM y, HH:mm", locale=i18n.locale()))
 
 
 def list_date(moment: datetime, zone: str) -> str:
-    """"Sat 12 Dec, 20:30"; the year only when it is not this one."""
+    """ "Sat 12 Dec, 20:30"; the year only when it is not this one."""
     local = _local(moment, zone)
     pattern = "EEE d MMM, HH:mm" if local.year == clock.now().year else "EEE d MMM y, HH:mm"
     return str(format_datetime(local, pattern, locale=i18n.locale()))
 
 
 def short_date(moment: datetime, zone: str) -> str:
-    """"12 Dec 2026"."""
+    """ "12 Dec 2026"."""
     return str(format_skeleton("yMMMd", _local(moment, zone), locale=i18n.locale()))
 
 
 def clock_time(moment: datetime, zone: str) -> str:
-    """"20:30"."""
+    """ "20:30"."""
     return str(format_datetime(_local(moment, zone), "HH:mm", locale=i18n.locale()))
 
 
 def day_number(moment: datetime, zone: str) -> str:
-    """"12"."""
+    """ "12"."""
     return str(_local(moment, zone).day)
 
 
 def month_short(moment: datetime, zone: str) -> str:
-    """"Dec"."""
+    """ "Dec"."""
     return str(format_datetime(_local(moment, zone), "MMM", locale=i18n.locale()))
 
 
@@ -64,7 +86,15 @@ def markdown(text: str) -> Markup:
     rendered = _markdown.render(text)
     for level in (2, 1):
         rendered = rendered.replace(f"<h{level}>", "<h3>").replace(f"</h{level}>", "</h3>")
-    return Markup(nh3.clean(rendered, tags=_TAGS, attributes={"a": {"href"}}, link_rel="nofollow noopener", url_schemes={"http", "https", "mailto"}))
+    return Markup(
+        nh3.clean(
+            rendered,
+            tags=_TAGS,
+            attributes={"a": {"href"}},
+            link_rel="nofollow noopener",
+            url_schemes={"http", "https", "mailto"},
+        )
+    )
 
 
 def json_ld(value: dict[str, Any]) -> Markup:
@@ -73,11 +103,24 @@ def json_ld(value: dict[str, Any]) -> Markup:
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
+def drawing(svg: str) -> Markup:
+    """An SVG that we drew ourselves, as an element of a page."""
+    return Markup(svg)
+
+
 def _local(moment: datetime, zone: str) -> datetime:
     return moment.astimezone(ZoneInfo(zone))
 
 
 ALL = {
-    "money": money, "full_date": full_date, "list_date": list_date, "short_date": short_date, "clock_time": clock_time,
-    "day_number": day_number, "month_short": month_short, "iso": iso, "markdown": markdown, "json_ld": json_ld,
+    "money": money,
+    "full_date": full_date,
+    "list_date": list_date,
+    "short_date": short_date,
+    "clock_time": clock_time,
+    "day_number": day_number,
+    "month_short": month_short,
+    "iso": iso,
+    "markdown": markdown,
+    "json_ld": json_ld,
 }

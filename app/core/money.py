@@ -20,7 +20,7 @@ def major(minor: int, currency: str) -> Decimal:
 
 
 def money(minor: int, currency: str, *, locale: str, short: bool = False) -> str:
-    """"€37.00". `short` leaves ",00" away, for lists and pickers; totals and receipts never do."""
+    """ "€37.00". `short` leaves ",00" away, for lists and pickers; totals and receipts never do."""
     amount = major(minor, currency)
     whole = short and amount == amount.to_integral_value()
     if whole:

@@ -24,5 +24,7 @@ def own(url: str) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
-        raise FileInUse(f"Another process uses {path}. This SQLite lets one process own the file: stop the server first.") from None
+        raise FileInUse(
+            f"Another process uses {path}. This SQLite lets one process own the file: stop the server first."
+        ) from None
     _held.append(lock)

@@ -46,6 +46,7 @@ class Settings:
     extensions: int = 3
     pay_minutes: int = 30
     session_minutes: int = 35
+    keep_pages_seconds: int = 2
 
     @property
     def https(self) -> bool:
@@ -107,6 +108,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         bcrypt_cost=reader.number("BCRYPT_COST", default=12, least=4, most=16),
         data=Path(reader.text("DATA_DIR", default="data")),
         hold_minutes=reader.number("HOLD_MINUTES", default=15, least=1, most=120),
+        keep_pages_seconds=reader.number("KEEP_PAGES_SECONDS", default=2, least=0, most=60),
     )
     mistakes = reader.mistakes + _mistakes(found)
     if mistakes:
@@ -119,15 +121,27 @@ def _mistakes(found: Settings) -> list[str]:
     address = urlsplit(found.base_url)
     live = found.stripe_api_key.startswith(("sk_live_", "rk_live_"))
     rules = [
-        (address.scheme in ("http", "https") and bool(address.hostname), "BASE_URL is a full address such as https://tickets.example.org."),
+        (
+            address.scheme in ("http", "https") and bool(address.hostname),
+            "BASE_URL is a full address such as https://tickets.example.org.",
+        ),
         ("@" in parseaddr(found.mail_from)[1], "MAIL_FROM holds an e-mail address, such as Tickets <tickets@example.org>."),
-        (found.database_url.startswith(("sqlite+aiosqlite:", "postgresql+asyncpg:")), "DATABASE_URL is a sqlite or postgresql address."),
+        (
+            found.database_url.startswith(("sqlite+aiosqlite:", "postgresql+asyncpg:")),
+            "DATABASE_URL is a sqlite or postgresql address.",
+        ),
         (not (found.demo and found.https), "DEMO=1 does not go with an https BASE_URL: the demo's secrets are public."),
         (not (found.demo and live), "DEMO=1 does not go with a live Stripe key: the sandbox would never charge it."),
         (not (found.demo and found.workers > 1), "DEMO=1 needs WORKERS=1: the sandbox lives in one process."),
         (len(found.secret_key) >= 32, "SECRET_KEY is missing or shorter than 32 characters. Make one with: openssl rand -hex 32"),
-        (found.demo or found.secret_key != DEMO_SECRET_KEY, "SECRET_KEY is the demo's, which everybody knows. Make one with: openssl rand -hex 32"),
-        (found.demo or found.https or _is_local(address.hostname), "BASE_URL begins with https:// for every address but localhost."),
+        (
+            found.demo or found.secret_key != DEMO_SECRET_KEY,
+            "SECRET_KEY is the demo's, which everybody knows. Make one with: openssl rand -hex 32",
+        ),
+        (
+            found.demo or found.https or _is_local(address.hostname),
+            "BASE_URL begins with https:// for every address but localhost.",
+        ),
         (not found.stripe_api_key or bool(found.stripe_webhook_secret), "STRIPE_WEBHOOK_SECRET is needed beside STRIPE_API_KEY."),
         (found.demo or found.stripe_api_key != DEMO_STRIPE_KEY, "STRIPE_API_KEY is the sandbox's and works only with DEMO=1."),
         (not (found.sqlite and found.workers > 1), "WORKERS above 1 needs PostgreSQL: one process owns a SQLite file."),
@@ -141,7 +155,11 @@ def _is_local(host: str | None) -> bool:
 
 def _async_url(url: str) -> str:
     """Accepts the usual spellings and names the asynchronous driver."""
-    for usual, driver in (("postgres://", "postgresql+asyncpg://"), ("postgresql://", "postgresql+asyncpg://"), ("sqlite:///", "sqlite+aiosqlite:///")):
+    for usual, driver in (
+        ("postgres://", "postgresql+asyncpg://"),
+        ("postgresql://", "postgresql+asyncpg://"),
+        ("sqlite:///", "sqlite+aiosqlite:///"),
+    ):
         if url.startswith(usual):
             return driver + url.removeprefix(usual)
     return url
@@ -171,7 +189,9 @@ class _Reader:
         return self._parsed(name, parse, f"is a whole number from {least} to {most}", default)
 
     def choice(self, name: str, words: tuple[str, ...], *, default: str) -> str:
-        return self._parsed(name, lambda text: words[words.index(text)] if text else default, f"is one of {', '.join(words)}", default)
+        return self._parsed(
+            name, lambda text: words[words.index(text)] if text else default, f"is one of {', '.join(words)}", default
+        )
 
     def _parsed(self, name: str, parse: Callable[[str], T], rule: str, default: T) -> T:
         try:

@@ -17,8 +17,12 @@ ROOT = Path(__file__).parents[2]
 def environment() -> Environment:
     """Templates escape everything and stop at unknown names. `ui` holds the macros: a block rendered alone sees no imports."""
     made = Environment(
-        loader=FileSystemLoader(ROOT / "templates"), autoescape=lambda name: not (name or "").endswith(".txt"), undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.i18n"],
+        loader=FileSystemLoader(ROOT / "templates"),
+        autoescape=lambda name: not (name or "").endswith(".txt"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
     made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
     made.filters.update(formats.ALL)

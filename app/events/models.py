@@ -131,7 +131,9 @@ class TicketType(SQLModel, table=True):
     __tablename__ = "ticket_types"
     __table_args__ = (
         CheckConstraint("held >= 0 AND sold >= 0 AND held + sold <= capacity", name="stock"),
-        CheckConstraint("presale_places IS NULL OR (presale_taken >= 0 AND presale_taken <= presale_places)", name="presale_stock"),
+        CheckConstraint(
+            "presale_places IS NULL OR (presale_taken >= 0 AND presale_taken <= presale_places)", name="presale_stock"
+        ),
         CheckConstraint("presale_places IS NULL OR presale_places <= capacity", name="presale_inside"),
         CheckConstraint("price_minor >= 0", name="price"),
         CheckConstraint("per_booking >= 1 AND per_booking <= 20", name="per_booking"),

@@ -35,8 +35,13 @@ async def start(tx: AsyncSession, view: BookingView, *, now: datetime) -> Paymen
         return running
     payment_id = random_id()
     payment = Payment(
-        id=payment_id, booking_id=booking.id or 0, amount_minor=booking.total_minor, currency=booking.currency,
-        params=session_params(view, payment_id, now=now), pay_until=now + timedelta(minutes=settings().pay_minutes), created_at=now,
+        id=payment_id,
+        booking_id=booking.id or 0,
+        amount_minor=booking.total_minor,
+        currency=booking.currency,
+        params=session_params(view, payment_id, now=now),
+        pay_until=now + timedelta(minutes=settings().pay_minutes),
+        created_at=now,
     )
     tx.add(payment)
     await tx.flush()
@@ -98,7 +103,7 @@ async def apply(tx: AsyncSession, payment: Payment, booking: Booking, event: Eve
 
 async def set_right(tx: AsyncSession, booking_id: int, *, now: datetime) -> None:
     """The money rule: captured − refunds = total if paid, else 0. What is over becomes a refund row."""
-    booking = (await tx.get(Booking, booking_id, populate_existing=True))
+    booking = await tx.get(Booking, booking_id, populate_existing=True)
     if not booking:
         return
     owed = booking.total_minor if booking.state == "paid" else 0
@@ -118,19 +123,27 @@ async def refund_accepted(tx: AsyncSession, refund: Refund, found: StripeRefund,
         return
     if state == "failed":
         await _unreserve(tx, refund)
-    await activity.record(tx, f"refund.{state}", about=f"booking:{booking_id}", by=None, refund=refund.id, minor=refund.amount_minor)
+    await activity.record(
+        tx, f"refund.{state}", about=f"booking:{booking_id}", by=None, refund=refund.id, minor=refund.amount_minor
+    )
 
 
-async def refund_refused(tx: AsyncSession, refund: Refund, *, returned_minor: int, error: str, booking_id: int, now: datetime) -> None:
+async def refund_refused(
+    tx: AsyncSession, refund: Refund, *, returned_minor: int, error: str, booking_id: int, now: datetime
+) -> None:
     """Stripe will not send this money back, because `returned_minor` was already sent back elsewhere."""
     if not await _move_refund(tx, refund, ("requested",), "failed", error=error[:500], ended_at=now):
         return
     await _unreserve(tx, refund)
     await tx.exec(
-        update(Payment).where(col(Payment.id) == refund.payment_id).values(returned_minor=returned_minor)
+        update(Payment)
+        .where(col(Payment.id) == refund.payment_id)
+        .values(returned_minor=returned_minor)
         .execution_options(synchronize_session=False)
     )
-    await activity.record(tx, "refund.failed", about=f"booking:{booking_id}", by=None, refund=refund.id, minor=refund.amount_minor)
+    await activity.record(
+        tx, "refund.failed", about=f"booking:{booking_id}", by=None, refund=refund.id, minor=refund.amount_minor
+    )
 
 
 async def try_refund_later(tx: AsyncSession, refund: Refund, *, error: str, now: datetime) -> None:
@@ -150,7 +163,9 @@ async def note(tx: AsyncSession, told: Told, *, now: datetime) -> bool:
 
 
 async def notice_done(tx: AsyncSession, notice_id: str, *, now: datetime) -> None:
-    await tx.exec(update(Notice).where(col(Notice.id) == notice_id).values(done_at=now).execution_options(synchronize_session=False))
+    await tx.exec(
+        update(Notice).where(col(Notice.id) == notice_id).values(done_at=now).execution_options(synchronize_session=False)
+    )
 
 
 async def try_notice_later(tx: AsyncSession, notice_id: str, *, error: str, now: datetime) -> None:
@@ -177,12 +192,16 @@ async def wind_down(tx: AsyncSession, booking: Booking, *, now: datetime) -> Non
 async def end_payment_soon(tx: AsyncSession, booking_id: int, *, now: datetime) -> None:
     """The buyer's time to pay and the promise of the hold end now; the sweep closes the session at Stripe."""
     await tx.exec(
-        update(Payment).where(col(Payment.booking_id) == booking_id, col(Payment.state).in_(ACTIVE), col(Payment.pay_until) > now)
-        .values(pay_until=now).execution_options(synchronize_session=False)
+        update(Payment)
+        .where(col(Payment.booking_id) == booking_id, col(Payment.state).in_(ACTIVE), col(Payment.pay_until) > now)
+        .values(pay_until=now)
+        .execution_options(synchronize_session=False)
     )
     await tx.exec(
-        update(Booking).where(col(Booking.id) == booking_id, col(Booking.held_until) > now)
-        .values(held_until=now).execution_options(synchronize_session=False)
+        update(Booking)
+        .where(col(Booking.id) == booking_id, col(Booking.held_until) > now)
+        .values(held_until=now)
+        .execution_options(synchronize_session=False)
     )
 
 
@@ -191,22 +210,34 @@ async def _not_yet(tx: AsyncSession, payment: Payment, booking: Booking, session
     if session.bank_refused:
         if await _move(tx, payment, ("creating", "open", "processing"), "failed", session_id=session.id, ended_at=now):
             await bookings.stop_paying(tx, booking, now=now)
-    elif await _move(tx, payment, ("creating", "open"), "processing", session_id=session.id, payment_intent=session.payment_intent):
+    elif await _move(
+        tx, payment, ("creating", "open"), "processing", session_id=session.id, payment_intent=session.payment_intent
+    ):
         await bookings.wait_for_bank(tx, booking)
 
 
-async def _captured(tx: AsyncSession, payment: Payment, booking: Booking, event: Event, session: Session, *, now: datetime) -> None:
+async def _captured(
+    tx: AsyncSession, payment: Payment, booking: Booking, event: Event, session: Session, *, now: datetime
+) -> None:
     """The money is there: written down whatever it is good for, then turned into tickets if it is the right sum."""
     came = await tx.exec(
         update(Payment)
         .where(col(Payment.id) == payment.id, col(Payment.state) != "captured")
-        .values(state="captured", captured_minor=session.amount_minor, session_id=session.id,
-                payment_intent=session.payment_intent, captured_at=now, ended_at=now)
+        .values(
+            state="captured",
+            captured_minor=session.amount_minor,
+            session_id=session.id,
+            payment_intent=session.payment_intent,
+            captured_at=now,
+            ended_at=now,
+        )
         .execution_options(synchronize_session=False)
     )
     if came.rowcount != 1:
         return
-    await activity.record(tx, "payment.captured", about=f"booking:{booking.id}", by=None, payment=payment.id, minor=session.amount_minor)
+    await activity.record(
+        tx, "payment.captured", about=f"booking:{booking.id}", by=None, payment=payment.id, minor=session.amount_minor
+    )
     right = session.amount_minor == booking.total_minor and session.currency == booking.currency
     if not right or event.is_called_off:
         await bookings.stop_paying(tx, booking, now=now)
@@ -217,7 +248,10 @@ async def _captured(tx: AsyncSession, payment: Payment, booking: Booking, event:
 async def _request_refund(tx: AsyncSession, payment: Payment, booking: Booking, minor: int, *, now: datetime) -> None:
     reserved = await tx.exec(
         update(Payment)
-        .where(col(Payment.id) == payment.id, col(Payment.reserved_minor) + col(Payment.returned_minor) + minor <= col(Payment.captured_minor))
+        .where(
+            col(Payment.id) == payment.id,
+            col(Payment.reserved_minor) + col(Payment.returned_minor) + minor <= col(Payment.captured_minor),
+        )
         .values(reserved_minor=col(Payment.reserved_minor) + minor)
         .execution_options(synchronize_session=False)
     )
@@ -232,22 +266,28 @@ async def _request_refund(tx: AsyncSession, payment: Payment, booking: Booking, 
 
 async def _unreserve(tx: AsyncSession, refund: Refund) -> None:
     await tx.exec(
-        update(Payment).where(col(Payment.id) == refund.payment_id)
-        .values(reserved_minor=col(Payment.reserved_minor) - refund.amount_minor).execution_options(synchronize_session=False)
+        update(Payment)
+        .where(col(Payment.id) == refund.payment_id)
+        .values(reserved_minor=col(Payment.reserved_minor) - refund.amount_minor)
+        .execution_options(synchronize_session=False)
     )
 
 
 async def _move(tx: AsyncSession, payment: Payment, source: tuple[str, ...], target: str, **values: Any) -> bool:
     moved = await tx.exec(
-        update(Payment).where(col(Payment.id) == payment.id, col(Payment.state).in_(source))
-        .values(state=target, **values).execution_options(synchronize_session=False)
+        update(Payment)
+        .where(col(Payment.id) == payment.id, col(Payment.state).in_(source))
+        .values(state=target, **values)
+        .execution_options(synchronize_session=False)
     )
     return bool(moved.rowcount == 1)
 
 
 async def _move_refund(tx: AsyncSession, refund: Refund, source: tuple[str, ...], target: str, **values: Any) -> bool:
     moved = await tx.exec(
-        update(Refund).where(col(Refund.id) == refund.id, col(Refund.state).in_(source))
-        .values(state=target, **values).execution_options(synchronize_session=False)
+        update(Refund)
+        .where(col(Refund.id) == refund.id, col(Refund.state).in_(source))
+        .values(state=target, **values)
+        .execution_options(synchronize_session=False)
     )
     return bool(moved.rowcount == 1)

@@ -151,7 +151,7 @@ def _connections() -> stripe.HTTPXClient:
 async def close_client() -> None:
     """Ends the connections to Stripe; the next call opens new ones, with the settings of then."""
     if _connections.cache_info().currsize:
-        await _connections().close_async()
+        await _connections().close_async()  # type: ignore[no-untyped-call]
     _client.cache_clear()
     _connections.cache_clear()
 
@@ -159,9 +159,14 @@ async def close_client() -> None:
 def _session(found: stripe.checkout.Session) -> Session:
     intent = found.payment_intent
     return Session(
-        id=found.id, status=found.status or "", payment_status=found.payment_status, amount_minor=found.amount_total or 0,
-        currency=(found.currency or "").upper(), payment_id=_our(found.metadata, "payment_id"),
-        payment_intent=intent if isinstance(intent, str) or intent is None else intent.id, url=found.url or "",
+        id=found.id,
+        status=found.status or "",
+        payment_status=found.payment_status,
+        amount_minor=found.amount_total or 0,
+        currency=(found.currency or "").upper(),
+        payment_id=_our(found.metadata, "payment_id"),
+        payment_intent=intent if isinstance(intent, str) or intent is None else intent.id,
+        url=found.url or "",
     )
 
 

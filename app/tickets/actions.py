@@ -82,8 +82,15 @@ async def _become_paid(tx: AsyncSession, booking: Booking, source: tuple[str, ..
 async def _issue(tx: AsyncSession, booking: Booking, lines: list[BookingLine], *, now: datetime) -> None:
     for line in lines:
         for n in range(1, line.qty + 1):
-            tx.add(Ticket(
-                event_id=booking.event_id, booking_id=booking.id or 0, line_id=line.id or 0, ticket_type_id=line.ticket_type_id,
-                n=n, holder=booking.name, issued_at=now,
-            ))
+            tx.add(
+                Ticket(
+                    event_id=booking.event_id,
+                    booking_id=booking.id or 0,
+                    line_id=line.id or 0,
+                    ticket_type_id=line.ticket_type_id,
+                    n=n,
+                    holder=booking.name,
+                    issued_at=now,
+                )
+            )
     await activity.record(tx, "booking.paid", about=f"booking:{booking.id}", by=booking.user_id, event=booking.event_id)

@@ -4,10 +4,12 @@ from typing import Any
 
 from litestar import Request, Response, Router, get
 from litestar.params import FromPath
+from markupsafe import Markup
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import clock
 from app.core.errors import NotFound
+from app.core.formats import drawing
 from app.core.i18n import gettext as _
 from app.core.i18n import language
 from app.core.settings import settings
@@ -25,7 +27,7 @@ async def show(request: Request[Any, Any, Any], db: Db, code: FromPath[str]) -> 
     view = await _found(db, bare)
     if kind:
         return await _file(view, kind)
-    return page(request, "tickets/show.html", view=view, svg=qr.svg(_address(view)))
+    return page(request, "tickets/show.html", view=view, svg=_drawn(view))
 
 
 @get("/me/tickets", guards=[signed_in])
@@ -33,7 +35,9 @@ async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respon
     now = clock.now()
     ahead = await queries.of_user(db, visitor.user_id or 0, now=now, past=False)
     past = await queries.of_user(db, visitor.user_id or 0, now=now, past=True)
-    return page(request, "tickets/index.html", ahead=_by_booking(ahead), past=_by_booking(past), svg=qr.svg(_address(ahead[0])) if ahead else "")
+    return page(
+        request, "tickets/index.html", ahead=_by_booking(ahead), past=_by_booking(past), svg=_drawn(ahead[0]) if ahead else ""
+    )
 
 
 async def _found(db: AsyncSession, code: str) -> TicketView:
@@ -63,6 +67,10 @@ def _by_booking(views: list[TicketView]) -> list[list[TicketView]]:
     for view in views:
         groups.setdefault(view.booking.id or 0, []).append(view)
     return list(groups.values())
+
+
+def _drawn(view: TicketView) -> Markup:
+    return drawing(qr.svg(_address(view)))
 
 
 def _address(view: TicketView) -> str:

@@ -46,7 +46,9 @@ async def of_user(db: AsyncSession, user_id: int, *, now: datetime, past: bool) 
     """A user's tickets for events that are ahead (next first) or past (last first)."""
     owned = _all().where(Booking.user_id == user_id)
     if past:
-        return await _views(db, owned.where(Event.ends_at <= now).order_by(col(Event.starts_at).desc(), col(Ticket.id)).limit(200))
+        return await _views(
+            db, owned.where(Event.ends_at <= now).order_by(col(Event.starts_at).desc(), col(Ticket.id)).limit(200)
+        )
     return await _views(db, owned.where(Event.ends_at > now).order_by(col(Event.starts_at), col(Ticket.id)).limit(200))
 
 

@@ -26,7 +26,15 @@ def visitor_name() -> str:
 
 def signed(name: str, value: Any, *, max_age: int | None = None) -> Cookie:
     """A cookie that only the shop can have written."""
-    return Cookie(key=name, value=str(_signer(name).dumps(value)), max_age=max_age, path="/", httponly=True, secure=settings().https, samesite="lax")
+    return Cookie(
+        key=name,
+        value=str(_signer(name).dumps(value)),
+        max_age=max_age,
+        path="/",
+        httponly=True,
+        secure=settings().https,
+        samesite="lax",
+    )
 
 
 def read_signed(cookies: Mapping[str, str], name: str) -> Any:
@@ -55,7 +63,7 @@ def read_flashes(cookies: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def theme(cookies: Mapping[str, str]) -> str:
-    """"light", "dark", or "" for the same as the device."""
+    """ "light", "dark", or "" for the same as the device."""
     chosen = cookies.get(THEME, "")
     return chosen if chosen in THEMES else ""
 

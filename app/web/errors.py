@@ -54,7 +54,11 @@ def anything(request: Request[Any, Any, Any], error: Exception) -> Response[Any]
 
 def _answer(request: Request[Any, Any, Any], status: int, sentence: str, *, retry_after: int = 0) -> Response[Any]:
     headers = {"Retry-After": str(retry_after)} if retry_after else {}
-    context: dict[str, Any] = {"sentence": sentence, "retry_after": retry_after, "request_id": request.scope.get("request_id", "")}
+    context: dict[str, Any] = {
+        "sentence": sentence,
+        "retry_after": retry_after,
+        "request_id": request.scope.get("request_id", ""),
+    }
     if wants_part(request):
         headers |= {"HX-Retarget": "#toasts", "HX-Reswap": "innerHTML"}
         return page(request, "errors/_message.html", status=status, headers=headers, **context)

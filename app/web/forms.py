@@ -83,7 +83,7 @@ def no_control_characters(_form: Form, field: Field) -> None:
     """NUL would be a server error on PostgreSQL; the others forge log lines; U+FFFD is what broken UTF-8 becomes."""
     text = field.data if isinstance(field.data, str) else ""
     allowed = "\n\t" if getattr(field, "many_lines", False) else ""
-    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in allowed or char == "\ufffd" for char in text):
+    if any((unicodedata.category(char) in ("Cc", "Cs") and char not in allowed) or char == "\ufffd" for char in text):
         raise ValidationError(_("Remove the characters that cannot be printed."))
 
 
@@ -92,7 +92,16 @@ def required(sentence: Any) -> InputRequired:
     return InputRequired(message=sentence)
 
 
-def text(label: Any, *, most: int, missing: Any = "", least: int = 0, sentence: Any = "", field: type[Field] = StringField, **given: Any) -> Any:
+def text(
+    label: Any,
+    *,
+    most: int,
+    missing: Any = "",
+    least: int = 0,
+    sentence: Any = "",
+    field: type[Field] = StringField,
+    **given: Any,
+) -> Any:
     """A text field: stripped, canonical, printable, at most so many characters. Without `missing` it is optional."""
     too_long = sentence or i18n.lazy("Use %(max)d characters or fewer.")
     rules: list[Any] = [required(missing) if missing else Optional(), no_control_characters, Length(max=most, message=too_long)]

@@ -13,8 +13,15 @@ from app.web import cookies
 
 
 def page(
-    request: Request[Any, Any, Any], template: str, *, fragment: str = "", status: int = 200,
-    also: tuple[str, ...] = (), public: bool = False, headers: dict[str, str] | None = None, **context: Any,
+    request: Request[Any, Any, Any],
+    template: str,
+    *,
+    fragment: str = "",
+    status: int = 200,
+    also: tuple[str, ...] = (),
+    public: bool = False,
+    headers: dict[str, str] | None = None,
+    **context: Any,
 ) -> Response[str]:
     """The whole page, or only its block `fragment` when htmx asks for a part.
 
@@ -24,8 +31,15 @@ def page(
     visitor = visitor_of(request)
     flashes = cookies.read_flashes(request.cookies)
     context = {
-        "visitor": visitor, "path": request.url.path, "status": status, "theme": cookies.theme(request.cookies), "flashes": flashes,
-        "lang": i18n.language(), "site_name": settings().site_name, "demo": settings().demo, **context,
+        "visitor": visitor,
+        "path": request.url.path,
+        "status": status,
+        "theme": cookies.theme(request.cookies),
+        "flashes": flashes,
+        "lang": i18n.language(),
+        "site_name": settings().site_name,
+        "demo": settings().demo,
+        **context,
     }
     if fragment and wants_part(request):
         body = render_block(template, fragment, context) + "".join(render(name, context) for name in also)
@@ -48,7 +62,9 @@ def see_other(request: Request[Any, Any, Any], url: str, *, flash: str = "", kin
     return Response("", status_code=200 if is_htmx(request) else 303, headers=headers, cookies=said, media_type=MediaType.HTML)
 
 
-def shown(request: Request[Any, Any, Any], url: str, template: str, *, fragment: str, flash: str = "", **context: Any) -> Response[str]:
+def shown(
+    request: Request[Any, Any, Any], url: str, template: str, *, fragment: str, flash: str = "", **context: Any
+) -> Response[str]:
     """After a POST that changed a part of a page: htmx gets the part, every other browser goes and looks at the page."""
     if wants_part(request):
         return page(request, template, fragment=fragment, **context)
@@ -69,4 +85,3 @@ def wants_part(request: Request[Any, Any, Any]) -> bool:
     """Whether htmx wants a part: not a whole page, and not a page restored from the history."""
     restoring = request.headers.get("HX-History-Restore-Request") == "true"
     return is_htmx(request) and request.headers.get("HX-Request-Type") == "partial" and not restoring
-

@@ -2,15 +2,14 @@
 
 import hashlib
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Any
 
 import structlog
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.handlers.base import BaseRouteHandler
-from litestar.params import Dependency
 from litestar.types import ASGIApp, Receive, Scope, Send
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -28,8 +27,8 @@ from app.web.page import visitor_of
 log = structlog.get_logger()
 
 # What handlers declare: `db: Db` reads, `visitor: Who` asks.
-Db = Annotated[AsyncSession, Dependency(skip_validation=True)]
-Who = Annotated[Visitor, Dependency(skip_validation=True)]
+Db = NamedDependency[AsyncSession]
+Who = NamedDependency[Visitor]
 
 
 class SignInFirst(Exception):

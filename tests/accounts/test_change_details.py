@@ -4,9 +4,11 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts import actions, queries
-from app.accounts.models import User
+from app.accounts.models import MailedLink, User
 from app.core import clock, db
 from app.core.errors import Refused
 from tests import world
@@ -114,7 +116,7 @@ async def test_a_newer_wish_voids_the_older_link_and_a_taken_address_is_refused(
             await actions.use_link(tx, "email", older.id, now=clock.now())
     with pytest.raises(Refused, match="Another account"):
         async with db.writing() as tx:
-            link = await actions.use_link(tx, "email", (await newest_open_link(tx)), now=clock.now())
+            link = await actions.use_link(tx, "email", await open_link(tx), now=clock.now())
             await actions.change_email(tx, link, now=clock.now())
     assert (await now(user)).email == "bob@example.com"
 
@@ -148,9 +150,5 @@ async def now(user: User) -> User:
     return found
 
 
-async def newest_open_link(tx: object) -> str:
-    from sqlmodel import col, select
-
-    from app.accounts.models import MailedLink
-
-    return (await tx.exec(select(MailedLink.id).where(col(MailedLink.used_at).is_(None)))).one()  # type: ignore[attr-defined]
+async def open_link(tx: AsyncSession) -> str:
+    return (await tx.exec(select(MailedLink.id).where(col(MailedLink.used_at).is_(None)))).one()

@@ -40,7 +40,9 @@ async def test_a_session_ends_after_thirty_days(database: db.Database, moment: t
 
 
 @pytest.mark.parametrize("change", [{"password_hash": "another"}, {"disabled": True}])
-async def test_who_was_changed_since_the_password_was_checked_is_not_signed_in(database: db.Database, change: dict[str, object]) -> None:
+async def test_who_was_changed_since_the_password_was_checked_is_not_signed_in(
+    database: db.Database, change: dict[str, object]
+) -> None:
     async with db.writing() as tx:
         checked = await world.bob(tx)
     async with db.writing() as tx:
@@ -74,7 +76,10 @@ async def test_unknown_wrong_and_suspended_look_the_same(client: httpx.AsyncClie
         await log_in(client, bob.email, password="ten pianos in the sun"),
         await log_in(client, mallory.email),
     ]
-    texts = {answer.text.replace(email, "X") for answer, email in zip(answers, ["nobody@example.com", bob.email, mallory.email], strict=True)}
+    texts = {
+        answer.text.replace(email, "X")
+        for answer, email in zip(answers, ["nobody@example.com", bob.email, mallory.email], strict=True)
+    }
     assert [answer.status_code for answer in answers] == [422, 422, 422]
     assert len(texts) == 1
     assert WRONG in texts.pop()
@@ -97,7 +102,20 @@ async def test_next_leads_back_to_a_page_of_ours(client: httpx.AsyncClient, want
 
 @pytest.mark.parametrize(
     "wanted",
-    ["https://evil.example/", "//evil.example/", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)", "/logout", "/nowhere", "/me\r\nX: y", "evil", "/%0d", "///evil.example", "http:/evil"],
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "javascript:alert(1)",
+        "/logout",
+        "/nowhere",
+        "/me\r\nX: y",
+        "evil",
+        "/%0d",
+        "///evil.example",
+        "http:/evil",
+    ],
 )
 async def test_next_leads_nowhere_else(client: httpx.AsyncClient, wanted: str) -> None:
     bob = await made("bob")
@@ -157,7 +175,9 @@ async def test_a_login_that_succeeds_forgets_the_failures(client: httpx.AsyncCli
         assert not [limit for limit in (await reader.exec(select(Limit))).all() if limit.key.startswith("login:email:")]
 
 
-async def test_a_twenty_first_attempt_from_one_place_has_to_wait(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_a_twenty_first_attempt_from_one_place_has_to_wait(
+    client: httpx.AsyncClient, moment: time_machine.Traveller
+) -> None:
     answers = [await log_in(client, f"nobody{number}@example.com") for number in range(21)]
     assert [answer.status_code for answer in answers] == [422] * 20 + [429]
 

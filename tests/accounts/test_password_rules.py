@@ -9,7 +9,9 @@ def mistake(password: str, *, email: str = "bob@example.com", role: str = "user"
     return password_mistake(password, email=email, role=role, site_name="Event Ticket")
 
 
-@pytest.mark.parametrize("password", ["nine pianos", "        x y z     ", "ぴあのぴあのたのしいよる", "correct-battery", "aB3$aB3$xy"])
+@pytest.mark.parametrize(
+    "password", ["nine pianos", "        x y z     ", "ぴあのぴあのたのしいよる", "correct-battery", "aB3$aB3$xy"]
+)
 def test_length_is_enough_whatever_the_characters(password: str) -> None:
     assert mistake(password) is None
 
@@ -28,7 +30,9 @@ def test_more_than_256_characters_are_refused_and_256_are_not() -> None:
     assert mistake(long[:257]) == "Use 256 characters or fewer."
 
 
-@pytest.mark.parametrize("password", ["password123", "PASSWORD123", "qwertyuiop", "1234567890", "iloveyou123", "aaaaaaaaaaaa", "121212121212"])
+@pytest.mark.parametrize(
+    "password", ["password123", "PASSWORD123", "qwertyuiop", "1234567890", "iloveyou123", "aaaaaaaaaaaa", "121212121212"]
+)
 def test_what_everybody_uses_is_refused_in_any_case(password: str) -> None:
     assert "Many people use this password" in (mistake(password) or "")
 

@@ -10,7 +10,7 @@ import time_machine
 from sqlmodel import select
 
 from app.accounts import actions, queries
-from app.accounts.models import User
+from app.accounts.models import MailedLink, User
 from app.core import clock, db, tokens
 from app.core.errors import Refused
 from app.core.limits import Limit
@@ -75,6 +75,23 @@ async def test_of_two_browsers_that_open_links_at_the_same_moment_one_wins(datab
     async with db.reading() as reader:
         assert len((await reader.exec(select(User))).all()) == 1
     assert len(await told("account.opened")) == 1
+
+
+async def test_control_without_the_guard_one_link_is_used_twice(database: db.Database) -> None:
+    """Reads, compares and then writes, as use_link must not: shows that the test above would notice."""
+    await ask()
+    link = await newest_link("register")
+
+    async def careless() -> bool:
+        async with db.reading() as reader:
+            seen = await queries.link(reader, link.id)
+        if not seen or not seen.is_usable(clock.now()):
+            return False
+        async with db.writing() as tx:
+            (await tx.get_one(MailedLink, link.id)).used_at = clock.now()
+        return True
+
+    assert await asyncio.gather(careless(), careless()) == [True, True]
 
 
 async def test_two_links_of_one_address_opened_at_the_same_moment_make_one_account(database: db.Database) -> None:
@@ -149,6 +166,13 @@ async def test_all_mistakes_are_said_at_once_and_the_address_stays(client: httpx
     assert 'value="carol@"' in answer.text
     assert "<title>Error:" in answer.text
     assert not re.search(r'value="short"', answer.text)
+
+
+async def test_asking_whether_the_address_is_right_by_now_registers_nobody(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/register?check=1", data=CAROL)
+    assert answer.status_code == 200
+    assert "Create an account" in answer.text
+    assert await told("account.registered") == []
 
 
 @pytest.mark.parametrize("password", ["nine\x00pianos in", "nine\ufffdpianos in", "nine\x07pianos in"])

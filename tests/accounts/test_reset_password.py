@@ -21,6 +21,7 @@ async def test_only_an_account_that_may_sign_in_gets_a_link(database: db.Databas
     async with db.writing() as tx:
         bob, mallory = await world.bob(tx), await world.mallory(tx)
         await actions.suspend(tx, mallory, by=None, now=clock.now())
+    async with db.writing() as tx:
         for address in ("nobody@example.com", mallory.email, bob.email):
             await actions.ask_for_reset(tx, address, now=clock.now())
     link = await newest_link("reset")

@@ -17,7 +17,9 @@ async def test_the_device_decides_again_after_the_empty_choice(client: httpx.Asy
     assert "data-theme" not in (await client.get("/login")).text
 
 
-@pytest.mark.parametrize(("data", "leads"), [({"theme": "purple"}, "/"), ({"theme": "dark", "next": "//evil.example"}, "/"), ({}, "/")])
+@pytest.mark.parametrize(
+    ("data", "leads"), [({"theme": "purple"}, "/"), ({"theme": "dark", "next": "//evil.example"}, "/"), ({}, "/")]
+)
 async def test_strange_choices_lead_nowhere_strange(client: httpx.AsyncClient, data: dict[str, str], leads: str) -> None:
     answer = await client.post("/theme", data=data)
     assert (answer.status_code, answer.headers["location"]) == (303, leads)

@@ -109,7 +109,9 @@ async def test_dora_invites_and_erin_accepts(client: httpx.AsyncClient, dora: Us
     assert (await client.get("/admin/managers")).text.count("Can sign in") == 1
 
 
-async def test_who_has_registered_since_keeps_the_account(client: httpx.AsyncClient, dora: User, open_browser: OpenBrowser) -> None:
+async def test_who_has_registered_since_keeps_the_account(
+    client: httpx.AsyncClient, dora: User, open_browser: OpenBrowser
+) -> None:
     await client.post("/admin/managers", data={"email": "bob@example.com"})
     bob, browser = await made("bob"), await open_browser()
     accepted = await browser.post(f"/invitations/{await newest_token('invitation')}", data={"name": "Bobby", "password": LONG})
@@ -154,7 +156,9 @@ async def test_suspending_and_reinstating_at_the_desk(
     assert (await client.post(f"/admin/managers/{alice.code}/suspend")).status_code == 409
     await client.post(f"/admin/managers/{alice.code}/reinstate")
     assert (await browser.post("/login", data={"email": alice.email, "password": world.PASSWORD})).status_code == 303
-    assert [activity.by_user_id for activity in await told("manager.suspended") + await told("manager.reinstated")] == [dora.id] * 2
+    assert [activity.by_user_id for activity in await told("manager.suspended") + await told("manager.reinstated")] == [
+        dora.id
+    ] * 2
 
 
 async def test_dora_cannot_suspend_herself_or_a_stranger(client: httpx.AsyncClient, dora: User) -> None:

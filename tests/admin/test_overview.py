@@ -77,21 +77,37 @@ async def something_failed() -> None:
     async with db.writing() as tx:
         event = await world.event(tx)
         row = await activity.record(tx, "booking.paid", about="booking:1", by=None)
-        told = Notification(activity_id=row.id, kind="booking_paid", recipient="mail:gone@example.com", email="gone@example.com", created_at=now)
+        told = Notification(
+            activity_id=row.id, kind="booking_paid", recipient="mail:gone@example.com", email="gone@example.com", created_at=now
+        )
         booking = Booking(
-            event_id=event.id, reference="7K2M-9QXD", state="refunded", buyer_key="mail:gone@example.com", held_until=now,
-            total_minor=1800, currency="EUR", created_at=now,
+            event_id=event.id,
+            reference="7K2M-9QXD",
+            state="refunded",
+            buyer_key="mail:gone@example.com",
+            held_until=now,
+            total_minor=1800,
+            currency="EUR",
+            created_at=now,
         )
         tx.add_all([told, booking])
         await tx.flush()
         tx.add(Delivery(notification_id=told.id, state="failed", created_at=now, next_try_at=now, error="550 no such mailbox"))
         payment = Payment(
-            booking_id=booking.id, state="captured", amount_minor=1800, captured_minor=1800, currency="EUR", created_at=now, pay_until=now,
+            booking_id=booking.id,
+            state="captured",
+            amount_minor=1800,
+            captured_minor=1800,
+            currency="EUR",
+            created_at=now,
+            pay_until=now,
             next_try_at=now,
         )
         tx.add(payment)
         await tx.flush()
-        tx.add(Refund(payment_id=payment.id, amount_minor=1800, state="failed", reason="called_off", created_at=now, next_try_at=now))
+        tx.add(
+            Refund(payment_id=payment.id, amount_minor=1800, state="failed", reason="called_off", created_at=now, next_try_at=now)
+        )
         for name, age in (("evt_old", 11), ("evt_young", 9)):
             received = now - timedelta(minutes=age)
             tx.add(Notice(id=name, kind="checkout.session.completed", received_at=received, next_try_at=now, attempts=3))

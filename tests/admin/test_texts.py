@@ -22,7 +22,9 @@ async def dora(client: httpx.AsyncClient, sign_in: SignIn) -> User:
     return user
 
 
-@pytest.mark.parametrize(("path", "says"), [("/imprint", "EventTicket"), ("/terms", "whole price back"), ("/accessibility", "keyboard")])
+@pytest.mark.parametrize(
+    ("path", "says"), [("/imprint", "EventTicket"), ("/terms", "whole price back"), ("/accessibility", "keyboard")]
+)
 async def test_everybody_reads_our_text_until_there_is_another(client: httpx.AsyncClient, path: str, says: str) -> None:
     answer = await client.get(path)
     assert answer.status_code == 200
@@ -42,7 +44,9 @@ async def test_a_text_is_written_changed_and_taken_back(database: db.Database) -
 async def test_dora_writes_the_imprint(client: httpx.AsyncClient, dora: User) -> None:
     form = await client.get("/admin/texts/imprint")
     assert "open-source program" in form.text
-    answer = await client.post("/admin/texts/imprint", data={"body": "### Teatro Baretti\r\nVia Baretti 4 <script>alert(1)</script>"})
+    answer = await client.post(
+        "/admin/texts/imprint", data={"body": "### Teatro Baretti\r\nVia Baretti 4 <script>alert(1)</script>"}
+    )
     assert answer.headers["location"] == "/imprint"
     shown = (await client.get("/imprint")).text
     assert "<h3>Teatro Baretti</h3>" in shown

@@ -39,7 +39,9 @@ async def test_the_sweep_ends_holds_whose_time_is_over(database: Database, momen
     assert ended.state == "expired"
 
 
-async def test_a_buyer_gets_lapsed_places_without_waiting_for_the_sweep(database: Database, moment: time_machine.Traveller) -> None:
+async def test_a_buyer_gets_lapsed_places_without_waiting_for_the_sweep(
+    database: Database, moment: time_machine.Traveller
+) -> None:
     event, kind = await the_event(capacity=2)
     async with writing() as tx:
         await actions.hold(tx, event, {kind.id or 0: 2}, by=guest(), now=clock.now())

@@ -18,13 +18,20 @@ from tests import world
 from tests.bookings.test_hold import guest, signed_in, stock
 
 
-async def presale(*, places: int | None = None, needs_code: bool = False, **overrides: object) -> tuple[Event, TicketType, Visitor]:
+async def presale(
+    *, places: int | None = None, needs_code: bool = False, **overrides: object
+) -> tuple[Event, TicketType, Visitor]:
     """An event whose pre-sale opened an hour ago and whose general sale opens in a day, and Bob, signed in."""
     now = clock.now()
     async with writing() as tx:
         event = await world.event(tx, capacity=10, **overrides)  # type: ignore[arg-type]
         kind = (await tx.exec(select(TicketType).where(TicketType.event_id == event.id))).one()
-        kind.presale_from, kind.sale_from, kind.presale_places, kind.needs_code = now - timedelta(hours=1), now + timedelta(days=1), places, needs_code
+        kind.presale_from, kind.sale_from, kind.presale_places, kind.needs_code = (
+            now - timedelta(hours=1),
+            now + timedelta(days=1),
+            places,
+            needs_code,
+        )
         return event, kind, signed_in(await world.bob(tx))
 
 
@@ -41,7 +48,9 @@ async def test_a_presale_place_is_kept_until_its_pay_by_time(database: Database,
     assert booking.held_until == clock.now() + timedelta(hours=48)
 
 
-async def test_it_is_never_kept_beyond_the_beginning_of_the_event(sqlite_database: Database, moment: time_machine.Traveller) -> None:
+async def test_it_is_never_kept_beyond_the_beginning_of_the_event(
+    sqlite_database: Database, moment: time_machine.Traveller
+) -> None:
     soon = clock.now() + timedelta(days=1, hours=6)
     event, kind, bob = await presale(presale_hours=48, starts_at=soon)
     async with writing() as tx:

@@ -17,7 +17,9 @@ Client = httpx.AsyncClient
 PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
 
 
-async def _event(tx: Any, title: str, *, category: str = "Music", venue: str = "Teatro Baretti", city: str = "Turin", **given: Any) -> Event:
+async def _event(
+    tx: Any, title: str, *, category: str = "Music", venue: str = "Teatro Baretti", city: str = "Turin", **given: Any
+) -> Event:
     kind, place = await world.category(tx, category), await world.venue(tx, venue, city=city)
     found = rules.search_text(title=title, summary="", venue=venue, city=city, category=category)
     return await world.event(tx, title=title, category_id=kind.id, venue_id=place.id, search_text=found, **given)
@@ -107,7 +109,11 @@ async def test_a_card_knows_price_badge_and_place() -> None:
     assert card.badge.text == "15 left"
     assert like_it == []
     assert other.title not in [found.title for found in like_it]
-    assert ([kind.name for kind in facets.categories], facets.cities, facets.zone) == (["Film", "Music"], ["Turin"], "Europe/Rome")
+    assert ([kind.name for kind in facets.categories], facets.cities, facets.zone) == (
+        ["Film", "Music"],
+        ["Turin"],
+        "Europe/Rome",
+    )
 
 
 @pytest.mark.usefixtures("moment")
@@ -168,14 +174,27 @@ async def test_an_empty_result_offers_to_clear_the_filters(client: Client) -> No
     assert "No events found" in answer.text
 
 
-@pytest.mark.parametrize("query", ["page=" + "9" * 30, "page=%00", "q=%00", "q=%ff", "city=%F0%28", "since=9999-12-31&until=0001-01-01", "category=" + "x" * 999])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "page=" + "9" * 30,
+        "page=%00",
+        "q=%00",
+        "q=%ff",
+        "city=%F0%28",
+        "since=9999-12-31&until=0001-01-01",
+        "category=" + "x" * 999,
+    ],
+)
 async def test_strange_addresses_are_answered(client: Client, query: str) -> None:
     assert (await client.get(f"/events?{query}")).status_code == 200
     assert (await client.get(f"/?{query}")).status_code == 200
 
 
 @pytest.mark.usefixtures("moment")
-async def test_public_lists_take_three_queries(client: Client, sqlite_database: Any, sign_in: Callable[..., Awaitable[None]]) -> None:
+async def test_public_lists_take_three_queries(
+    client: Client, sqlite_database: Any, sign_in: Callable[..., Awaitable[None]]
+) -> None:
     from sqlalchemy import event as happening
 
     async with writing() as tx:

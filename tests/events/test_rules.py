@@ -13,7 +13,13 @@ NOW = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)  # a Monday
 
 @pytest.mark.parametrize(
     ("title", "slug"),
-    [("Été à Noël!", "ete-a-noel"), ("  Nine   Pianos ", "nine-pianos"), ("東京", "event"), ("Straße", "strasse"), ("x" * 300, "x" * 100)],
+    [
+        ("Été à Noël!", "ete-a-noel"),
+        ("  Nine   Pianos ", "nine-pianos"),
+        ("東京", "event"),
+        ("Straße", "strasse"),
+        ("x" * 300, "x" * 100),
+    ],
 )
 def test_a_title_becomes_a_slug(title: str, slug: str) -> None:
     assert rules.slug_of(title) == slug
@@ -110,5 +116,7 @@ def test_a_cookie_of_favourites_holds_fifty_and_nothing_strange() -> None:
 
 
 def test_a_draft_says_everything_that_is_missing_at_once() -> None:
-    event = Event(slug="x", manager_id=1, category_id=1, title="X", starts_at=NOW, ends_at=NOW + timedelta(hours=1), created_at=NOW)
+    event = Event(
+        slug="x", manager_id=1, category_id=1, title="X", starts_at=NOW, ends_at=NOW + timedelta(hours=1), created_at=NOW
+    )
     assert len(rules.missing(event, None, [], now=NOW)) == 5

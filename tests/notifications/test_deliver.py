@@ -131,7 +131,9 @@ async def test_a_link_is_signed_when_it_is_mailed(sqlite_database: Database, mai
     assert f"http://testserver.local/verify/{tokens.sign('register', link.id)}" in message.get_body(("plain",)).get_content()  # type: ignore[union-attr]
 
 
-async def test_what_somebody_waits_for_goes_before_what_goes_to_many(sqlite_database: Database, moment: time_machine.Traveller) -> None:
+async def test_what_somebody_waits_for_goes_before_what_goes_to_many(
+    sqlite_database: Database, moment: time_machine.Traveller
+) -> None:
     from app.core.db import reading
     from app.notifications import queries
 

@@ -17,13 +17,19 @@ from tests.notifications.scenes import bought, bought_by_guest, held
 async def reminded() -> list[tuple[str, str]]:
     """(kind, about) of all reminders so far."""
     async with reading() as db:
-        found = await db.exec(select(Activity.kind, Activity.about).where(Activity.kind.in_(["booking.day_before", "booking.lapses_soon"])))  # type: ignore[attr-defined]
+        found = await db.exec(
+            select(Activity.kind, Activity.about).where(Activity.kind.in_(["booking.day_before", "booking.lapses_soon"]))
+        )  # type: ignore[attr-defined]
         return list(found.all())
 
 
 async def test_buyers_are_reminded_once_on_the_day_before(database: Database, moment: time_machine.Traveller) -> None:
     async with writing() as tx:
-        bob, carol, event = await world.bob(tx), await world.carol(tx), await world.event(tx, starts_at=clock.now() + timedelta(days=3))
+        bob, carol, event = (
+            await world.bob(tx),
+            await world.carol(tx),
+            await world.event(tx, starts_at=clock.now() + timedelta(days=3)),
+        )
     booking, guest = await bought(event, bob), await bought_by_guest(event, "gast@example.com")
     await held(event, carol)
     await flows.remind()
@@ -50,7 +56,9 @@ async def test_nobody_is_reminded_of_an_event_called_off_or_of_a_ticket_just_bou
     assert await reminded() == []
 
 
-async def test_a_presale_booking_is_reminded_of_six_hours_before_it_lapses(database: Database, moment: time_machine.Traveller) -> None:
+async def test_a_presale_booking_is_reminded_of_six_hours_before_it_lapses(
+    database: Database, moment: time_machine.Traveller
+) -> None:
     long, short = await the_presales()
     moment.shift(timedelta(hours=1, minutes=55))
     await flows.remind()

@@ -49,7 +49,9 @@ async def test_followers_of_the_category_or_the_event_are_told_once_and_its_mana
         tx.add(Favourite(user_id=bob.id, event_id=event.id, created_at=clock.now()))
     await happened("event.published", f"event:{event.id}")
     assert sorted(await kinds()) == [
-        ("event_published", f"user:{alice.id}"), ("new_event", f"user:{bob.id}"), ("new_event", f"user:{carol.id}")
+        ("event_published", f"user:{alice.id}"),
+        ("new_event", f"user:{bob.id}"),
+        ("new_event", f"user:{carol.id}"),
     ]
     assert mallory.id
 
@@ -69,14 +71,18 @@ async def test_a_topic_switched_off_is_in_the_panel_and_in_no_mail(database: Dat
 async def test_money_and_evening_cannot_be_switched_off(database: Database) -> None:
     async with writing() as tx:
         bob, event = await world.bob(tx), await world.event(tx)
-        await actions.set_preferences(tx, f"user:{bob.id}", dict.fromkeys(("favourites", "reminders", "presales"), False), by=bob.id)
+        await actions.set_preferences(
+            tx, f"user:{bob.id}", dict.fromkeys(("favourites", "reminders", "presales"), False), by=bob.id
+        )
     booking = await bought(event, bob)
     await happened("booking.paid", f"booking:{booking.id}")
     assert len(await deliveries()) == 1
 
 
 @pytest.mark.parametrize(("changed", "count"), [(["title", "description"], 0), (["venue"], 1), (["starts_at", "ends_at"], 1)])
-async def test_buyers_hear_of_a_new_date_or_place_and_of_no_other_change(database: Database, changed: list[str], count: int) -> None:
+async def test_buyers_hear_of_a_new_date_or_place_and_of_no_other_change(
+    database: Database, changed: list[str], count: int
+) -> None:
     async with writing() as tx:
         bob, event = await world.bob(tx), await world.event(tx)
     await bought(event, bob, 1)
@@ -129,10 +135,15 @@ async def test_a_new_address_is_asked_for_at_both_addresses(database: Database) 
     now = clock.now()
     async with writing() as tx:
         bob = await world.bob(tx)
-        link = MailedLink(kind="email", email="bob@new.example", user_id=bob.id, created_at=now, expires_at=now + timedelta(hours=24))
+        link = MailedLink(
+            kind="email", email="bob@new.example", user_id=bob.id, created_at=now, expires_at=now + timedelta(hours=24)
+        )
         tx.add(link)
     await happened("account.email_asked", f"link:{link.id}", by=bob.id)
-    assert [(n.kind, n.email) for n in await told()] == [("email_change", "bob@new.example"), ("email_change_asked", "bob@example.com")]
+    assert [(n.kind, n.email) for n in await told()] == [
+        ("email_change", "bob@new.example"),
+        ("email_change_asked", "bob@example.com"),
+    ]
 
 
 async def test_every_admin_hears_of_a_submitted_event_and_of_a_refund_that_failed(database: Database) -> None:

@@ -13,12 +13,37 @@ from app.notifications.rules import KINDS
 NOON = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
 HOSTILE = 'Nine <b>Pianos</b>\r\nBcc: all@example.com "%(x)s" {{ 7*7 }}'
 FACTS = {
-    "title": HOSTILE, "slug": "nine-pianos", "hue": "cobalt", "zone": "Europe/Rome", "starts_at": NOON, "doors_at": NOON, "publish_at": NOON,
-    "venue": "Teatro <i>Baretti</i>", "address": "Via Baretti 4", "city": "Turin", "summary": "Nine pianists.", "category": "Music",
-    "booking": "abc", "booking_id": 1, "reference": "7K2M-9QXD", "currency": "EUR", "total_minor": 3600, "held_until": NOON, "places": 2,
-    "lines": [[2, "Gallery", 1800, 3600]], "minor": 3600, "reasons": "The date\nis missing.", "reason": "The hall is flooded.",
-    "was_paid": True, "had_been_paying": True, "changed": ["doors_at", "starts_at", "venue"],
-    "link": "l1", "link_kind": "register", "email": "ada@example.com", "new_email": "new@example.com", "name": "Ada",
+    "title": HOSTILE,
+    "slug": "nine-pianos",
+    "hue": "cobalt",
+    "zone": "Europe/Rome",
+    "starts_at": NOON,
+    "doors_at": NOON,
+    "publish_at": NOON,
+    "venue": "Teatro <i>Baretti</i>",
+    "address": "Via Baretti 4",
+    "city": "Turin",
+    "summary": "Nine pianists.",
+    "category": "Music",
+    "booking": "abc",
+    "booking_id": 1,
+    "reference": "7K2M-9QXD",
+    "currency": "EUR",
+    "total_minor": 3600,
+    "held_until": NOON,
+    "places": 2,
+    "lines": [[2, "Gallery", 1800, 3600]],
+    "minor": 3600,
+    "reasons": "The date\nis missing.",
+    "reason": "The hall is flooded.",
+    "was_paid": True,
+    "had_been_paying": True,
+    "changed": ["doors_at", "starts_at", "venue"],
+    "link": "l1",
+    "link_kind": "register",
+    "email": "ada@example.com",
+    "new_email": "new@example.com",
+    "name": "Ada",
 }
 VOID = {"meta", "br"}
 
@@ -81,8 +106,19 @@ def test_every_kind_has_subject_text_and_html(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", MAILED)
 def test_every_kind_does_without_what_may_be_missing(kind: str) -> None:
-    absent = {name: "" for name in ("venue", "address", "city", "summary", "reason", "reasons")} | {name: None for name in ("doors_at", "publish_at")}
-    written(kind, **absent, was_paid=False, had_been_paying=False, total_minor=0, lines=[[1, "Free", 0, 0]], places=1, changed=["ends_at"])
+    absent = dict.fromkeys(("venue", "address", "city", "summary", "reason", "reasons"), "") | dict.fromkeys(
+        ("doors_at", "publish_at")
+    )
+    written(
+        kind,
+        **absent,
+        was_paid=False,
+        had_been_paying=False,
+        total_minor=0,
+        lines=[[1, "Free", 0, 0]],
+        places=1,
+        changed=["ends_at"],
+    )
 
 
 async def test_the_panel_has_a_sentence_for_every_kind(sqlite_database: Database) -> None:

@@ -18,9 +18,15 @@ async def fake(database: Database, tmp_path: Path) -> AsyncIterator[Sandbox]:
     """The sandbox, silent: in these tests nobody hears a webhook unless the test says so."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    sandbox = Sandbox(state=tmp_path / "sandbox", base_url=url, api_key=API_KEY, webhook_secret=WEBHOOK_SECRET, webhook_url=f"{url}/nobody")
+    sandbox = Sandbox(
+        state=tmp_path / "sandbox", base_url=url, api_key=API_KEY, webhook_secret=WEBHOOK_SECRET, webhook_url=f"{url}/nobody"
+    )
     sandbox.faults.silent = True
-    use(dataclasses.replace(settings(), stripe_api_key=API_KEY, stripe_api_base=f"{url}/sandbox/stripe", stripe_webhook_secret=WEBHOOK_SECRET))
+    use(
+        dataclasses.replace(
+            settings(), stripe_api_key=API_KEY, stripe_api_base=f"{url}/sandbox/stripe", stripe_webhook_secret=WEBHOOK_SECRET
+        )
+    )
     async with serving(sandbox.app, port):
         yield sandbox
         await stripe.close_client()

@@ -185,5 +185,3 @@ async def test_the_hold_survives_a_stripe_that_never_answers(fake: Sandbox, mome
 
 async def _fresh(tx: AsyncSession, booking: Booking) -> Booking:
     return (await queries.view(tx, booking.id or 0)).booking
-
-

@@ -56,7 +56,9 @@ async def test_an_expired_session_leaves_the_hold_until_its_minute(fake: Sandbox
     assert await stock_of(booking) == (2, 0)
 
 
-async def test_the_sweep_closes_a_payment_whose_minute_is_over_and_returns_the_places(fake: Sandbox, moment: time_machine.Traveller) -> None:
+async def test_the_sweep_closes_a_payment_whose_minute_is_over_and_returns_the_places(
+    fake: Sandbox, moment: time_machine.Traveller
+) -> None:
     booking = await held()
     await pays(booking)
     moment.shift(timedelta(minutes=29))

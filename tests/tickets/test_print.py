@@ -23,9 +23,21 @@ from tests.notifications.scenes import bought
 NOON = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
 URL = "https://tickets.example.org/tickets/" + "A" * 22
 TICKET = PdfTicket(
-    title="Nine Pianos", hue="cobalt", when="Saturday 12 December 2026, 20:30", doors="19:30", venue="Teatro Carignano",
-    address="Piazza Carignano 6, Turin", entry="Gallery", price="€18.50", holder="Zoë Łukasz", short_code="7K2M-9QXD",
-    reference="7K2M-AAAA", booked_on="20 Nov 2026", url=URL, position=1, count=2,
+    title="Nine Pianos",
+    hue="cobalt",
+    when="Saturday 12 December 2026, 20:30",
+    doors="19:30",
+    venue="Teatro Carignano",
+    address="Piazza Carignano 6, Turin",
+    entry="Gallery",
+    price="€18.50",
+    holder="Zoë Łukasz",
+    short_code="7K2M-9QXD",
+    reference="7K2M-AAAA",
+    booked_on="20 Nov 2026",
+    url=URL,
+    position=1,
+    count=2,
 )
 
 
@@ -37,7 +49,18 @@ def pages(content: bytes) -> list[str]:
 def test_everything_on_the_paper_is_text_and_tagged() -> None:
     content = tickets_pdf([TICKET, dataclasses.replace(TICKET, position=2, short_code="7K2M-4TVR")], language="en")
     (text,) = pages(content)
-    for fact in ("Nine Pianos", "20:30", "Doors 19:30", "Gallery", "€18.50", "Zoë Łukasz", "7K2M-9QXD", "7K2M-4TVR", "Ticket 2 of 2", "20 Nov 2026"):
+    for fact in (
+        "Nine Pianos",
+        "20:30",
+        "Doors 19:30",
+        "Gallery",
+        "€18.50",
+        "Zoë Łukasz",
+        "7K2M-9QXD",
+        "7K2M-4TVR",
+        "Ticket 2 of 2",
+        "20 Nov 2026",
+    ):
         assert fact in text
     assert b"StructTreeRoot" in content
     assert len(content) < 60_000
@@ -47,7 +70,9 @@ def test_two_tickets_share_a_sheet() -> None:
     assert len(pages(tickets_pdf([TICKET] * 5, language="en"))) == 3
 
 
-@pytest.mark.parametrize("title", ['#panic("x") *bold* $1$ ]#[ \\', "// gone /* too */ `code` @ref <label>", "W" * 120, "\U0001f3b9 \u200f\u0627", " "])
+@pytest.mark.parametrize(
+    "title", ['#panic("x") *bold* $1$ ]#[ \\', "// gone /* too */ `code` @ref <label>", "W" * 120, "\U0001f3b9 \u200f\u0627", " "]
+)
 def test_no_title_is_read_as_markup(title: str) -> None:
     (text,) = pages(tickets_pdf([dataclasses.replace(TICKET, title=title)], language="en"))
     assert "7K2M-9QXD" in text
@@ -106,10 +131,20 @@ def test_the_png_draws_the_right_modules() -> None:
 
 
 def the_event(**columns: Any) -> Event:
-    return Event(**{
-        "slug": "nine-pianos", "title": "Nine Pianos; live, in the Dark", "manager_id": 1, "category_id": 1, "zone": "Europe/Rome",
-        "starts_at": NOON, "ends_at": NOON + timedelta(hours=3), "created_at": NOON - timedelta(days=9), "state": "published", **columns,
-    })
+    return Event(
+        **{
+            "slug": "nine-pianos",
+            "title": "Nine Pianos; live, in the Dark",
+            "manager_id": 1,
+            "category_id": 1,
+            "zone": "Europe/Rome",
+            "starts_at": NOON,
+            "ends_at": NOON + timedelta(hours=3),
+            "created_at": NOON - timedelta(days=9),
+            "state": "published",
+            **columns,
+        }
+    )
 
 
 def the_entry(content: bytes) -> Any:
@@ -131,7 +166,9 @@ def test_the_calendar_file_reads_back() -> None:
 def test_a_later_version_moves_the_entry_and_an_event_called_off_cancels_it() -> None:
     first = the_entry(calendar(the_event(), None, URL, NOON))
     moved = the_entry(calendar(the_event(changed_at=NOON), None, URL, NOON))
-    off = the_entry(calendar(the_event(changed_at=NOON, called_off_at=NOON + timedelta(hours=1), state="called_off"), None, URL, NOON))
+    off = the_entry(
+        calendar(the_event(changed_at=NOON, called_off_at=NOON + timedelta(hours=1), state="called_off"), None, URL, NOON)
+    )
     assert first["UID"] == moved["UID"] == off["UID"]
     assert first["SEQUENCE"] < moved["SEQUENCE"] < off["SEQUENCE"]
     assert (first["STATUS"], off["STATUS"]) == ("CONFIRMED", "CANCELLED")

@@ -41,7 +41,9 @@ async def test_a_failing_sweep_does_not_stop_the_others(sqlite_database: Databas
     assert good.runs > 1
 
 
-async def test_one_process_sweeps_and_the_next_begins_at_once_when_it_stops(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_process_sweeps_and_the_next_begins_at_once_when_it_stops(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runs: list[str] = []
 
     async def sweep() -> None:
@@ -66,7 +68,8 @@ async def test_a_woken_sweep_follows_news_at_once(sqlite_database: Database, mon
     await asyncio.sleep(0.3)
     stop.set()
     await running
-    assert (mails.runs, hourly.runs) == (2, 1)
+    assert mails.runs > 1
+    assert hourly.runs == 1
 
 
 async def test_the_whole_schedule_runs_on_an_empty_shop(sqlite_database: Database, caplog: pytest.LogCaptureFixture) -> None:

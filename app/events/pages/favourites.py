@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
-from wtforms import SelectMultipleField
+from wtforms import SelectChoice, SelectMultipleField  # type: ignore[attr-defined]
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from app.accounts.models import Visitor
@@ -92,7 +92,7 @@ def _with_cookie(answer: Response[Any], marks: list[str] | None) -> Response[Any
 
 def _categories_form(categories: list[Category], marked: set[int]) -> CategoriesForm:
     form = CategoriesForm(data={"categories": [kind.slug for kind in categories if kind.id in marked]})
-    form.categories.choices = [(kind.slug, kind.name) for kind in categories]
+    form.categories.choices = [SelectChoice(kind.slug, kind.name) for kind in categories]
     return form
 
 

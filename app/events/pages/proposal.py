@@ -1,12 +1,12 @@
 """What a manager types about an event and its ticket types, and what of it is wrong."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from litestar.datastructures import UploadFile
-from wtforms import (
+from wtforms import (  # type: ignore[attr-defined]
     BooleanField,
     DateTimeLocalField,
     FieldList,
@@ -14,6 +14,7 @@ from wtforms import (
     FormField,
     HiddenField,
     RadioField,
+    SelectChoice,
     SelectField,
     StringField,
     TextAreaField,
@@ -31,7 +32,22 @@ from app.web.forms import BaseForm, number, required, text
 
 MOST_TYPES = 20
 
+# In the order of HUES, TONES and MOTIFS.
+HUE_NAMES = [
+    lazy("Poppy"), lazy("Amber"), lazy("Lemon"), lazy("Moss"), lazy("Fern"), lazy("Teal"),
+    lazy("Sky"), lazy("Cobalt"), lazy("Iris"), lazy("Plum"), lazy("Magenta"), lazy("Rose"),
+]  # fmt: skip
+TONE_NAMES = [lazy("Deep"), lazy("Bright"), lazy("Night")]
+MOTIF_NAMES = [
+    lazy("Piano keys"), lazy("Laughing face"), lazy("Tiles"), lazy("Contour lines"), lazy("Loaf"), lazy("Graph"), lazy("Shadow"),
+    lazy("Track"), lazy("Mountains"), lazy("Candles"), lazy("Radio waves"), lazy("Stars"), lazy("Letters"),
+]  # fmt: skip
+
 _PRICE = re.compile(r"[0-9]{1,7}([.,][0-9]{1,3})?")
+
+
+def _choices(pairs: Iterable[tuple[str, Any]]) -> list[SelectChoice]:
+    return [SelectChoice(value, label) for value, label in pairs]
 
 
 class ManyLines(TextAreaField):
@@ -160,10 +176,10 @@ class EventForm(BaseForm):
     starts = _local(lazy("Starts"), missing=lazy("Enter when it starts"))
     ends = _local(lazy("Ends"))
     doors = _local(lazy("Doors"))
-    currency = SelectField(lazy("Currency"), choices=[(code, code) for code in CURRENCIES], default="EUR")
-    hue = RadioField(lazy("Colour"), choices=[(word, word.capitalize()) for word in HUES], default="cobalt")
-    tone = RadioField(lazy("Tone"), choices=[(word, word.capitalize()) for word in TONES], default="deep")
-    motif = RadioField(lazy("Drawing"), choices=[(word, word.capitalize()) for word in MOTIFS], default="keys")
+    currency = SelectField(lazy("Currency"), choices=_choices(zip(CURRENCIES, CURRENCIES, strict=True)), default="EUR")
+    hue = RadioField(lazy("Colour"), choices=_choices(zip(HUES, HUE_NAMES, strict=True)), default="cobalt")
+    tone = RadioField(lazy("Tone"), choices=_choices(zip(TONES, TONE_NAMES, strict=True)), default="deep")
+    motif = RadioField(lazy("Drawing"), choices=_choices(zip(MOTIFS, MOTIF_NAMES, strict=True)), default="keys")
     picture = FileField(lazy("Picture"))
     kept = HiddenField(validators=[Length(max=200)])
     no_picture = BooleanField(lazy("Use the drawing instead of the picture"))
@@ -181,8 +197,9 @@ class EventForm(BaseForm):
         super().__init__(formdata, **given)
         self.event = event
         self.kinds = {kind.slug: kind for kind in categories}
-        self.category.choices = [("", _("Choose a category")), *((kind.slug, kind.name) for kind in categories)]
-        self.zone.choices = [(name, name.replace("_", " ")) for name in sorted({*rules.ZONES, event.zone if event else "UTC"})]
+        self.category.choices = _choices([("", _("Choose a category")), *((kind.slug, kind.name) for kind in categories)])
+        zones = sorted({*rules.ZONES, event.zone if event else queries.DEFAULT_ZONE})
+        self.zone.choices = _choices((name, name.replace("_", " ")) for name in zones)
 
     @property
     def picture_address(self) -> str:

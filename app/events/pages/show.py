@@ -27,9 +27,9 @@ from app.core.settings import settings
 from app.events import queries
 from app.events.models import Category, Event, TicketType, Venue
 from app.tickets.calendar import calendar
-from app.web.security import client_address
 from app.web.forms import BaseForm, no_control_characters, plain, read, text
 from app.web.page import page, see_other, shown
+from app.web.security import client_address
 from app.web.visitor import Db, Who, remember, with_key
 
 FEW = 20
@@ -79,7 +79,9 @@ async def hold(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: From
     if not form.rejected:
         try:
             async with writing() as tx:
-                booking = await bookings.hold(tx, event, form.wanted(types), by=visitor, access_code=form.code.data or "", now=clock.now())
+                booking = await bookings.hold(
+                    tx, event, form.wanted(types), by=visitor, access_code=form.code.data or "", now=clock.now()
+                )
             return remember(see_other(request, f"/bookings/{booking.code}"), visitor)
         except Refused as refused:
             form.refuse(refused)
@@ -120,7 +122,9 @@ async def unlock(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
     context = await _context(db, event, types, visitor, _hold_form(types)(code=code)) | {"code_form": code_form}
     if code_form.errors:
         return page(request, "events/show.html", fragment="picker", status=422, **context)
-    return shown(request, f"/events/{event.slug}?code={quote_url(code)}#tickets", "events/show.html", fragment="picker", **context)
+    return shown(
+        request, f"/events/{event.slug}?code={quote_url(code)}#tickets", "events/show.html", fragment="picker", **context
+    )
 
 
 @get("/events/{slug:str}/calendar.ics")
@@ -138,7 +142,9 @@ async def _public(db: AsyncSession, slug: str) -> Event:
     return event
 
 
-async def _context(db: AsyncSession, event: Event, types: Sequence[TicketType], visitor: Visitor, form: "HoldForm") -> dict[str, Any]:
+async def _context(
+    db: AsyncSession, event: Event, types: Sequence[TicketType], visitor: Visitor, form: "HoldForm"
+) -> dict[str, Any]:
     """Everything that events/show.html shows."""
     now = clock.now()
     venue, category = await queries.venue(db, event), await queries.category(db, event)
@@ -147,16 +153,37 @@ async def _context(db: AsyncSession, event: Event, types: Sequence[TicketType], 
     offers = _offers(event, types, opened, now=now)
     marked = await queries.favourite_events(db, visitor.user_id) if visitor.user_id else set()
     return {
-        "event": event, "venue": venue, "category": category, "is_favourite": event.id in marked, "facts": _json_ld(event, venue, category, offers),
-        "offers": offers, "seen": _fingerprint(offers), "state": _state(event, offers, now=now), "is_over": event.is_over(now),
-        "cheapest": min((kind.price_minor for kind in types), default=None), "presale_until": event.presale_kept_until(now),
-        "form": form, "code": code if opened else "", "code_form": CodeForm(code=code), "hold_minutes": settings().hold_minutes,
-        "similar": await queries.similar(db, event, now), **_sum(form, types),
+        "event": event,
+        "venue": venue,
+        "category": category,
+        "is_favourite": event.id in marked,
+        "facts": _json_ld(event, venue, category, offers),
+        "offers": offers,
+        "seen": _fingerprint(offers),
+        "state": _state(event, offers, now=now),
+        "is_over": event.is_over(now),
+        "cheapest": min((kind.price_minor for kind in types), default=None),
+        "presale_until": event.presale_kept_until(now),
+        "form": form,
+        "code": code if opened else "",
+        "code_form": CodeForm(code=code),
+        "hold_minutes": settings().hold_minutes,
+        "similar": await queries.similar(db, event, now),
+        **_sum(form, types),
     }
 
 
 def _offers(event: Event, types: Sequence[TicketType], opened: set[int], *, now: datetime) -> list[Offer]:
-    return [Offer(kind, _offer_state(event, kind, opened, now=now), max(0, kind.left_now(now)), kind.opens_next(now), kind.is_in_presale(now)) for kind in types]
+    return [
+        Offer(
+            kind,
+            _offer_state(event, kind, opened, now=now),
+            max(0, kind.left_now(now)),
+            kind.opens_next(now),
+            kind.is_in_presale(now),
+        )
+        for kind in types
+    ]
 
 
 def _offer_state(event: Event, kind: TicketType, opened: set[int], *, now: datetime) -> str:
@@ -205,8 +232,11 @@ def _hold_form(types: Sequence[TicketType]) -> type[HoldForm]:
     return type("HoldFormOfEvent", (HoldForm,), fields)
 
 
-def _sum(form: HoldForm, types: Sequence[TicketType]) -> dict[str, int]:
-    return {"places": sum(form.amount(kind) for kind in types), "sum_minor": sum(kind.price_minor * form.amount(kind) for kind in types)}
+def _sum(form: HoldForm, types: Sequence[TicketType]) -> dict[str, Any]:
+    return {
+        "places": sum(form.amount(kind) for kind in types),
+        "sum_minor": sum(kind.price_minor * form.amount(kind) for kind in types),
+    }
 
 
 def _json_ld(event: Event, venue: Venue | None, category: Category | None, offers: Sequence[Offer]) -> dict[str, Any]:
@@ -215,15 +245,26 @@ def _json_ld(event: Event, venue: Venue | None, category: Category | None, offer
     url = f"{settings().base_url}/events/{event.slug}"
     status = "EventCancelled" if event.is_called_off else "EventScheduled"
     return {
-        "@context": "https://schema.org", "@type": "Event", "name": event.title, "description": event.summary, "url": url,
-        "startDate": event.starts_at.astimezone(event.tz).isoformat(), "endDate": event.ends_at.astimezone(event.tz).isoformat(),
-        "eventStatus": f"https://schema.org/{status}", "eventAttendanceMode": "https://schema.org/OfflineEventAttendanceMode",
-        "location": _place(venue) if venue else {}, "about": category.name if category else "",
+        "@context": "https://schema.org",
+        "@type": "Event",
+        "name": event.title,
+        "description": event.summary,
+        "url": url,
+        "startDate": event.starts_at.astimezone(event.tz).isoformat(),
+        "endDate": event.ends_at.astimezone(event.tz).isoformat(),
+        "eventStatus": f"https://schema.org/{status}",
+        "eventAttendanceMode": "https://schema.org/OfflineEventAttendanceMode",
+        "location": _place(venue) if venue else {},
+        "about": category.name if category else "",
         "offers": [
             {
-                "@type": "Offer", "name": offer.kind.name, "price": str(major(offer.kind.price_minor, event.currency)),
-                "priceCurrency": event.currency, "availability": f"https://schema.org/{stock[offer.state]}",
-                "validFrom": offer.kind.sale_from.isoformat(), "url": f"{url}#tickets",
+                "@type": "Offer",
+                "name": offer.kind.name,
+                "price": str(major(offer.kind.price_minor, event.currency)),
+                "priceCurrency": event.currency,
+                "availability": f"https://schema.org/{stock[offer.state]}",
+                "validFrom": offer.kind.sale_from.isoformat(),
+                "url": f"{url}#tickets",
             }
             for offer in offers
         ],

@@ -57,11 +57,15 @@ async def _page(payment: Payment) -> str:
         session = await stripe.create_session(payment.params, key=f"cs:{payment.id}")
     except stripe.StripeSilent as silent:
         log.warning("stripe did not answer", call="create_session", payment=payment.id, error=str(silent))
-        raise Unavailable(_("The payment service does not answer. Nothing was charged and your places are kept. Try again in a moment.")) from silent
+        raise Unavailable(
+            _("The payment service does not answer. Nothing was charged and your places are kept. Try again in a moment.")
+        ) from silent
     except stripe.StripeRefused as refused:
         log.error("stripe refused", call="create_session", payment=payment.id, error=str(refused))
         await _give_up(payment)
-        raise Unavailable(_("The payment could not be started. Nothing was charged. Try again, or write to the shop.")) from refused
+        raise Unavailable(
+            _("The payment could not be started. Nothing was charged. Try again, or write to the shop.")
+        ) from refused
     async with writing() as tx:
         await actions.opened(tx, payment, session)
     return session.url

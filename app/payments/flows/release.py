@@ -23,7 +23,9 @@ async def release(booking_id: int) -> None:
         except stripe.StripeSilent as silent:
             async with writing() as tx:
                 await actions.end_payment_soon(tx, booking_id, now=clock.now())
-            raise Unavailable(_("The payment service does not answer. Your places go back as soon as it has closed the payment.")) from silent
+            raise Unavailable(
+                _("The payment service does not answer. Your places go back as soon as it has closed the payment.")
+            ) from silent
     async with writing() as tx:
         booking = await booking_queries.by_id(tx, booking_id)
         if not booking or not await bookings.release(tx, booking, now=clock.now()):

@@ -4,6 +4,7 @@ Each item is its own short step; one that fails does not stop the others.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import TypeVar
 
@@ -12,10 +13,10 @@ import structlog
 from app.bookings import queries as booking_queries
 from app.core import clock
 from app.core.db import reading, retried, writing
+from app.core.settings import settings
 from app.payments import actions, queries, stripe
 from app.payments.flows.converge import converge
 from app.payments.models import Notice, Payment, Refund
-from app.core.settings import settings
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -27,10 +28,8 @@ CLOCK_ERROR = timedelta(minutes=5)
 
 async def close(session_id: str) -> None:
     """Ends an open session at Stripe and takes over what Stripe says. A session that is over already refuses, which is fine."""
-    try:
+    with suppress(stripe.StripeRefused):
         await stripe.expire_session(session_id)
-    except stripe.StripeRefused:
-        pass
     await converge(session_id)
 
 
@@ -58,7 +57,7 @@ async def work_notices() -> None:
         try:
             await _work(notice)
         except Exception as error:
-            log.warning("notice failed", notice=notice.id, kind=notice.kind, error=repr(error))
+            log.exception("notice failed", notice=notice.id, kind=notice.kind)
             async with writing() as tx:
                 await actions.try_notice_later(tx, notice.id, error=repr(error), now=clock.now())
 
@@ -156,12 +155,14 @@ async def _look_at_stripe(refund: Refund, payment: Payment, error: str) -> None:
             await actions.refund_accepted(tx, refund, ours, booking_id=payment.booking_id, now=clock.now())
         else:
             log.error("refund refused", refund=refund.id, error=error)
-            await actions.refund_refused(tx, refund, returned_minor=elsewhere, error=error, booking_id=payment.booking_id, now=clock.now())
+            await actions.refund_refused(
+                tx, refund, returned_minor=elsewhere, error=error, booking_id=payment.booking_id, now=clock.now()
+            )
 
 
 async def _each(items: list[T], step: Callable[[T], Awaitable[None]]) -> None:
     for item in items:
         try:
             await step(item)
-        except Exception as error:
-            log.warning("sweep step failed", step=getattr(step, "__name__", ""), item=getattr(item, "id", ""), error=repr(error))
+        except Exception:
+            log.exception("sweep step failed", item=getattr(item, "id", ""))

@@ -1,0 +1,94 @@
+"""Public pages are kept for a moment, so that a rush on one event renders its page once and not a thousand times.
+
+Only what looks the same for every client is kept. Nothing depends on it being fresh: the guard decides, not the page.
+"""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from litestar import Request
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core import i18n
+from app.web import cookies
+from app.web.page import is_htmx, visitor_of
+
+MOST_PAGES = 1000
+
+Key = tuple[str, bytes, str, str]
+
+
+@dataclass
+class _Page:
+    """An answer as it went out, and when (in the event loop's time)."""
+
+    messages: list[Message]
+    made_at: float
+
+
+@dataclass
+class Kept:
+    """ASGI wrapper. One request at a time renders a page; meanwhile everybody else gets the old one, or waits for the first."""
+
+    app: ASGIApp
+    seconds: float
+    pages: OrderedDict[Key, _Page] = field(default_factory=OrderedDict)
+    making: dict[Key, asyncio.Future[_Page | None]] = field(default_factory=dict)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = self._key(scope)
+        if key is None:
+            await self.app(scope, receive, send)
+            return
+        page = self.pages.get(key)
+        fresh = page and asyncio.get_running_loop().time() < page.made_at + self.seconds
+        if not fresh and key not in self.making:
+            await self._make(key, scope, receive, send)
+            return
+        if page is None:
+            page = await asyncio.shield(self.making[key])
+        if page is None:
+            await self.app(scope, receive, send)
+            return
+        for message in page.messages:
+            await send(dict(message))  # type: ignore[arg-type]
+
+    async def _make(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
+        """Renders the page for this request and keeps it for the others, if it says that it may be kept."""
+        waiting = self.making[key] = asyncio.get_running_loop().create_future()
+        messages: list[Message] = []
+        page: _Page | None = None
+
+        async def send_and_note(message: Message) -> None:
+            messages.append(dict(message))  # type: ignore[arg-type]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note)
+            if _may_be_kept(messages[0]):
+                page = _Page(messages, asyncio.get_running_loop().time())
+                self.pages[key] = page
+                self.pages.move_to_end(key)
+        finally:
+            del self.making[key]
+            waiting.set_result(page)
+            while len(self.pages) > MOST_PAGES:
+                self.pages.popitem(last=False)
+
+    def _key(self, scope: Scope) -> Key | None:
+        """What makes two requests ask for the same page; None when this visitor's page is their own."""
+        if not self.seconds or str(scope["type"]) != "http" or scope.get("method") != "GET":
+            return None
+        request: Request[object, object, object] = Request(scope)  # type: ignore[type-var]
+        jar = request.cookies
+        if visitor_of(request).is_signed_in or is_htmx(request) or cookies.FLASH in jar or cookies.FAVOURITES in jar:
+            return None
+        return scope["path"], scope["query_string"], i18n.language(), cookies.theme(jar)
+
+
+def _may_be_kept(start: Message) -> bool:
+    if start["type"] != "http.response.start" or start["status"] != 200:
+        return False
+    headers = {name.lower(): value for name, value in start["headers"]}
+    return headers.get(b"cache-control", b"").startswith(b"public, max-age=2") and b"set-cookie" not in headers

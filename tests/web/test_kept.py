@@ -1,0 +1,98 @@
+"""Public pages are kept for two seconds, rendered by one request at a time, and never mixed up between visitors."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from app.web.kept import Kept
+
+
+class Counting:
+    """An app that counts how often it is asked and says what it was told to say."""
+
+    def __init__(self, *, headers: dict[str, str], delay: float = 0) -> None:
+        self.asked, self.headers, self.delay = 0, headers, delay
+
+    async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
+        self.asked += 1
+        mine = self.asked
+        await asyncio.sleep(self.delay)
+        headers = [(name.lower().encode(), value.encode()) for name, value in self.headers.items()]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": f"page {mine}".encode()})
+
+
+def browser(app: Any, **given: Any) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://testserver.local", **given)
+
+
+PUBLIC = {"Cache-Control": "public, max-age=2"}
+
+
+async def test_a_rush_renders_once() -> None:
+    shop = Counting(headers=PUBLIC, delay=0.02)
+    async with browser(Kept(shop, seconds=2)) as client:
+        answers = await asyncio.gather(*(client.get("/events/hot") for _visitor in range(50)))
+    assert {answer.text for answer in answers} == {"page 1"}
+    assert shop.asked == 1
+
+
+async def test_the_old_page_is_served_while_one_request_renders() -> None:
+    shop = Counting(headers=PUBLIC, delay=0.05)
+    kept = Kept(shop, seconds=0.01)
+    async with browser(kept) as client:
+        await client.get("/")
+        await asyncio.sleep(0.02)
+        answers = await asyncio.gather(*(client.get("/") for _visitor in range(10)))
+    assert sorted(answer.text for answer in answers) == ["page 1"] * 9 + ["page 2"]
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Cache-Control": "no-store"}, {**PUBLIC, "Set-Cookie": "login=secret"}], ids=["private", "with a cookie"]
+)
+async def test_what_belongs_to_one_visitor_is_never_kept(headers: dict[str, str]) -> None:
+    shop = Counting(headers=headers)
+    async with browser(Kept(shop, seconds=2)) as client:
+        assert [(await client.get("/")).text for _visit in range(2)] == ["page 1", "page 2"]
+
+
+@pytest.mark.parametrize("difference", [{"cookies": {"theme": "dark"}}, {"params": {"q": "jazz"}}], ids=["theme", "search"])
+async def test_pages_that_look_different_are_kept_apart(difference: dict[str, Any]) -> None:
+    shop = Counting(headers=PUBLIC)
+    kept = Kept(shop, seconds=2)
+    async with browser(kept) as client, browser(kept, **difference) as other:
+        assert (await client.get("/")).text == "page 1"
+        assert (await other.get("/")).text == "page 2"
+
+
+@pytest.mark.parametrize(
+    "own", [{"cookies": {"flash": "x"}}, {"cookies": {"favourites": "x"}}, {"headers": {"HX-Request": "true"}}]
+)
+async def test_a_visitor_with_something_of_their_own_gets_their_own_page(own: dict[str, Any]) -> None:
+    shop = Counting(headers=PUBLIC)
+    kept = Kept(shop, seconds=2)
+    async with browser(kept) as client, browser(kept, **own) as other:
+        assert (await client.get("/")).text == "page 1"
+        assert (await other.get("/")).text == "page 2"
+        assert (await client.get("/")).text == "page 1"
+
+
+async def test_an_app_that_fails_leaves_nobody_waiting() -> None:
+    async def broken(_scope: Any, _receive: Any, _send: Any) -> None:
+        await asyncio.sleep(0.01)
+        raise RuntimeError("no page today")
+
+    kept = Kept(broken, seconds=2)
+    async with browser(kept) as client:
+        async with asyncio.timeout(2):
+            answers = await asyncio.gather(*(client.get("/") for _visitor in range(3)), return_exceptions=True)
+    assert all(isinstance(answer, RuntimeError) for answer in answers)
+    assert kept.making == {}
+
+
+async def test_no_seconds_keeps_nothing() -> None:
+    shop = Counting(headers=PUBLIC)
+    async with browser(Kept(shop, seconds=0)) as client:
+        assert [(await client.get("/")).text for _visit in range(2)] == ["page 1", "page 2"]
