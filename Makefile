@@ -49,10 +49,6 @@ seed: .venv/.for-running  ## fills an empty database with the demo world
 migrate: .venv/.for-running  ## brings the database to the present tables
 	@DEMO=$${DEMO:-1} $(BIN)/python main.py migrate
 
-.PHONY: audit
-audit: .venv/.for-running  ## proves that stock and money add up
-	@DEMO=$${DEMO:-1} $(BIN)/python main.py audit
-
 .PHONY: test
 test: .venv/.for-working  ## the whole suite: make test ARGS="tests/bookings -k hold"
 	@$(BIN)/python -m pytest -n 2 $(ARGS)

@@ -54,6 +54,7 @@ import app.tickets.pages  # noqa: E402
 from app import seed  # noqa: E402
 from app.accounts import actions, flows, rules  # noqa: E402
 from app.core import clock, db, logs, migrate  # noqa: E402
+from app.core.errors import Refused  # noqa: E402
 from app.core.owner import FileInUse, own  # noqa: E402
 from app.core.settings import Settings, SettingsError, settings, use  # noqa: E402
 from app.core.templates import ROOT  # noqa: E402
@@ -285,5 +286,5 @@ def _run(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     try:
         _run(_arguments())
-    except (SettingsError, FileInUse, ValueError) as refused:
+    except (SettingsError, FileInUse, Refused, ValueError) as refused:
         sys.exit(f"{refused}")

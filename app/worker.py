@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.bookings import flows as bookings
@@ -148,12 +147,8 @@ class Worker:
         now, seconds = clock.now(), max(60, 2 * sweep.seconds)
         if now < self._held_until.get(sweep.name, now) - timedelta(seconds=seconds / 2):
             return True
-        try:
-            async with writing() as tx:
-                taken = await leases.take(tx, sweep.name, holder=self.holder, seconds=seconds, now=now)
-        except IntegrityError:
-            # Another process wrote the first row of this lease in the same moment.
-            taken = False
+        async with writing() as tx:
+            taken = await leases.take(tx, sweep.name, holder=self.holder, seconds=seconds, now=now)
         if taken:
             self._held_until[sweep.name] = now + timedelta(seconds=seconds)
         else:

@@ -15,11 +15,14 @@ import time_machine
 from playwright.async_api import Browser, async_playwright
 
 from app.accounts.models import User
-from app.core import clock, db, migrate
+from app.core import clock, db, logs, migrate
 from app.core.settings import Settings, use
 from tests.postgres import Cluster, MissingBinaries
 
 BASE_URL = "http://testserver.local"
+
+# Tracebacks as plain text: the rich ones take a third of a second each.
+logs.configure("text")
 
 # A Monday at noon, far from midnight, month's end and the change of clocks.
 NOON = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)

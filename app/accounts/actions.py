@@ -3,17 +3,16 @@
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, update
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts import queries, rules
 from app.accounts.models import LINK_LIFE, LoginSession, MailedLink, User
-from app.core import activity
+from app.core import activity, limits
 from app.core.errors import NotFound, Refused
 from app.core.i18n import gettext as _
-from app.core.limits import Limit
 
 NOTED_EVERY = timedelta(minutes=5)
 
@@ -76,8 +75,7 @@ async def log_in(tx: AsyncSession, user: User, *, device: str, now: datetime) ->
             id_hash=rules.session_hash(session_id), user_id=present.id, created_at=now, last_seen_at=now, device=device[:200]
         )
     )
-    forget_failures = delete(Limit).where(col(Limit.key) == rules.login_key(present.email))
-    await tx.exec(forget_failures.execution_options(synchronize_session=False))
+    await limits.forget(tx, rules.login_key(present.email))
     await activity.record(tx, "account.logged_in", about=f"user:{present.id}", by=present.id)
     return session_id
 

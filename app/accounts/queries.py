@@ -6,12 +6,13 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import SESSION_LIFE, LoginSession, MailedLink, User
+from app.accounts.rules import session_hash
 
 
-async def live_session(db: AsyncSession, id_hash: str, *, now: datetime) -> tuple[User, LoginSession] | None:
-    """Who is signed in with a session, unless it has ended or its account is suspended."""
+async def live_session(db: AsyncSession, session_id: str, *, now: datetime) -> tuple[User, LoginSession] | None:
+    """Who is signed in with the session whose id the cookie carries, unless it has ended or its account is suspended."""
     found = select(User, LoginSession).join(LoginSession, col(LoginSession.user_id) == User.id)
-    live = found.where(LoginSession.id_hash == id_hash, *_is_live(now), col(User.disabled_at).is_(None))
+    live = found.where(LoginSession.id_hash == session_hash(session_id), *_is_live(now), col(User.disabled_at).is_(None))
     row = (await db.exec(live)).first()
     return (row[0], row[1]) if row else None
 

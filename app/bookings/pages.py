@@ -88,8 +88,8 @@ async def deadline_file(db: Db, visitor: Who, code: FromPath[str]) -> Response[b
     """The minute until which a pre-sale is kept, as an appointment with a reminder."""
     view = await found(db, code, visitor)
     body = deadline(view.event, view.booking.held_until, f"{settings().base_url}/bookings/{code}", clock.now())
-    headers = {"Content-Disposition": f'attachment; filename="{view.booking.reference}.ics"'}
-    return Response(body, media_type="text/calendar; charset=utf-8", headers=headers)
+    headers = {"Content-Disposition": f'attachment; filename="{view.booking.reference}.ics"', "Cache-Control": "no-store"}
+    return Response(body, media_type="text/calendar", headers=headers)
 
 
 @get("/me/presales", guards=[signed_in])

@@ -87,6 +87,14 @@ async def booked_types(db: AsyncSession, event_id: int) -> set[int]:
     return set((await db.exec(booked.where(TicketType.event_id == event_id).distinct())).all())
 
 
+async def revenue(db: AsyncSession, event_ids: Sequence[int]) -> dict[int, int]:
+    """What paid bookings of each event add up to, in minor units; events without any are left out."""
+    paid = select(Booking.event_id, func.sum(Booking.total_minor)).where(
+        col(Booking.event_id).in_(event_ids), Booking.state == "paid"
+    )
+    return {event_id: int(minor) for event_id, minor in (await db.exec(paid.group_by(col(Booking.event_id)))).all()}
+
+
 async def access_codes(db: AsyncSession, event_id: int) -> dict[int, str]:
     """The access code of each ticket type of the event that has one."""
     codes = select(AccessCode.ticket_type_id, AccessCode.code).join(TicketType, col(TicketType.id) == AccessCode.ticket_type_id)

@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, update
-from sqlmodel import Field, SQLModel, col
+from sqlalchemy import bindparam, text
+from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.sqltypes import UTCDateTime
 
 
 class Lease(SQLModel, table=True):
@@ -15,16 +16,13 @@ class Lease(SQLModel, table=True):
     until: datetime
 
 
+_TAKE = text(
+    "INSERT INTO leases (name, holder, until) VALUES (:name, :holder, :until) ON CONFLICT (name) "
+    "DO UPDATE SET holder = excluded.holder, until = excluded.until WHERE leases.holder = :holder OR leases.until <= :now"
+).bindparams(bindparam("until", type_=UTCDateTime), bindparam("now", type_=UTCDateTime))
+
+
 async def take(tx: AsyncSession, name: str, *, holder: str, seconds: int, now: datetime) -> bool:
     """Whether the holder has the lease now: it was free, run out, or already theirs."""
-    if await tx.get(Lease, name) is None:
-        tx.add(Lease(name=name, holder=holder, until=now + timedelta(seconds=seconds)))
-        await tx.flush()
-        return True
-    taken = await tx.exec(
-        update(Lease)
-        .where(col(Lease.name) == name, or_(col(Lease.holder) == holder, col(Lease.until) <= now))
-        .values(holder=holder, until=now + timedelta(seconds=seconds))
-        .execution_options(synchronize_session=False)
-    )
-    return taken.rowcount == 1
+    values = {"name": name, "holder": holder, "until": now + timedelta(seconds=seconds), "now": now}
+    return (await (await tx.connection()).execute(_TAKE, values)).rowcount == 1

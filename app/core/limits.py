@@ -43,6 +43,11 @@ async def count(key: str, *, most: int, seconds: int) -> None:
         raise TooMany(_("That was too often. Wait a moment, then try again."), retry_after=seconds - passed)
 
 
+async def forget(tx: AsyncSession, key: str) -> None:
+    """The key starts at zero again, as after a success."""
+    await tx.exec(delete(Limit).where(col(Limit.key) == key[:200]))
+
+
 async def forget_old(tx: AsyncSession) -> None:
     """Removes counters that no present period needs."""
     day_ago = int((clock.now() - timedelta(days=1)).timestamp())

@@ -54,7 +54,7 @@ async def _file(view: TicketView, kind: str) -> Response[Any]:
         return Response(qr.svg(_address(view)), media_type="image/svg+xml", headers=headers)
     if kind == "ics":
         body = calendar(view.event, view.venue, _address(view), clock.now())
-        return Response(body, media_type="text/calendar; charset=utf-8", headers=headers)
+        return Response(body, media_type="text/calendar", headers=headers)
     if kind == "pdf":
         body = await pdf.of_views([view], base_url=settings().base_url, language=language())
         return Response(body, media_type="application/pdf", headers=headers)

@@ -7,7 +7,7 @@ from email_validator import EmailNotValidError, validate_email
 from litestar import Request
 from litestar.exceptions import ClientException
 from wtforms import EmailField, Field, Form, IntegerField, StringField, ValidationError
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, StopValidation
 
 from app.core import i18n
 from app.core.errors import Refused
@@ -87,9 +87,19 @@ def no_control_characters(_form: Form, field: Field) -> None:
         raise ValidationError(_("Remove the characters that cannot be printed."))
 
 
+class Filled(InputRequired):  # type: ignore[misc]
+    """Something was sent, and it is not only blanks."""
+
+    def __call__(self, form: Form, field: Field) -> None:
+        super().__call__(form, field)
+        if isinstance(field.data, str) and not field.data.strip():
+            field.errors = []
+            raise StopValidation(self.message)
+
+
 def required(sentence: Any) -> InputRequired:
     """The field must be filled; the sentence is an instruction such as "Enter your name"."""
-    return InputRequired(message=sentence)
+    return Filled(message=sentence)
 
 
 def text(

@@ -81,12 +81,14 @@ async def test_control_without_the_guard_one_link_is_used_twice(database: db.Dat
     """Reads, compares and then writes, as use_link must not: shows that the test above would notice."""
     await ask()
     link = await newest_link("register")
+    both_have_read = asyncio.Barrier(2)
 
     async def careless() -> bool:
         async with db.reading() as reader:
             seen = await queries.link(reader, link.id)
         if not seen or not seen.is_usable(clock.now()):
             return False
+        await both_have_read.wait()
         async with db.writing() as tx:
             (await tx.get_one(MailedLink, link.id)).used_at = clock.now()
         return True

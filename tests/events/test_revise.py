@@ -1,7 +1,7 @@
 """Changing an event: guarded by what is sold, by the first booking, and by whose event it is."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Any
 
@@ -45,12 +45,9 @@ async def _wish(tx: Any, event: Event, **changes: Any) -> EventWish:
     venue = await queries.venue(tx, event)
     assert venue
     kinds = tuple(_type_wish(kind) for kind in await queries.ticket_types(tx, event.id))
-    names = (
-        "title", "summary", "description", "category_id", "starts_at", "ends_at", "doors_at", "zone", "currency", "hue", "tone", "motif",
-        "picture", "access", "per_buyer", "presale_hours", "publish_at",
-    )  # fmt: skip
-    same = {name: getattr(event, name) for name in names}
-    return replace(EventWish(**same, venue=venue.name, address=venue.address, city=venue.city, types=kinds), **changes)
+    here = {"venue": venue.name, "address": venue.address, "city": venue.city, "types": kinds}
+    same = {field.name: getattr(event, field.name) for field in fields(EventWish) if field.name not in here}
+    return replace(EventWish(**same, **here), **changes)
 
 
 async def _sell(tx: Any, event: Event, *, sold: int, held: int = 0) -> None:

@@ -1,7 +1,6 @@
 """What the pages about accounts share: password fields, the way into a login session, mailed links, and where `next` may lead."""
 
 from datetime import datetime
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -52,16 +51,6 @@ def user_id_of(visitor: Visitor) -> int:
     if visitor.user_id is None:
         raise SignInFirst
     return visitor.user_id
-
-
-def address_of(request: Request[Any, Any, Any]) -> str:
-    """What limits count by. Whoever has one IPv6 address has 2^64 of them, so the network counts."""
-    host = request.client.host if request.client else ""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else host
 
 
 def own_path(request: Request[Any, Any, Any], wanted: str | None) -> str:

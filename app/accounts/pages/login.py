@@ -7,7 +7,7 @@ from litestar.params import FromQuery
 from wtforms import HiddenField
 
 from app.accounts import actions, flows, rules
-from app.accounts.pages.common import address_of, entered, own_path, password, sign_in, wrong
+from app.accounts.pages.common import entered, own_path, password, sign_in, wrong
 from app.core import clock, limits
 from app.core.db import writing
 from app.core.i18n import gettext as _
@@ -16,6 +16,7 @@ from app.core.settings import settings
 from app.web import cookies
 from app.web.forms import BaseForm, email, read
 from app.web.page import page, see_other
+from app.web.security import client_address
 from app.web.visitor import Who
 
 
@@ -37,7 +38,7 @@ async def create(request: Request[Any, Any, Any], visitor: Who) -> Response[str]
     form = await read(LoginForm, request)
     if form.rejected:
         return page(request, "accounts/login.html", status=form.status, form=form)
-    await limits.count(f"login:address:{address_of(request)}", most=20, seconds=300)
+    await limits.count(f"login:address:{client_address(request)}", most=20, seconds=300)
     try:
         user = await flows.prove(form.email.data, form.password.data)
     except flows.WrongPassword as refused:

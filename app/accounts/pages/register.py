@@ -7,7 +7,6 @@ from litestar.params import FromPath
 
 from app.accounts import actions, flows
 from app.accounts.pages.common import (
-    address_of,
     entered,
     good_password,
     link_id,
@@ -24,6 +23,7 @@ from app.core.i18n import gettext as _
 from app.core.i18n import lazy
 from app.web.forms import BaseForm, email, read, text
 from app.web.page import page, see_other
+from app.web.security import client_address
 from app.web.visitor import Who
 
 
@@ -48,7 +48,7 @@ async def create(request: Request[Any, Any, Any]) -> Response[str]:
     form = await read(RegisterForm, request)
     if form.rejected:
         return page(request, "accounts/register.html", status=form.status, form=form)
-    await limits.count(f"register:address:{address_of(request)}", most=5, seconds=3600)
+    await limits.count(f"register:address:{client_address(request)}", most=5, seconds=3600)
     await flows.register(form.email.data, form.password.data, language=i18n.language())
     return page(request, "accounts/register_sent.html", email=form.email.data)
 
@@ -63,7 +63,7 @@ async def verify(request: Request[Any, Any, Any], token: FromPath[str]) -> Respo
 @post("/verify/{token:str}")
 async def confirm(request: Request[Any, Any, Any], visitor: Who, token: FromPath[str]) -> Response[str]:
     kind, found = link_id(token, "register", "email")
-    await limits.count(f"link:address:{address_of(request)}", most=20, seconds=3600)
+    await limits.count(f"link:address:{client_address(request)}", most=20, seconds=3600)
     try:
         if kind == "email":
             return await _change_email(request, visitor, found)
@@ -103,7 +103,7 @@ async def invitation(request: Request[Any, Any, Any], token: FromPath[str]) -> R
 @post("/invitations/{token:str}")
 async def accept(request: Request[Any, Any, Any], visitor: Who, token: FromPath[str]) -> Response[str]:
     kind, found = link_id(token, "invitation")
-    await limits.count(f"link:address:{address_of(request)}", most=20, seconds=3600)
+    await limits.count(f"link:address:{client_address(request)}", most=20, seconds=3600)
     link = await usable_link(kind, found)
     if not link:
         return link_over(request, kind)

@@ -147,7 +147,7 @@ def _form_page(request: Request[Any, Any, Any], form: EventForm) -> Response[str
 def _look(form: EventForm) -> dict[str, str]:
     """What the poster macro wants to know of an event; words that are none of ours count as the first choice."""
     chosen = {name: _one_of(form[name].data, words) for name, words in (("hue", HUES), ("tone", TONES), ("motif", MOTIFS))}
-    return {**chosen, "picture": form.picture_address}
+    return {**chosen, "title": form.title.data or "", "picture": form.picture_address}
 
 
 def _one_of(word: str, words: Sequence[str]) -> str:

@@ -166,11 +166,10 @@ async def _call_off_page(request: Request[Any, Any, Any], db: AsyncSession, even
 
 async def _revenue(db: AsyncSession, proposals: Sequence[queries.Proposal]) -> list[tuple[int, str]]:
     """What buyers paid for these events: (minor units, currency), one for each currency."""
+    of_event = await booking_queries.revenue(db, [found.event.id or 0 for found in proposals if found.sold])
     sums: Counter[str] = Counter()
     for found in proposals:
-        if found.sold:
-            bookings = await booking_queries.live_of_event(db, found.event.id or 0)
-            sums[found.event.currency] += sum(booking.total_minor for booking in bookings if booking.is_paid)
+        sums[found.event.currency] += of_event.get(found.event.id or 0, 0)
     return [(minor, currency) for currency, minor in sorted(sums.items())]
 
 

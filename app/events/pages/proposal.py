@@ -126,7 +126,8 @@ class TypeForm(BaseForm):
         self.sale_from.moment = self.sale_from.moment or now.replace(second=0, microsecond=0)
         self.sale_to.moment = self.sale_to.moment or starts.moment
         self.price_minor = self._price(currency)
-        if self.sale_to.moment and self.sale_to.moment <= self.sale_from.moment:
+        # Without an end of its own the sale ends when the event starts, and what is wrong with that is said there.
+        if self.sale_to.moment and self.sale_to.moment <= self.sale_from.moment and (self.sale_to.data or not starts.errors):
             self.sale_to.wrong(_("The sale must end after it begins"))
         if self.presale_from.moment and self.presale_from.moment >= self.sale_from.moment:
             self.presale_from.wrong(_("The pre-sale must begin before the general sale"))

@@ -10,7 +10,7 @@ from urllib.parse import quote as quote_url
 from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 from sqlmodel.ext.asyncio.session import AsyncSession
-from wtforms import HiddenField, RadioField
+from wtforms import HiddenField, RadioField, SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import Length, Optional
 
 from app.accounts.models import Visitor
@@ -34,6 +34,7 @@ from app.web.visitor import Db, Who, remember, with_key
 
 FEW = 20
 MOST_IN_PICKER = 10
+MOST_PER_TYPE = 20
 
 
 class CodeForm(BaseForm):
@@ -132,7 +133,7 @@ async def calendar_file(db: Db, slug: FromPath[str]) -> Response[bytes]:
     event = await _public(db, slug)
     body = calendar(event, await queries.venue(db, event), f"{settings().base_url}/events/{event.slug}", clock.now())
     disposition = f'attachment; filename="{event.slug}.ics"'
-    return Response(body, media_type="text/calendar; charset=utf-8", headers={"Content-Disposition": disposition})
+    return Response(body, media_type="text/calendar", headers={"Content-Disposition": disposition})
 
 
 async def _public(db: AsyncSession, slug: str) -> Event:
@@ -223,11 +224,13 @@ class HoldForm(BaseForm):
         return {type_id: qty for type_id, qty in amounts.items() if qty}
 
     def amount(self, kind: TicketType) -> int:
-        return int(self[f"q-{kind.code}"].data or 0)
+        """A number that no radio has counts as none, beside the mistake that the form finds."""
+        qty = int(self[f"q-{kind.code}"].data or 0)
+        return qty if 0 <= qty <= MOST_PER_TYPE else 0
 
 
 def _hold_form(types: Sequence[TicketType]) -> type[HoldForm]:
-    numbers = [(number, str(number)) for number in range(21)]
+    numbers = [SelectChoice(number, str(number)) for number in range(MOST_PER_TYPE + 1)]
     fields = {f"q-{kind.code}": RadioField(kind.name, [Optional()], coerce=int, choices=numbers, default=0) for kind in types}
     return type("HoldFormOfEvent", (HoldForm,), fields)
 

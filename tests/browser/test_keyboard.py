@@ -1,0 +1,60 @@
+"""Without a mouse: everything can be reached, in a sensible order, and the focus is always somewhere."""
+
+import re
+
+from playwright.async_api import Page, expect
+
+from tests.browser.people import only_js
+
+
+async def test_tickets_are_chosen_by_keys_alone(page: Page, javascript: bool):
+    await page.goto("/events/radio-silence")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to main content")).to_be_focused()
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to tickets")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("ArrowRight")
+    await page.keyboard.press("ArrowRight")
+    await expect(page.get_by_role("radio", name="2", exact=True)).to_be_checked()
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("button", name="Continue")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(re.compile("/bookings/"))
+    await expect(page.get_by_text("2 tickets held for you")).to_be_visible()
+
+
+async def test_enter_in_the_search_field_searches(page: Page, javascript: bool):
+    await page.goto("/")
+    await page.get_by_role("searchbox").focus()
+    await page.keyboard.type("piano")
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(re.compile(r"q=piano"))
+    await expect(page.get_by_role("link", name="Nine Pianos")).to_be_visible()
+
+
+@only_js
+async def test_escape_closes_a_menu_and_gives_the_focus_back(page: Page):
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.goto("/")
+    menu = page.locator("summary[aria-label=Menu]")
+    await menu.focus()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    await expect(page.locator("details.menu[open] a").first).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(menu).to_be_focused()
+    await expect(page.locator("details.menu[open]")).to_have_count(0)
+
+
+async def test_the_focus_can_be_seen_wherever_it_goes(page: Page, javascript: bool):
+    await page.goto("/events/the-fog-machine-orchestra")
+    for _step in range(25):
+        await page.keyboard.press("Tab")
+        # A radio or a sample shows its focus on what stands for it.
+        seen = await page.evaluate(
+            """() => { const shown = element => element && getComputedStyle(element).outlineStyle !== 'none';
+                       const at = document.activeElement; return at === document.body || shown(at) || shown(at.nextElementSibling) }"""
+        )
+        assert seen, await page.evaluate("document.activeElement.outerHTML")

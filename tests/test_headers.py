@@ -1,0 +1,228 @@
+"""What stands around every answer: the policies, the cookies, and who may keep a copy."""
+
+import dataclasses
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import time_machine
+
+import app.events.queries
+from app.core.db import Database
+from app.core.settings import settings, use
+from main import create_app
+from tests import town, world
+from tests.conftest import BASE_URL
+from tests.stage import free_port, serving
+from tests.town import Town
+
+SECURE_URL = "https://tickets.example.org"
+
+
+@pytest.fixture(scope="module")
+def kept_town(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("town") / "town.db"
+
+
+@pytest.fixture
+async def small_town(sqlite_database: Database, moment: time_machine.Traveller, kept_town: Path) -> AsyncIterator[Town]:
+    yield await town.opened(kept_town)
+
+
+async def one_of_each(browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> dict[int | str, httpx.Response]:
+    """An answer of every kind that the shop gives, by status."""
+    found: dict[int | str, httpx.Response] = {
+        "page": await browser.get("/"),
+        "file": await browser.get("/static/app.css"),
+        "missing file": await browser.get("/static/nothing.css"),
+        303: await browser.get("/me"),
+        403: await browser.post("/logout", headers={"Sec-Fetch-Site": "cross-site"}),
+        404: await browser.get("/nowhere"),
+        405: await browser.post("/events"),
+        413: await browser.post("/login", content=b"a=" + b"x" * 300_000, headers={"Content-Type": "application/x-www-form-urlencoded"}),
+        422: await browser.post("/login"),
+    }
+
+    async def broken(*_args: object, **_kwargs: object) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(app.events.queries, "facets", broken)
+    found[500] = await browser.get("/events")
+    for name, answer in found.items():
+        assert answer.status_code == (name if isinstance(name, int) else 404 if name == "missing file" else 200), name
+    return found
+
+
+async def test_every_kind_of_answer_carries_the_policies(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, answer in (await one_of_each(client, monkeypatch)).items():
+        headers = answer.headers
+        policy = directives(headers["content-security-policy"])
+        assert policy["default-src"] == ["'none'"], name
+        assert policy["script-src"] == ["'self'"], name
+        assert policy["style-src"] == ["'self'"], name
+        assert policy["frame-ancestors"] == policy["base-uri"] == policy["object-src"] == ["'none'"], name
+        assert policy["form-action"] == ["'self'", "https://checkout.stripe.com"], name
+        assert "unsafe" not in headers["content-security-policy"], name
+        assert headers["x-content-type-options"] == "nosniff", name
+        assert headers["x-frame-options"] == "DENY", name
+        assert headers["cross-origin-opener-policy"] == headers["cross-origin-resource-policy"] == "same-origin", name
+        assert "camera=()" in headers["permissions-policy"] and "microphone=()" in headers["permissions-policy"], name
+        assert headers["referrer-policy"] == "strict-origin-when-cross-origin", name
+        assert "strict-transport-security" not in headers, name
+
+
+async def test_errors_are_pages_in_our_own_words_and_are_kept_by_nobody(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    for status, answer in (await one_of_each(client, monkeypatch)).items():
+        if isinstance(status, int) and status >= 400:
+            assert answer.headers["content-type"] == "text/html; charset=utf-8", status
+            assert answer.headers["cache-control"] == "no-store", status
+            assert re.search(r"<h1[^>]*>[A-Z]", answer.text), status
+            assert "Traceback" not in answer.text and "planted" not in answer.text, status
+
+
+async def test_an_unforeseen_error_shows_the_number_to_find_it_by(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = (await one_of_each(client, monkeypatch))[500]
+    assert re.search(r'<span class="mono">[0-9a-f]{16}</span>', answer.text)
+
+
+def directives(policy: str) -> dict[str, list[str]]:
+    return {name: values for name, *values in (part.split() for part in policy.split(";") if part.strip())}
+
+
+# ---------- pages whose address is a secret ----------
+
+SECRETS = {
+    "/bookings/": "guest's booking", "/tickets/": "ticket", "/verify/": "register token", "/password/reset/": "reset token",
+    "/invitations/": "invitation token", "/unsubscribe/": "unsubscribe token",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", SECRETS)
+async def test_a_secret_in_the_address_is_told_to_no_other_site_and_kept_by_nobody(app: Any, small_town: Town, path: str) -> None:
+    async with small_town.browser(app, "client") as browser:
+        answer = await browser.get(path + small_town.things[SECRETS[path]])
+    assert answer.status_code == 200
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_files_of_tickets_are_kept_by_nobody(app: Any, small_town: Town) -> None:
+    async with small_town.browser(app, "client") as browser:
+        for kind in ("svg", "ics", "pdf"):
+            answer = await browser.get(f"/tickets/{small_town.things['ticket']}.{kind}")
+            assert answer.headers["cache-control"] == "no-store", kind
+            assert answer.headers["referrer-policy"] == "same-origin", kind
+        deadline = await browser.get("/bookings/" + small_town.things["guest's booking"] + "/deadline.ics")
+        assert deadline.headers["cache-control"] == "no-store"
+
+
+# ---------- who may keep a copy ----------
+
+
+async def test_public_pages_may_be_kept_for_a_moment_by_clients_only(app: Any, small_town: Town) -> None:
+    paths = ["/", "/events", f"/events/{small_town.things['event']}", "/imprint"]
+    async with small_town.browser(app, "client") as browser, small_town.browser(app, "bob") as bobs:
+        for path in paths:
+            shared, own = await browser.get(path), await bobs.get(path)
+            assert shared.headers["cache-control"] == "public, max-age=2", path
+            assert "set-cookie" not in shared.headers, path
+            assert own.headers["cache-control"] == "no-store", path
+            assert "hx-request" in shared.headers["vary"].lower() and "cookie" in shared.headers["vary"].lower(), path
+
+
+async def test_pages_with_a_flash_are_kept_by_nobody(app: Any, small_town: Town) -> None:
+    async with small_town.browser(app, "bob") as bobs:
+        await bobs.post("/logout")
+        said = await bobs.get("/")
+        assert "You are signed out." in said.text
+        assert said.headers["cache-control"] == "no-store"
+        assert (await bobs.get("/")).headers["cache-control"] == "public, max-age=2"
+
+
+async def test_a_fragment_is_not_taken_for_its_page(app: Any, small_town: Town) -> None:
+    async with small_town.browser(app, "client") as browser:
+        part = await browser.get("/events", headers={"HX-Request": "true", "HX-Request-Type": "partial"})
+        again = await browser.get("/events", headers={"HX-Request": "true", "HX-Request-Type": "partial", "HX-History-Restore-Request": "true"})
+        whole = await browser.get("/events", headers={"HX-Request": "true", "HX-Request-Type": "full"})
+    assert "<html" not in part.text
+    assert "<html" in again.text
+    assert "<html" in whole.text
+    assert {"HX-Request" in answer.headers["vary"] for answer in (part, again, whole)} == {True}
+
+
+async def test_our_files_are_kept_for_a_year(client: httpx.AsyncClient) -> None:
+    home = (await client.get("/")).text
+    linked = re.findall(r'(?:href|src)="(/static/[^"#]+)"', home)
+    assert len(linked) > 3
+    for address in linked:
+        answer = await client.get(address)
+        assert answer.status_code == 200, address
+        kept = answer.headers["cache-control"]
+        assert "public" in kept and "max-age=31536000" in kept and "immutable" in kept, address
+        assert "?v=" in address, address
+
+
+async def test_the_home_of_our_files_holds_nothing_else(client: httpx.AsyncClient) -> None:
+    for path in ("/static/../main.py", "/static/%2e%2e/main.py", "/static/..%2fmain.py", "/static/%2e%2e%2fpyproject.toml", "/static//etc/passwd", "/static/"):
+        assert (await client.get(path)).status_code == 404, path
+
+
+# ---------- cookies ----------
+
+
+async def cookies_of_a_visit(base_url: str, a_town: Town) -> dict[str, str]:
+    """Every cookie that the shop sets, by its name."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=create_app()), base_url=base_url, headers={"Origin": base_url}) as browser:
+        slug = a_town.things["event"]
+        kind = re.search(r'name="(q-[^"]+)"', (await browser.get(f"/events/{slug}")).text)
+        assert kind
+        answers = [
+            await browser.post(f"/events/{slug}/hold", data={kind[1]: "1"}),
+            await browser.post(f"/events/{slug}/favourite"),
+            await browser.post("/theme", data={"theme": "dark"}),
+            await browser.post("/login", data={"email": "bob@example.com", "password": world.PASSWORD}),
+            await browser.post("/me/name", data={"name": "Robert"}),
+        ]
+    set_cookies = [value for answer in answers for value in answer.headers.get_list("set-cookie")]
+    return {value.split("=")[0]: value for value in set_cookies if "Max-Age=0" not in value}
+
+
+async def test_cookies_are_for_the_server_alone(small_town: Town) -> None:
+    found = await cookies_of_a_visit(BASE_URL, small_town)
+    assert set(found) == {"login", "visitor", "theme", "favourites", "flash"}
+    for name, value in found.items():
+        assert "httponly" in value.lower(), name
+        assert "samesite=lax" in value.lower(), name
+        assert "path=/" in value.lower() and "domain" not in value.lower(), name
+        assert "; secure" not in value.lower(), name
+
+
+async def test_over_https_cookies_are_secure_and_belong_to_this_host_alone(small_town: Town) -> None:
+    use(dataclasses.replace(settings(), base_url=SECURE_URL))
+    found = await cookies_of_a_visit(SECURE_URL, small_town)
+    assert set(found) == {"__Host-login", "__Host-visitor", "theme", "favourites", "flash"}
+    assert all("; secure" in value.lower() for value in found.values())
+
+
+async def test_over_https_browsers_are_told_to_stay_there(small_town: Town) -> None:
+    use(dataclasses.replace(settings(), base_url=SECURE_URL))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=create_app()), base_url=SECURE_URL) as browser:
+        for path in ("/", "/nowhere", "/me", "/static/app.css"):
+            headers = (await browser.get(path)).headers
+            assert headers["strict-transport-security"] == "max-age=63072000; includeSubDomains", path
+            assert "upgrade-insecure-requests" in headers["content-security-policy"], path
+
+
+# ---------- the real server ----------
+
+
+async def test_the_server_does_not_say_what_it_runs_on(app: Any) -> None:
+    port = free_port()
+    async with serving(app, port), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as browser:
+        for path in ("/", "/nowhere", "/static/app.css", "/healthz"):
+            headers = (await browser.get(path)).headers
+            assert not re.search(r"\d", headers.get("server", "")), path
+            assert "x-powered-by" not in headers, path

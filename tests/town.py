@@ -1,0 +1,188 @@
+"""A small town for the tests that knock at every door: six visitors, and one of each thing that has an address."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.accounts import actions as accounts
+from app.accounts.models import LINK_LIFE, MailedLink, User, Visitor
+from app.accounts.rules import session_hash
+from app.bookings import actions as bookings
+from app.bookings.models import Booking
+from app.core import activity, clock, tokens
+from app.core.db import connect, disconnect, writing
+from app.core.settings import settings
+from app.events.models import Event
+from app.notifications.models import Notification
+from app.notifications.rules import unsubscribe_token
+from app.payments.models import Payment
+from app.tickets import actions as tickets
+from app.tickets import queries as ticket_queries
+from app.web.visitor import login_cookie
+from tests import world
+from tests.conftest import BASE_URL
+
+# A client; Bob, whose things are asked for; Carol, another user; Mallory, another manager; Alice, whose events they are; Dora, the admin.
+VISITORS = ("client", "bob", "carol", "mallory", "alice", "dora")
+PICTURE = "A" * 22 + ".webp"
+
+
+@dataclass(frozen=True)
+class Town:
+    """Cookies by visitor, and what stands for a parameter of an address, by the thing's name."""
+
+    cookies: dict[str, str]
+    things: dict[str, str]
+
+    def thing(self, name: str, visitor: str) -> str:
+        """Some things exist once for each visitor, because whoever is allowed to use them uses them up."""
+        return self.things.get(f"{name} for {visitor}") or self.things[name]
+
+    @asynccontextmanager
+    async def browser(self, app: object, visitor: str, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
+        """The visitor's browser, signed in."""
+        sent = {"Origin": BASE_URL, **headers}
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=BASE_URL, headers=sent) as browser:  # type: ignore[arg-type]
+            if visitor in self.cookies:
+                browser.cookies.set("login", self.cookies[visitor], domain="testserver.local", path="/")
+            yield browser
+
+
+async def opened(kept: Path) -> Town:
+    """The town in the present test's database. It is built once and copied from then on; `kept` is where it lies meanwhile."""
+    here = settings().data / "test.db"
+    if not kept.exists():
+        town = await _built()
+        await disconnect()
+        shutil.copy(here, kept)
+        _built_towns[kept] = town
+    else:
+        await disconnect()
+        shutil.copy(kept, here)
+    connect(settings().database_url)
+    _picture()
+    return _built_towns[kept]
+
+
+_built_towns: dict[Path, Town] = {}
+
+
+def _picture() -> None:
+    folder = settings().data / "pictures"
+    folder.mkdir(exist_ok=True)
+    (folder / PICTURE).write_bytes(b"RIFF")
+
+
+async def _built() -> Town:
+    async with writing() as tx:
+        people = {visitor: await getattr(world, visitor)(tx) for visitor in VISITORS[1:]}
+        sessions = {
+            visitor: await accounts.log_in(tx, user, device="Firefox on Linux", now=clock.now())
+            for visitor, user in people.items()
+        }
+        elsewhere = await accounts.log_in(tx, people["bob"], device="Chrome on Android", now=clock.now())
+        things = {
+            "picture": PICTURE,
+            "category": "music",
+            "text": "imprint",
+            "file": "app.css",
+            "manager's code": people["mallory"].code,
+            "bob's other browser": session_hash(elsewhere),
+            "unsubscribe token": unsubscribe_token("bob@example.com", "reminders"),
+            **await _events(tx, people),
+            **await _bookings(tx, people),
+            **await _links(tx, people["bob"]),
+            **await _told(tx, people["bob"]),
+        }
+    cookies = {visitor: login_cookie(session, people[visitor].role).value or "" for visitor, session in sessions.items()}
+    return Town(cookies, things)
+
+
+async def _events(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
+    alice = people["alice"]
+    unseen = {"published_at": None}
+    things = {
+        "event": await world.event(tx, manager=alice),
+        "draft": await world.event(tx, manager=alice, title="Draft", state="draft", submitted_at=None, **unseen),
+        "submitted": await world.event(tx, manager=alice, title="Submitted", state="submitted", **unseen),
+        **{
+            f"old draft for {visitor}": await world.event(tx, manager=alice, title="Old Draft", state="draft", **unseen)
+            for visitor in VISITORS
+        },
+    }
+    await world.event(tx, manager=people["mallory"], title="Other Evening")
+    return {name: event.slug for name, event in things.items()}
+
+
+async def _bookings(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
+    bob = people["bob"]
+    event = await world.event(tx, manager=people["alice"], title="Big House", per_buyer=50)
+    bobs = await _held(tx, event, Visitor(bob.id, bob.email, bob.name, "user", key="bobs-browser"))
+    guests = await _held(tx, event, Visitor(key="a-guests-browser"))
+    paid = await _held(tx, event, Visitor(key="another-browser"))
+    await bookings.fill_in(tx, paid, event, email="guest@example.com", name="Guest")
+    tx.add(_payment(paid, "captured"))
+    await tickets.settle(tx, paid, now=clock.now())
+    ticket = (await ticket_queries.of_booking(tx, paid.id or 0))[0].ticket
+    return {"bob's booking": bobs.code, "guest's booking": guests.code, "paid booking": paid.code, "ticket": ticket.code}
+
+
+async def _held(tx: AsyncSession, event: Event, by: Visitor) -> Booking:
+    kind = await world.only_type(tx, event)
+    return await bookings.hold(tx, event, {kind.id or 0: 2}, by=by, now=clock.now())
+
+
+def _payment(booking: Booking, state: str) -> Payment:
+    now = clock.now()
+    return Payment(
+        booking_id=booking.id or 0,
+        state=state,
+        amount_minor=booking.total_minor,
+        currency="EUR",
+        session_id="cs_test_of_the_guest",
+        captured_minor=booking.total_minor,
+        pay_until=now + timedelta(minutes=30),
+        created_at=now,
+        captured_at=now,
+    )
+
+
+async def _links(tx: AsyncSession, bob: User) -> dict[str, str]:
+    now = clock.now()
+    asked = {"register": "new@example.com", "reset": bob.email, "invitation": "invited@example.com"}
+    links = {
+        kind: MailedLink(
+            kind=kind,
+            email=email,
+            user_id=bob.id if kind == "reset" else None,
+            created_at=now,
+            expires_at=now + LINK_LIFE[kind],
+            password_hash=bob.password_hash,
+            role="manager" if kind == "invitation" else "user",
+        )
+        for kind, email in asked.items()
+    }
+    tx.add_all(links.values())
+    return {f"{kind} token": tokens.sign(kind, link.id) for kind, link in links.items()}
+
+
+async def _told(tx: AsyncSession, bob: User) -> dict[str, str]:
+    about = await activity.record(tx, "account.password_changed", about=f"user:{bob.id}", by=bob.id)
+    await tx.flush()
+    line = Notification(
+        activity_id=about.id or 0,
+        kind="password_changed",
+        recipient=f"user:{bob.id}",
+        user_id=bob.id,
+        email=bob.email,
+        created_at=clock.now(),
+    )
+    tx.add(line)
+    await tx.flush()
+    return {"bob's notification": str(line.id)}
