@@ -24,8 +24,8 @@ from app.bookings.models import AccessCode, Booking, BookingLine, BuyerLimit
 from app.core import activity
 from app.core.codes import secret_code
 from app.core.db import reading, writing
-from app.events import rules
 from app.events.models import Category, Event, Favourite, TicketType, Venue
+from app.events.rules import proposing
 from app.payments.models import Payment
 from app.tickets import actions as tickets
 from app.tickets.models import Ticket
@@ -126,7 +126,7 @@ def _event(given: dict[str, Any], managers: list[User], category: Category, venu
         "category": category.name,
     }
     return Event(
-        slug=rules.slug_of(given["title"]),
+        slug=proposing.slug_of(given["title"]),
         manager_id=managers[1 if venue.city == "Berlin" else 0].id or 0,
         category_id=category.id or 0,
         venue_id=venue.id,
@@ -134,7 +134,7 @@ def _event(given: dict[str, Any], managers: list[User], category: Category, venu
         summary=given["summary"],
         description=given["description"].strip(),
         access=given.get("access", ""),
-        search_text=rules.search_text(**words),
+        search_text=proposing.search_text(**words),
         state=state,
         called_off_reason=given.get("called_off", ""),
         called_off_at=now - timedelta(days=1) if state == "called_off" else None,

@@ -11,8 +11,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import User
 from app.core import clock
-from app.events import rules
 from app.events.models import Category, Event, TicketType, Venue
+from app.events.rules import proposing
 
 PASSWORD = "nine pianos in the rain"
 
@@ -87,7 +87,7 @@ async def event(
     } | overrides
     kind = await tx.get_one(Category, columns["category_id"]) if "category_id" in columns else await category(tx)
     place = await tx.get_one(Venue, columns["venue_id"]) if "venue_id" in columns else await venue(tx)
-    words = rules.search_text(title=title, summary=columns["summary"], venue=place.name, city=place.city, category=kind.name)
+    words = proposing.search_text(title=title, summary=columns["summary"], venue=place.name, city=place.city, category=kind.name)
     links = {"category_id": kind.id, "venue_id": place.id, "search_text": words, "manager_id": (manager or await alice(tx)).id}
     made = await _kept(tx, Event(title=title, **(links | columns)))
     await ticket_type(tx, made, capacity=capacity, price_minor=price_minor)

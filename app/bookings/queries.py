@@ -76,11 +76,6 @@ async def live_of_event(db: AsyncSession, event_id: int) -> list[Booking]:
     return list((await db.exec(live.order_by(col(Booking.id)))).all())
 
 
-async def event_has_bookings(db: AsyncSession, event_id: int) -> bool:
-    """Whether anybody ever booked; from then on the currency is fixed."""
-    return (await db.exec(select(Booking.id).where(Booking.event_id == event_id).limit(1))).first() is not None
-
-
 async def booked_types(db: AsyncSession, event_id: int) -> set[int]:
     """Ids of the ticket types of the event that stand on some booking, so that they cannot be removed."""
     booked = select(BookingLine.ticket_type_id).join(TicketType, col(TicketType.id) == BookingLine.ticket_type_id)

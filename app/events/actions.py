@@ -12,9 +12,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import activity
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
-from app.events import queries, rules
+from app.events import queries
 from app.events.models import Category, Event, Favourite, TicketType, Venue
-from app.events.rules import EventWish, TypeWish
+from app.events.rules import proposing, searching
+from app.events.rules.proposing import EventWish, TypeWish
 
 # The columns that a wish holds under the same name.
 _SAME_NAME = (
@@ -31,9 +32,9 @@ _QUIETLY = {"synchronize_session": False}
 
 async def draft(tx: AsyncSession, wish: EventWish, *, by: int, now: datetime) -> Event:
     """A new event that only its manager sees."""
-    slug = rules.slug_of(wish.title)
+    slug = proposing.slug_of(wish.title)
     columns = await _columns(tx, wish)
-    event = Event(slug=rules.free_slug(slug, await queries.slugs_like(tx, slug)), manager_id=by, created_at=now, **columns)
+    event = Event(slug=proposing.free_slug(slug, await queries.slugs_like(tx, slug)), manager_id=by, created_at=now, **columns)
     tx.add(event)
     await tx.flush()
     await _revise_types(tx, event, wish.types, booked=set())
@@ -74,7 +75,7 @@ async def delete_draft(tx: AsyncSession, event: Event, *, by: int) -> None:
 
 async def submit(tx: AsyncSession, event: Event, *, by: int, now: datetime) -> None:
     """Sends a complete draft to the admins. Raises Refused with what is missing."""
-    lacking = rules.missing(event, await queries.venue(tx, event), await queries.ticket_types(tx, event.id), now=now)
+    lacking = proposing.missing(event, await queries.venue(tx, event), await queries.ticket_types(tx, event.id), now=now)
     if event.state == "draft" and lacking:
         raise Refused(" ".join(lacking))
     await _move(tx, event, "submitted", submitted_at=now, wished_changes="")
@@ -141,7 +142,7 @@ async def set_favourite_categories(tx: AsyncSession, user_id: int, wanted: set[i
 
 async def adopt_favourites(tx: AsyncSession, user_id: int, value: Any, now: datetime) -> None:
     """A client's hearts, the unsigned value of the cookie, join the account at login. What no longer exists is passed over."""
-    marks = rules.marks(value)
+    marks = searching.marks(value)
     slugs = {kind: [mark[2:] for mark in marks if mark[0] == kind] for kind in "ce"}
     kinds = (await tx.exec(select(Category.id).where(col(Category.slug).in_(slugs["c"])))).all()
     events = (await tx.exec(select(Event).where(col(Event.slug).in_(slugs["e"])))).all()
@@ -157,7 +158,7 @@ async def adopt_favourites(tx: AsyncSession, user_id: int, value: Any, now: date
 
 async def _columns(tx: AsyncSession, wish: EventWish) -> dict[str, Any]:
     kind = (await tx.exec(select(Category).where(Category.id == wish.category_id))).one()
-    text = rules.search_text(title=wish.title, summary=wish.summary, venue=wish.venue, city=wish.city, category=kind.name)
+    text = proposing.search_text(title=wish.title, summary=wish.summary, venue=wish.venue, city=wish.city, category=kind.name)
     return {name: getattr(wish, name) for name in _SAME_NAME} | {"venue_id": await _venue_id(tx, wish), "search_text": text}
 
 

@@ -15,10 +15,11 @@ from app.accounts.models import User, Visitor
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
 from app.core.money import CURRENCIES, exponent
-from app.events import rules
 from app.events.models import Category, Event, Favourite, TicketType, Venue
+from app.events.rules import offering, searching
 
 PER_PAGE = 12
+SIMILAR = 4
 
 # SQLModel's select() takes four columns; lists need more.
 columns: Any = sqlalchemy.select
@@ -49,7 +50,7 @@ class EventCard:
     city: str
     from_minor: int | None
     currency: str
-    badge: rules.Badge | None
+    badge: offering.Badge | None
     category_name: str
     is_favourite: bool
     is_buyable: bool
@@ -112,7 +113,7 @@ class Proposal:
     def word(self, now: datetime) -> str:
         """Where it stands, as a word that ui.state knows."""
         is_sold_out = 0 < self.capacity == self.sold and not self.event.is_over(now) and self.event.state == "published"
-        return "sold_out" if is_sold_out else rules.state_word(self.event, (), now=now)
+        return "sold_out" if is_sold_out else offering.state_word(self.event, (), now=now)
 
 
 @dataclass(frozen=True)
@@ -126,19 +127,41 @@ class Watcher:
 NOBODY = Watcher()
 
 
+@dataclass(frozen=True)
+class EventPage:
+    """A public event with everything that its page says."""
+
+    event: Event
+    venue: Venue | None
+    category: Category
+    types: Sequence[TicketType]
+    is_favourite: bool
+    similar: Sequence[EventCard]
+
+
 async def by_slug(db: AsyncSession, slug: str) -> Event | None:
     """The event in whatever state. Pages for the public use public_event."""
     return (await db.exec(select(Event).where(Event.slug == slug))).first()
-
-
-async def by_id(db: AsyncSession, event_id: int) -> Event | None:
-    return await db.get(Event, event_id)
 
 
 async def public_event(db: AsyncSession, slug: str) -> Event | None:
     """The event when everybody may see it; called-off ones keep their page."""
     event = await by_slug(db, slug)
     return event if event and event.is_public else None
+
+
+async def event_page(db: AsyncSession, slug: str, *, watcher: Watcher, now: datetime) -> EventPage | None:
+    """Everything on the page of a public event. Three queries: the event, what is like it, and the ticket types of all."""
+    joined = columns(Event, Venue, Category, _marked(watcher)).join(Category, col(Category.id) == Event.category_id)
+    found = (await _rows(db, joined.outerjoin(Venue, col(Venue.id) == Event.venue_id).where(Event.slug == slug)))[:1]
+    if not found or not found[0][0].is_public:
+        return None
+    event, venue, category, is_marked = found[0]
+    same = _cards(watcher, *_upcoming(now), Event.category_id == event.category_id, Event.id != event.id)
+    rows = await _rows(db, same.order_by(Event.starts_at, Event.id).limit(SIMILAR))
+    types = await _types_of(db, [event.id, *(row.id for row in rows)])
+    cards = [_card(row, types.get(row.id, []), watcher, now=now) for row in rows]
+    return EventPage(event, venue, category, types.get(event.id, []), bool(is_marked) or slug in watcher.slugs, cards)
 
 
 async def event_of(db: AsyncSession, slug: str, visitor: Visitor) -> Event:
@@ -151,8 +174,7 @@ async def event_of(db: AsyncSession, slug: str, visitor: Visitor) -> Event:
 
 async def ticket_types(db: AsyncSession, event_id: int | None) -> list[TicketType]:
     """The ticket types in the order the manager gave them."""
-    of_event = select(TicketType).where(TicketType.event_id == event_id)
-    return list((await db.exec(of_event.order_by(col(TicketType.position), col(TicketType.id)))).all())
+    return (await _types_of(db, [event_id or 0])).get(event_id or 0, [])
 
 
 async def venue(db: AsyncSession, event: Event) -> Venue | None:
@@ -195,7 +217,7 @@ async def upcoming_cards(
 
 
 async def search(
-    db: AsyncSession, wanted: rules.Search, *, now: datetime, zone: str = DEFAULT_ZONE, watcher: Watcher = NOBODY
+    db: AsyncSession, wanted: searching.Search, *, now: datetime, zone: str = DEFAULT_ZONE, watcher: Watcher = NOBODY
 ) -> Results:
     """One page of the upcoming events that match; beyond the last page the first. Two queries."""
     statement = _cards(watcher, *_upcoming(now), *_matching(wanted, zone=zone, now=now)).add_columns(func.count().over())
@@ -205,13 +227,6 @@ async def search(
     if not rows and present > 1:
         rows, present = await _rows(db, page), 1
     return Results(await _with_types(db, rows, watcher, now=now), rows[0][-1] if rows else 0, present)
-
-
-async def similar(db: AsyncSession, event: Event, now: datetime, *, watcher: Watcher = NOBODY, most: int = 4) -> list[EventCard]:
-    """Upcoming events of the same category, the soonest first."""
-    same = _cards(watcher, *_upcoming(now), Event.category_id == event.category_id, Event.id != event.id)
-    rows = await _rows(db, same.order_by(Event.starts_at, Event.id).limit(most))
-    return await _with_types(db, rows, watcher, now=now)
 
 
 async def facets(db: AsyncSession, now: datetime) -> Facets:
@@ -313,24 +328,33 @@ def _upcoming(now: datetime) -> tuple[Any, ...]:
 
 
 def _cards(watcher: Watcher, *conditions: Any) -> Any:
-    marked: Any = literal(False)
-    if watcher.user_id is not None:
-        marked = exists().where(col(Favourite.event_id) == Event.id, col(Favourite.user_id) == watcher.user_id)
     place = func.coalesce(Venue.name, "").label("venue_name"), func.coalesce(Venue.city, "").label("city")
-    wanted = columns(*SHOWN, Event.state, *place, col(Category.name).label("category_name"), marked.label("is_marked"))
+    wanted = columns(*SHOWN, Event.state, *place, col(Category.name).label("category_name"), _marked(watcher).label("is_marked"))
     joined = wanted.join(Category, col(Category.id) == Event.category_id).outerjoin(Venue, col(Venue.id) == Event.venue_id)
     return joined.where(*conditions)
+
+
+def _marked(watcher: Watcher) -> Any:
+    if watcher.user_id is None:
+        return literal(False)
+    return exists().where(col(Favourite.event_id) == Event.id, col(Favourite.user_id) == watcher.user_id)
 
 
 async def _with_types(db: AsyncSession, rows: Sequence[Any], watcher: Watcher, *, now: datetime) -> list[EventCard]:
     """Cards for the rows, with price and badge from their ticket types."""
     if not rows:
         return []
-    of_all = select(TicketType).where(col(TicketType.event_id).in_([row.id for row in rows]))
-    types: dict[int, list[TicketType]] = {}
-    for ticket_type in (await db.exec(of_all)).all():
-        types.setdefault(ticket_type.event_id, []).append(ticket_type)
+    types = await _types_of(db, [row.id for row in rows])
     return [_card(row, types.get(row.id, []), watcher, now=now) for row in rows]
+
+
+async def _types_of(db: AsyncSession, event_ids: Sequence[int]) -> dict[int, list[TicketType]]:
+    """Ticket types by event, in the order the manager gave them, with the stock of this moment."""
+    of_all = select(TicketType).where(col(TicketType.event_id).in_(event_ids)).execution_options(populate_existing=True)
+    types: dict[int, list[TicketType]] = {}
+    for ticket_type in (await db.exec(of_all.order_by(col(TicketType.position), col(TicketType.id)))).all():
+        types.setdefault(ticket_type.event_id, []).append(ticket_type)
+    return types
 
 
 def _card(row: Any, types: Sequence[TicketType], watcher: Watcher, *, now: datetime) -> EventCard:
@@ -342,13 +366,13 @@ def _card(row: Any, types: Sequence[TicketType], watcher: Watcher, *, now: datet
         city=row.city,
         category_name=row.category_name,
         from_minor=min((t.price_minor for t in types), default=None),
-        badge=rules.badge(types, called_off=called_off, zone=row.zone, now=now),
+        badge=offering.badge(types, called_off=called_off, zone=row.zone, now=now),
         is_favourite=bool(row.is_marked) or row.slug in watcher.slugs,
         is_buyable=not called_off and any(t.left_now(now) > 0 for t in types),
     )
 
 
-def _matching(wanted: rules.Search, *, zone: str, now: datetime) -> Iterable[Any]:
+def _matching(wanted: searching.Search, *, zone: str, now: datetime) -> Iterable[Any]:
     """Conditions for the filters that are set."""
     for word in wanted.words:
         yield col(Event.search_text).contains(word, autoescape=True)
@@ -358,17 +382,11 @@ def _matching(wanted: rules.Search, *, zone: str, now: datetime) -> Iterable[Any
         yield Venue.city == wanted.city
     if wanted.price:
         yield exists().where(col(TicketType.event_id) == Event.id, _priced(wanted.price))
-    start, end = _span(wanted, zone=zone, now=now)
+    start, end = searching.span(wanted, zone=zone, now=now)
     if start:
         yield Event.starts_at >= start
     if end:
         yield Event.starts_at < end
-
-
-def _span(wanted: rules.Search, *, zone: str, now: datetime) -> tuple[datetime | None, datetime | None]:
-    if wanted.when:
-        return rules.window(wanted.when, zone=zone, now=now)
-    return rules.between(wanted.since, wanted.until, zone=zone)
 
 
 def _priced(price: str) -> Any:

@@ -128,11 +128,12 @@ def told(body: bytes, signature: str) -> Told:
     """What a webhook says, verified before it is read. Raises BadSignature."""
     try:
         event = stripe.Webhook.construct_event(body, signature, settings().stripe_webhook_secret)
-    except (stripe.SignatureVerificationError, ValueError) as error:
+        thing = event.data.object
+        is_session = event.type.startswith("checkout.session.")
+        return Told(event.id, event.type, thing["id"] if is_session else "", bool(event.livemode))
+    except (stripe.SignatureVerificationError, ValueError, TypeError, AttributeError, KeyError) as error:
+        # A signature with letters beyond ASCII is a TypeError to the SDK; a body that is no event lacks what is read here.
         raise BadSignature from error
-    thing = event.data.object
-    is_session = event.type.startswith("checkout.session.")
-    return Told(event.id, event.type, thing["id"] if is_session else "", bool(event.livemode))
 
 
 @cache

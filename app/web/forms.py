@@ -87,14 +87,14 @@ def no_control_characters(_form: Form, field: Field) -> None:
         raise ValidationError(_("Remove the characters that cannot be printed."))
 
 
-class Filled(InputRequired):  # type: ignore[misc]
+class Filled(InputRequired):
     """Something was sent, and it is not only blanks."""
 
-    def __call__(self, form: Form, field: Field) -> None:
+    def __call__(self, form: Any, field: Field) -> None:
         super().__call__(form, field)
         if isinstance(field.data, str) and not field.data.strip():
             field.errors = []
-            raise StopValidation(self.message)
+            raise StopValidation(self.message or "")
 
 
 def required(sentence: Any) -> InputRequired:

@@ -154,9 +154,9 @@ async def test_a_poster_is_drawn_while_its_colours_are_chosen(people: People):
     page = await people.signed_in(MARTINA)
     await page.goto("/manager/events/new")
     preview = page.locator("#poster-preview .poster")
-    await page.get_by_role("group", name="Colour").get_by_text("Moss").click()
+    await page.get_by_role("radio", name="Moss").check()
     await expect(preview).to_have_class(re.compile("hue-moss"))
-    await page.get_by_role("group", name="Drawing").get_by_text("Candles").click()
+    await page.get_by_role("radio", name="Candles").check()
     await expect(page.get_by_role("radio", name="Candles")).to_be_focused()
 
 

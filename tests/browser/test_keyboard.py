@@ -52,9 +52,10 @@ async def test_the_focus_can_be_seen_wherever_it_goes(page: Page, javascript: bo
     await page.goto("/events/the-fog-machine-orchestra")
     for _step in range(25):
         await page.keyboard.press("Tab")
-        # A radio or a sample shows its focus on what stands for it.
+        # A radio shows it on what stands for it, and a card's link on the whole card.
         seen = await page.evaluate(
-            """() => { const shown = element => element && getComputedStyle(element).outlineStyle !== 'none';
-                       const at = document.activeElement; return at === document.body || shown(at) || shown(at.nextElementSibling) }"""
+            """() => { const at = document.activeElement;
+                       const places = [at, at.nextElementSibling, at.closest('.card')].filter(Boolean);
+                       return at === document.body || places.some(place => getComputedStyle(place).outlineStyle !== 'none') }"""
         )
         assert seen, await page.evaluate("document.activeElement.outerHTML")

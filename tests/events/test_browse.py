@@ -9,8 +9,9 @@ import pytest
 
 from app.core import clock
 from app.core.db import reading, writing
-from app.events import queries, rules
+from app.events import queries
 from app.events.models import Event
+from app.events.rules import proposing, searching
 from tests import world
 
 Client = httpx.AsyncClient
@@ -21,11 +22,11 @@ async def _event(
     tx: Any, title: str, *, category: str = "Music", venue: str = "Teatro Baretti", city: str = "Turin", **given: Any
 ) -> Event:
     kind, place = await world.category(tx, category), await world.venue(tx, venue, city=city)
-    found = rules.search_text(title=title, summary="", venue=venue, city=city, category=category)
+    found = proposing.search_text(title=title, summary="", venue=venue, city=city, category=category)
     return await world.event(tx, title=title, category_id=kind.id, venue_id=place.id, search_text=found, **given)
 
 
-async def _titles(search: rules.Search) -> list[str]:
+async def _titles(search: searching.Search) -> list[str]:
     async with reading() as db:
         return [card.title for card in (await queries.search(db, search, now=clock.now())).cards]
 
@@ -35,10 +36,10 @@ async def test_the_search_finds_words_without_accents_or_case() -> None:
     async with writing() as tx:
         await _event(tx, "L’Été des Étoiles", venue="Théâtre Élysée", city="Lyon")
         await _event(tx, "Winter", category="Comedy")
-    assert await _titles(rules.Search(q="ete")) == ["L’Été des Étoiles"]
-    assert await _titles(rules.Search(q="ELYSÉE lyon")) == ["L’Été des Étoiles"]
-    assert await _titles(rules.Search(q="comedy")) == ["Winter"]
-    assert await _titles(rules.Search(q="ete comedy")) == []
+    assert await _titles(searching.Search(q="ete")) == ["L’Été des Étoiles"]
+    assert await _titles(searching.Search(q="ELYSÉE lyon")) == ["L’Été des Étoiles"]
+    assert await _titles(searching.Search(q="comedy")) == ["Winter"]
+    assert await _titles(searching.Search(q="ete comedy")) == []
 
 
 @pytest.mark.usefixtures("database", "moment")
@@ -46,9 +47,9 @@ async def test_signs_of_the_pattern_language_are_only_signs() -> None:
     async with writing() as tx:
         await _event(tx, "100% Cotton")
         await _event(tx, "Plain")
-    assert await _titles(rules.Search(q="%")) == ["100% Cotton"]
-    assert await _titles(rules.Search(q="_")) == []
-    assert await _titles(rules.Search(q="/")) == []
+    assert await _titles(searching.Search(q="%")) == ["100% Cotton"]
+    assert await _titles(searching.Search(q="_")) == []
+    assert await _titles(searching.Search(q="/")) == []
 
 
 @pytest.mark.usefixtures("database", "moment")
@@ -58,15 +59,15 @@ async def test_filters_narrow_the_list() -> None:
         await _event(tx, "Tonight", starts_at=now + timedelta(hours=6))
         await _event(tx, "Saturday", starts_at=now + timedelta(days=5), category="Film", price_minor=0)
         await _event(tx, "Far", starts_at=now + timedelta(days=90), city="Lyon", price_minor=4500)
-    assert await _titles(rules.Search()) == ["Tonight", "Saturday", "Far"]
-    assert await _titles(rules.Search(when="tonight")) == ["Tonight"]
-    assert await _titles(rules.Search(when="weekend")) == ["Saturday"]
-    assert await _titles(rules.Search(when="month")) == ["Tonight", "Saturday"]
-    assert await _titles(rules.Search(category="film")) == ["Saturday"]
-    assert await _titles(rules.Search(city="Lyon")) == ["Far"]
-    assert await _titles(rules.Search(price="free")) == ["Saturday"]
-    assert await _titles(rules.Search(price="under20")) == ["Tonight", "Saturday"]
-    assert await _titles(rules.search_from({"since": "2026-11-17", "until": "2026-11-30"})) == ["Saturday"]
+    assert await _titles(searching.Search()) == ["Tonight", "Saturday", "Far"]
+    assert await _titles(searching.Search(when="tonight")) == ["Tonight"]
+    assert await _titles(searching.Search(when="weekend")) == ["Saturday"]
+    assert await _titles(searching.Search(when="month")) == ["Tonight", "Saturday"]
+    assert await _titles(searching.Search(category="film")) == ["Saturday"]
+    assert await _titles(searching.Search(city="Lyon")) == ["Far"]
+    assert await _titles(searching.Search(price="free")) == ["Saturday"]
+    assert await _titles(searching.Search(price="under20")) == ["Tonight", "Saturday"]
+    assert await _titles(searching.search_from({"since": "2026-11-17", "until": "2026-11-30"})) == ["Saturday"]
 
 
 @pytest.mark.usefixtures("database", "moment")
@@ -77,7 +78,7 @@ async def test_past_called_off_and_unpublished_events_are_not_listed() -> None:
         await _event(tx, "Running", starts_at=now - timedelta(hours=1))
         await _event(tx, "Cancelled", state="called_off")
         await _event(tx, "Draft", state="draft", published_at=None)
-    assert await _titles(rules.Search()) == ["Running"]
+    assert await _titles(searching.Search()) == ["Running"]
 
 
 @pytest.mark.usefixtures("database", "moment")
@@ -86,9 +87,9 @@ async def test_pages_of_twelve_say_how_many_there_are() -> None:
         for number in range(15):
             await _event(tx, f"Night {number}", starts_at=clock.now() + timedelta(days=1 + number))
     async with reading() as db:
-        first = await queries.search(db, rules.Search(), now=clock.now())
-        second = await queries.search(db, rules.Search(page=2), now=clock.now())
-        beyond = await queries.search(db, rules.Search(page=99), now=clock.now())
+        first = await queries.search(db, searching.Search(), now=clock.now())
+        second = await queries.search(db, searching.Search(page=2), now=clock.now())
+        beyond = await queries.search(db, searching.Search(page=99), now=clock.now())
     assert (len(first.cards), first.total, first.pages, first.more) == (12, 15, 2, 3)
     assert ([card.title for card in second.cards], second.more) == (["Night 12", "Night 13", "Night 14"], 0)
     assert (beyond.page, len(beyond.cards)) == (1, 12)
@@ -101,14 +102,14 @@ async def test_a_card_knows_price_badge_and_place() -> None:
         await world.ticket_type(tx, event, name="Under 26", capacity=5, price_minor=1000)
         other = await _event(tx, "Other", category="Film")
     async with reading() as db:
-        card = (await queries.search(db, rules.Search(q="nine"), now=clock.now())).cards[0]
-        like_it = await queries.similar(db, event, clock.now())
+        card = (await queries.search(db, searching.Search(q="nine"), now=clock.now())).cards[0]
+        shown = await queries.event_page(db, event.slug, watcher=queries.NOBODY, now=clock.now())
         facets = await queries.facets(db, clock.now())
     assert (card.from_minor, card.currency, card.venue_name, card.city) == (1000, "EUR", "Teatro Baretti", "Turin")
     assert card.badge
     assert card.badge.text == "15 left"
-    assert like_it == []
-    assert other.title not in [found.title for found in like_it]
+    assert shown
+    assert other.title not in [found.title for found in shown.similar]
     assert ([kind.name for kind in facets.categories], facets.cities, facets.zone) == (
         ["Film", "Music"],
         ["Turin"],

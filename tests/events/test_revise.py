@@ -16,7 +16,7 @@ from app.core.db import reading, writing
 from app.core.errors import Refused
 from app.events import actions, queries
 from app.events.models import Event, TicketType
-from app.events.rules import EventWish, TypeWish
+from app.events.rules.proposing import EventWish, TypeWish
 from tests import world
 from tests.events.forms import typed
 

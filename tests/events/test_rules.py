@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.events import rules
 from app.events.models import Event, TicketType
+from app.events.rules import offering, proposing, searching
 
 NOW = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)  # a Monday
 
@@ -22,18 +22,18 @@ NOW = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)  # a Monday
     ],
 )
 def test_a_title_becomes_a_slug(title: str, slug: str) -> None:
-    assert rules.slug_of(title) == slug
+    assert proposing.slug_of(title) == slug
 
 
 def test_a_slug_that_is_taken_or_reserved_gets_a_number() -> None:
-    assert rules.free_slug("jazz", set()) == "jazz"
-    assert rules.free_slug("jazz", {"jazz", "jazz-2"}) == "jazz-3"
-    assert rules.free_slug("new", set()) == "new-2"
+    assert proposing.free_slug("jazz", set()) == "jazz"
+    assert proposing.free_slug("jazz", {"jazz", "jazz-2"}) == "jazz-3"
+    assert proposing.free_slug("new", set()) == "new-2"
 
 
 def test_folding_forgets_case_and_accents() -> None:
-    assert "ete" in rules.folded("L’ÉTÉ")
-    assert rules.folded("Łódź Straße") == "łodz strasse"
+    assert "ete" in proposing.folded("L’ÉTÉ")
+    assert proposing.folded("Łódź Straße") == "łodz strasse"
 
 
 def _typed(text: str) -> datetime:
@@ -42,13 +42,13 @@ def _typed(text: str) -> datetime:
 
 
 def test_an_hour_that_the_zone_skips_is_refused() -> None:
-    assert rules.in_utc(_typed("2026-12-12T20:30"), "Europe/Rome") == datetime(2026, 12, 12, 19, 30, tzinfo=UTC)
+    assert proposing.in_utc(_typed("2026-12-12T20:30"), "Europe/Rome") == datetime(2026, 12, 12, 19, 30, tzinfo=UTC)
     with pytest.raises(ValueError, match="2027"):
-        rules.in_utc(_typed("2027-03-28T02:30"), "Europe/Rome")
+        proposing.in_utc(_typed("2027-03-28T02:30"), "Europe/Rome")
 
 
 def test_the_hour_that_comes_twice_means_the_first() -> None:
-    assert rules.in_utc(_typed("2026-10-25T02:30"), "Europe/Rome") == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    assert proposing.in_utc(_typed("2026-10-25T02:30"), "Europe/Rome") == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 
 
 def _type(**columns: Any) -> TicketType:
@@ -73,25 +73,25 @@ def _type(**columns: Any) -> TicketType:
     ],
 )
 def test_the_badge_says_what_a_buyer_must_know(moment: Any, columns: dict[str, Any], text: str | None) -> None:
-    found = rules.badge([_type(**columns)], called_off=False, zone="Europe/Rome", now=NOW)
+    found = offering.badge([_type(**columns)], called_off=False, zone="Europe/Rome", now=NOW)
     assert (found.text if found else None) == text
 
 
 def test_a_called_off_event_is_cancelled_whatever_its_stock() -> None:
-    found = rules.badge([_type()], called_off=True, zone="Europe/Rome", now=NOW)
+    found = offering.badge([_type()], called_off=True, zone="Europe/Rome", now=NOW)
     assert found
     assert found.text == "Cancelled"
 
 
 def test_the_weekend_runs_from_friday_to_sunday() -> None:
-    monday = rules.window("weekend", zone="Europe/Rome", now=NOW)
+    monday = searching.window("weekend", zone="Europe/Rome", now=NOW)
     assert monday == (datetime(2026, 11, 19, 23, tzinfo=UTC), datetime(2026, 11, 22, 23, tzinfo=UTC))
-    saturday = rules.window("weekend", zone="Europe/Rome", now=NOW + timedelta(days=5))
+    saturday = searching.window("weekend", zone="Europe/Rome", now=NOW + timedelta(days=5))
     assert saturday == (datetime(2026, 11, 20, 23, tzinfo=UTC), datetime(2026, 11, 22, 23, tzinfo=UTC))
 
 
 def test_tonight_lasts_until_four_in_the_morning() -> None:
-    assert rules.window("tonight", zone="Europe/Rome", now=NOW)[1] == datetime(2026, 11, 17, 3, tzinfo=UTC)
+    assert searching.window("tonight", zone="Europe/Rome", now=NOW)[1] == datetime(2026, 11, 17, 3, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -112,26 +112,26 @@ def test_tonight_lasts_until_four_in_the_morning() -> None:
     ],
 )
 def test_nonsense_in_an_address_counts_as_absent(params: dict[str, str]) -> None:
-    assert rules.search_from(params) == rules.Search()
+    assert searching.search_from(params) == searching.Search()
 
 
 def test_every_state_of_the_filters_has_an_address() -> None:
-    search = rules.search_from({"q": " jazz & co ", "city": "Turin", "since": "2026-12-01", "when": "tonight", "page": "3"})
-    assert search == rules.Search(q="jazz & co", city="Turin", since=date(2026, 12, 1), page=3)
+    search = searching.search_from({"q": " jazz & co ", "city": "Turin", "since": "2026-12-01", "when": "tonight", "page": "3"})
+    assert search == searching.Search(q="jazz & co", city="Turin", since=date(2026, 12, 1), page=3)
     assert search.url() == "/events?q=jazz+%26+co&city=Turin&since=2026-12-01"
     assert search.url(page=4).endswith("&page=4")
-    assert rules.Search().url() == "/events"
+    assert searching.Search().url() == "/events"
 
 
 def test_a_cookie_of_favourites_holds_fifty_and_nothing_strange() -> None:
-    assert rules.marks(None) == rules.marks({"e:x": 1}) == rules.marks(["x", 7, "e:../..", "q:x"]) == []
+    assert searching.marks(None) == searching.marks({"e:x": 1}) == searching.marks(["x", 7, "e:../..", "q:x"]) == []
     many = [f"e:event-{number}" for number in range(50)]
-    assert rules.toggled(many, "c:music") == [*many[1:], "c:music"]
-    assert rules.toggled(["c:music"], "c:music") == []
+    assert searching.toggled(many, "c:music") == [*many[1:], "c:music"]
+    assert searching.toggled(["c:music"], "c:music") == []
 
 
 def test_a_draft_says_everything_that_is_missing_at_once() -> None:
     event = Event(
         slug="x", manager_id=1, category_id=1, title="X", starts_at=NOW, ends_at=NOW + timedelta(hours=1), created_at=NOW
     )
-    assert len(rules.missing(event, None, [], now=NOW)) == 5
+    assert len(proposing.missing(event, None, [], now=NOW)) == 5

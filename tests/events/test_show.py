@@ -67,7 +67,15 @@ async def held(event: Event, kind: TicketType, qty: int, *, key: str = "carols-b
 async def test_an_open_event_says_price_time_and_place(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
     event, _kind = await an_event(doors_at=clock.now() + timedelta(days=27, hours=23))
     said = await page(client, event)
-    for fact in ("Nine Pianos", "Monday 14 December 2026, 13:00", "Doors 12:00", "Teatro Baretti", "Turin", "€18", "Choose tickets"):
+    for fact in (
+        "Nine Pianos",
+        "Monday 14 December 2026, 13:00",
+        "Doors 12:00",
+        "Teatro Baretti",
+        "Turin",
+        "€18",
+        "Choose tickets",
+    ):
         assert fact in said, fact
     assert "No account needed. We hold your tickets for 15 minutes." in said
     assert " left" not in await picker(client, event)
@@ -110,14 +118,18 @@ async def test_before_the_presale_it_says_when_that_opens(client: httpx.AsyncCli
     assert "Pre-sale opens Mon 16 Nov, 15:00" in await picker(client, event)
 
 
-async def test_a_client_learns_that_the_presale_needs_an_account(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_a_client_learns_that_the_presale_needs_an_account(
+    client: httpx.AsyncClient, moment: time_machine.Traveller
+) -> None:
     event, _kind = await an_event(kind=in_presale())
     html = (await client.get(f"/events/{event.slug}")).text
     assert "Pre-sale places are kept for accounts." in words(html)
     assert f'href="/login?next=/events/{event.slug}"' in html
 
 
-async def test_a_user_learns_until_when_a_presale_place_is_kept(client: httpx.AsyncClient, moment: time_machine.Traveller, sign_in: Any) -> None:
+async def test_a_user_learns_until_when_a_presale_place_is_kept(
+    client: httpx.AsyncClient, moment: time_machine.Traveller, sign_in: Any
+) -> None:
     event, _kind = await an_event(kind=in_presale())
     async with writing() as tx:
         bob = await world.bob(tx)
@@ -180,12 +192,17 @@ async def test_htmx_is_told_to_go_to_the_booking(client: httpx.AsyncClient, mome
     assert answer.headers["hx-redirect"] == f"/bookings/{(await only_booking()).code}"
 
 
-async def test_the_same_browsers_second_hold_replaces_its_first(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_the_same_browsers_second_hold_replaces_its_first(
+    client: httpx.AsyncClient, moment: time_machine.Traveller
+) -> None:
     event, kind = await an_event(capacity=4)
     await client.post(f"/events/{event.slug}/hold", data={f"q-{kind.code}": "3"})
     await client.post(f"/events/{event.slug}/hold", data={f"q-{kind.code}": "4"})
     async with reading() as db:
-        assert [booking.state for booking in (await db.exec(select(Booking).order_by(col(Booking.id)))).all()] == ["released", "held"]
+        assert [booking.state for booking in (await db.exec(select(Booking).order_by(col(Booking.id)))).all()] == [
+            "released",
+            "held",
+        ]
         assert (await world.only_type(db, event)).held == 4
 
 
@@ -196,7 +213,9 @@ async def test_nothing_chosen_is_said_and_nothing_happens(client: httpx.AsyncCli
     assert "There is a problem" in answer.text and "Choose at least one ticket." in answer.text
 
 
-async def test_when_places_went_meanwhile_it_says_what_is_left_and_keeps_the_choice(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_when_places_went_meanwhile_it_says_what_is_left_and_keeps_the_choice(
+    client: httpx.AsyncClient, moment: time_machine.Traveller
+) -> None:
     async with writing() as tx:
         event = await world.event(tx, capacity=5)
         first = await world.only_type(tx, event)
@@ -219,7 +238,9 @@ async def test_what_just_sold_out_is_said_by_name(client: httpx.AsyncClient, mom
     assert "Standard just sold out." in words(answer.text)
 
 
-async def test_more_than_a_buyer_may_have_is_refused_with_the_number(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_more_than_a_buyer_may_have_is_refused_with_the_number(
+    client: httpx.AsyncClient, moment: time_machine.Traveller
+) -> None:
     event, kind = await an_event(per_buyer=3)
     answer = await client.post(f"/events/{event.slug}/hold", data={f"q-{kind.code}": "4"})
     assert answer.status_code == 422
@@ -293,7 +314,9 @@ async def locked(code: str = "NINEPIANOS") -> tuple[Event, TicketType]:
     return event, kind
 
 
-async def test_the_right_code_opens_the_presale_in_any_spelling(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_the_right_code_opens_the_presale_in_any_spelling(
+    client: httpx.AsyncClient, moment: time_machine.Traveller
+) -> None:
     event, kind = await locked()
     opened = await client.post(f"/events/{event.slug}/unlock", data={"code": " ninepianos "})
     assert opened.status_code == 303
@@ -319,7 +342,9 @@ async def test_a_wrong_code_opens_nothing(client: httpx.AsyncClient, moment: tim
     assert f'name="q-{kind.code}"' not in answer.text
 
 
-async def test_a_signed_in_user_books_the_presale_with_the_code(client: httpx.AsyncClient, moment: time_machine.Traveller, sign_in: Any) -> None:
+async def test_a_signed_in_user_books_the_presale_with_the_code(
+    client: httpx.AsyncClient, moment: time_machine.Traveller, sign_in: Any
+) -> None:
     event, kind = await locked()
     async with writing() as tx:
         bob = await world.bob(tx)
@@ -327,7 +352,9 @@ async def test_a_signed_in_user_books_the_presale_with_the_code(client: httpx.As
     refused = await client.post(f"/events/{event.slug}/hold", data={f"q-{kind.code}": "1", "code": "WRONG"})
     assert refused.status_code == 422
     assert "needs an access code that still works" in words(refused.text)
-    assert (await client.post(f"/events/{event.slug}/hold", data={f"q-{kind.code}": "1", "code": "NINEPIANOS"})).status_code == 303
+    assert (
+        await client.post(f"/events/{event.slug}/hold", data={f"q-{kind.code}": "1", "code": "NINEPIANOS"})
+    ).status_code == 303
     assert (await only_booking()).kind == "presale"
 
 
@@ -340,7 +367,7 @@ async def test_without_an_account_the_presale_takes_no_booking(client: httpx.Asy
 
 # ---------- what machines read ----------
 
-HOSTILE = '</script><script>alert(1)</script><!-- "\'& \u2028'
+HOSTILE = "</script><script>alert(1)</script><!-- \"'& \u2028"
 
 
 async def test_search_engines_read_the_offers(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
@@ -357,7 +384,9 @@ async def test_search_engines_read_the_offers(client: httpx.AsyncClient, moment:
     ("state", "offer"),
     [("published", "https://schema.org/SoldOut"), ("called_off", "https://schema.org/Discontinued")],
 )
-async def test_search_engines_hear_of_the_end(client: httpx.AsyncClient, moment: time_machine.Traveller, state: str, offer: str) -> None:
+async def test_search_engines_hear_of_the_end(
+    client: httpx.AsyncClient, moment: time_machine.Traveller, state: str, offer: str
+) -> None:
     event, _kind = await an_event(state=state, kind={"held": 100})
     facts = await json_ld(client, event)
     assert facts["offers"][0]["availability"] == offer

@@ -13,8 +13,9 @@ from app.core import clock
 from app.core.db import writing
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
-from app.events import actions, queries, rules
+from app.events import actions, queries
 from app.events.models import STATES, Event
+from app.events.rules import offering
 from app.web.forms import BaseForm, read, text
 from app.web.page import page, see_other
 from app.web.visitor import Db, Who, admin
@@ -98,7 +99,7 @@ async def _review_page(
         "category": await queries.category(db, event),
         "manager": await account_queries.by_id(db, event.manager_id),
         "codes": await booking_queries.access_codes(db, event.id or 0),
-        "word": rules.state_word(event, types, now=now),
+        "word": offering.state_word(event, types, now=now),
         "return_form": return_form,
         "call_off_form": call_off_form,
         "now": now,

@@ -9,8 +9,9 @@ from app.accounts.models import Visitor
 from app.core import clock
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
-from app.events import pictures, queries, rules
-from app.web.cookies import FAVOURITES, read_signed
+from app.events import pictures, queries
+from app.events.pages.hearts import marks_of, watcher_of
+from app.events.rules import offering, searching
 from app.web.page import page
 from app.web.visitor import Db, Who
 
@@ -25,13 +26,13 @@ PICTURE_HEADERS = {
 async def home(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
     now = clock.now()
     facets = await queries.facets(db, now)
-    search = rules.search_from(request.query_params)
+    search = searching.search_from(request.query_params)
     city = search.city if search.city in facets.cities else ""
-    watcher = _watcher(request, visitor)
+    watcher = watcher_of(request, visitor)
     cards = await queries.upcoming_cards(db, now, watcher=watcher, city=city)
     featured = next((card for card in cards if card.is_buyable), None)
-    groups = rules.grouped([card for card in cards if card is not featured], zone=facets.zone, now=now)
-    context: dict[str, Any] = {"facets": facets, "search": rules.Search(city=city), "featured": featured, "groups": groups}
+    groups = offering.grouped([card for card in cards if card is not featured], zone=facets.zone, now=now)
+    context: dict[str, Any] = {"facets": facets, "search": searching.Search(city=city), "featured": featured, "groups": groups}
     return page(request, "events/home.html", public=not watcher.slugs, **context)
 
 
@@ -39,11 +40,11 @@ async def home(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respons
 async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
     now = clock.now()
     facets = await queries.facets(db, now)
-    search = rules.search_from(request.query_params)
-    watcher = _watcher(request, visitor)
+    search = searching.search_from(request.query_params)
+    watcher = watcher_of(request, visitor)
     results = await queries.search(db, search, now=now, zone=facets.zone, watcher=watcher)
     category = next((kind for kind in facets.categories if kind.slug == search.category), None)
-    marks = rules.marks(read_signed(request.cookies, FAVOURITES))
+    marks = marks_of(request)
     marked = category is not None and await _is_marked(db, visitor, category.id, f"c:{category.slug}" in marks)
     # Each search gets its address; "show more" only adds to the page that is there.
     headers = {"HX-Push-Url": search.url()} if search.page == 1 else {}
@@ -58,14 +59,6 @@ async def picture(name: FromPath[str]) -> Response[bytes]:
     if found is None:
         raise NotFound(_("There is no picture at this address."))
     return Response(found, media_type="image/webp", headers=PICTURE_HEADERS)
-
-
-def _watcher(request: Request[Any, Any, Any], visitor: Visitor) -> queries.Watcher:
-    """Whose hearts are full: the user's, or those that the browser keeps."""
-    if visitor.is_signed_in:
-        return queries.Watcher(visitor.user_id)
-    marks = rules.marks(read_signed(request.cookies, FAVOURITES))
-    return queries.Watcher(slugs=frozenset(mark[2:] for mark in marks if mark.startswith("e:")))
 
 
 async def _is_marked(db: Db, visitor: Visitor, category_id: int | None, in_cookie: bool) -> bool:

@@ -15,8 +15,9 @@ from app.core.errors import NotFound
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
 from app.core.settings import settings
-from app.events import actions, queries, rules
+from app.events import actions, queries
 from app.events.models import Category
+from app.events.rules import searching
 from app.web.cookies import FAVOURITES, YEAR, read_signed, signed
 from app.web.forms import BaseForm, read
 from app.web.page import page, see_other, shown
@@ -80,7 +81,7 @@ async def _toggle(
     if visitor.user_id:
         async with writing() as tx:
             return await actions.toggle_favourite(tx, visitor.user_id, now=clock.now(), **thing), None
-    marks = rules.toggled(rules.marks(read_signed(request.cookies, FAVOURITES)), mark)
+    marks = searching.toggled(searching.marks(read_signed(request.cookies, FAVOURITES)), mark)
     return mark in marks, marks
 
 

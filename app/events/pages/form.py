@@ -15,9 +15,10 @@ from app.core.db import writing
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.money import major
-from app.events import actions, pictures, queries, rules
+from app.events import actions, pictures, queries
 from app.events.models import HUES, MOTIFS, TONES, Event, TicketType
 from app.events.pages.proposal import EventForm
+from app.events.rules import proposing
 from app.web.forms import read
 from app.web.page import page, see_other
 from app.web.visitor import Db, Who, manager
@@ -80,7 +81,7 @@ async def _editable(db: AsyncSession, slug: str, visitor: Visitor) -> Event:
     return event
 
 
-async def _save(slug: str, wish: rules.EventWish, visitor: Visitor) -> None:
+async def _save(slug: str, wish: proposing.EventWish, visitor: Visitor) -> None:
     async with writing() as tx:
         event = await queries.event_of(tx, slug, visitor)
         booked = await booking_queries.booked_types(tx, event.id or 0)
@@ -92,7 +93,7 @@ async def _save(slug: str, wish: rules.EventWish, visitor: Visitor) -> None:
         await _set_codes(tx, event, wish)
 
 
-async def _set_codes(tx: AsyncSession, event: Event, wish: rules.EventWish) -> None:
+async def _set_codes(tx: AsyncSession, event: Event, wish: proposing.EventWish) -> None:
     """Ticket types stand in the order of the wish."""
     for kind, wanted in zip(await queries.ticket_types(tx, event.id), wish.types, strict=True):
         await booking_actions.set_access_code(tx, kind.id or 0, wanted.access_code)
@@ -118,7 +119,7 @@ async def _values(db: AsyncSession, event: Event) -> dict[str, Any]:
     times = {"starts": event.starts_at, "ends": event.ends_at, "doors": event.doors_at, "publish_at": event.publish_at}
     return {
         **{name: getattr(event, name) for name in names},
-        **{name: rules.in_zone(moment, event.zone) for name, moment in times.items()},
+        **{name: proposing.in_zone(moment, event.zone) for name, moment in times.items()},
         **({"venue": venue.name, "address": venue.address, "city": venue.city} if venue else {}),
         "category": kind.slug,
         "types": [_type_values(event, of, codes.get(of.id or 0, "")) for of in await queries.ticket_types(db, event.id)],
@@ -134,7 +135,7 @@ def _type_values(event: Event, kind: TicketType, access_code: str) -> dict[str, 
     }
     return {
         **{name: getattr(kind, name) for name in ("code", "name", "note", "capacity", "per_booking", "presale_places")},
-        **{name: rules.in_zone(moment, event.zone) for name, moment in times.items()},
+        **{name: proposing.in_zone(moment, event.zone) for name, moment in times.items()},
         "price": str(major(kind.price_minor, event.currency)),
         "access_code": access_code,
     }

@@ -18,8 +18,9 @@ from app.core.db import writing
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
-from app.events import actions, pictures, queries, rules
+from app.events import actions, pictures, queries
 from app.events.models import Event
+from app.events.rules import offering, proposing
 from app.web.forms import BaseForm, read, text
 from app.web.page import page, see_other
 from app.web.visitor import Db, Who, manager
@@ -139,9 +140,9 @@ async def _show_page(request: Request[Any, Any, Any], db: AsyncSession, event: E
         "category": await queries.category(db, event),
         "now": now,
         "refused": refused,
-        "missing": rules.missing(event, venue, types, now=now) if event.state == "draft" else [],
+        "missing": proposing.missing(event, venue, types, now=now) if event.state == "draft" else [],
         "codes": await booking_queries.access_codes(db, event.id or 0),
-        "word": rules.state_word(event, types, now=now),
+        "word": offering.state_word(event, types, now=now),
         "sold": sum(kind.sold for kind in types),
         "held": sum(kind.held for kind in types),
         "capacity": sum(kind.capacity for kind in types),

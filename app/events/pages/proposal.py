@@ -26,8 +26,9 @@ from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
 from app.core.money import CURRENCIES, minor_units
-from app.events import pictures, queries, rules
+from app.events import pictures, queries
 from app.events.models import HUES, LASTS_BY_DEFAULT, MOTIFS, TONES, Category, Event
+from app.events.rules import proposing
 from app.web.forms import BaseForm, number, required, text
 
 MOST_TYPES = 20
@@ -73,7 +74,7 @@ class LocalTime(DateTimeLocalField):
     def place(self, zone: str) -> None:
         """Finds the moment in the zone; an hour that the zone skips is a mistake."""
         try:
-            self.moment = rules.in_utc(self.data, zone) if self.data and not self.errors else None
+            self.moment = proposing.in_utc(self.data, zone) if self.data and not self.errors else None
         except ValueError:
             self.wrong(_("Clocks skip this hour on that day. Choose another time"))
 
@@ -145,9 +146,9 @@ class TypeForm(BaseForm):
                 self.price.errors = [_("Enter a price such as 18.50 or 0")]
             return 0
 
-    def wish(self) -> rules.TypeWish:
+    def wish(self) -> proposing.TypeWish:
         presale_places = self.presale_places.data if self.presale_from.moment else None
-        return rules.TypeWish(
+        return proposing.TypeWish(
             code=self.code.data or "",
             name=self.name.data,
             note=self.note.data or "",
@@ -199,7 +200,7 @@ class EventForm(BaseForm):
         self.event = event
         self.kinds = {kind.slug: kind for kind in categories}
         self.category.choices = _choices([("", _("Choose a category")), *((kind.slug, kind.name) for kind in categories)])
-        zones = sorted({*rules.ZONES, event.zone if event else queries.DEFAULT_ZONE})
+        zones = sorted({*proposing.ZONES, event.zone if event else queries.DEFAULT_ZONE})
         self.zone.choices = _choices((name, name.replace("_", " ")) for name in zones)
 
     @property
@@ -274,10 +275,10 @@ class EventForm(BaseForm):
         _forgive(self)
         return True
 
-    def wish(self) -> rules.EventWish:
+    def wish(self) -> proposing.EventWish:
         same = {name: self[name].data or "" for name in ("title", "summary", "description", "venue", "address", "city", "access")}
         look = {name: self[name].data for name in ("zone", "currency", "hue", "tone", "motif")}
-        return rules.EventWish(
+        return proposing.EventWish(
             **same,
             **look,
             category_id=self.kinds[self.category.data].id or 0,

@@ -2,8 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote as quote_url
 
@@ -26,14 +24,15 @@ from app.core.money import major
 from app.core.settings import settings
 from app.events import queries
 from app.events.models import Category, Event, TicketType, Venue
+from app.events.pages.hearts import watcher_of
+from app.events.queries import EventPage
+from app.events.rules import offering
 from app.tickets.calendar import calendar
 from app.web.forms import BaseForm, no_control_characters, plain, read, text
 from app.web.page import page, see_other, shown
 from app.web.security import client_address
 from app.web.visitor import Db, Who, remember, with_key
 
-FEW = 20
-MOST_IN_PICKER = 10
 MOST_PER_TYPE = 20
 
 
@@ -41,53 +40,30 @@ class CodeForm(BaseForm):
     code = text(lazy("Access code"), most=40, missing=lazy("Enter your access code"))
 
 
-@dataclass(frozen=True)
-class Offer:
-    """A ticket type as the picker shows it now. `state`: open, locked (needs a code), later, sold_out, over."""
-
-    kind: TicketType
-    state: str
-    left: int
-    opens_at: datetime | None
-    in_presale: bool
-
-    @property
-    def shows_left(self) -> bool:
-        """True counts only, and only when they matter."""
-        return self.state == "open" and (self.left <= FEW or self.left * 5 <= self.kind.capacity)
-
-    @property
-    def most(self) -> int:
-        return min(self.kind.per_booking, self.left, MOST_IN_PICKER)
-
-
 @get("/events/{slug:str}")
 async def show(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[str]:
-    event = await _public(db, slug)
-    types = await queries.ticket_types(db, event.id or 0)
-    form = _hold_form(types)(code=plain(request.query_params.get("code", ""))[:40])
-    context = await _context(db, event, types, visitor, form)
+    found = await _found(request, db, visitor, slug)
+    form = _hold_form(found.types)(code=plain(request.query_params.get("code", ""))[:40])
+    context = await _context(db, found, form)
     return page(request, "events/show.html", fragment="picker", public=True, **context)
 
 
 @post("/events/{slug:str}/hold")
 async def hold(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[Any]:
     await limits.count(f"hold:{client_address(request)}", most=300, seconds=60)
-    event = await _public(db, slug)
-    types = await queries.ticket_types(db, event.id or 0)
-    form = await read(_hold_form(types), request)
+    found = await _found(request, db, visitor, slug)
+    form = await read(_hold_form(found.types), request)
     visitor, status = with_key(visitor), form.status
     if not form.rejected:
+        wanted, code = form.wanted(found.types), form.code.data or ""
         try:
             async with writing() as tx:
-                booking = await bookings.hold(
-                    tx, event, form.wanted(types), by=visitor, access_code=form.code.data or "", now=clock.now()
-                )
+                booking = await bookings.hold(tx, found.event, wanted, by=visitor, access_code=code, now=clock.now())
             return remember(see_other(request, f"/bookings/{booking.code}"), visitor)
         except Refused as refused:
             form.refuse(refused)
             status = 409 if isinstance(refused, SoldOut) else 422
-    context = await _context(db, event, await queries.ticket_types(db, event.id or 0), visitor, form)
+    context = await _context(db, await _found(request, db, visitor, slug), form)
     return page(request, "events/show.html", fragment="picker", status=status, **context)
 
 
@@ -104,7 +80,7 @@ async def quote(request: Request[Any, Any, Any], db: Db, slug: FromPath[str]) ->
 async def availability(request: Request[Any, Any, Any], db: Db, slug: FromPath[str]) -> Response[Any]:
     """The numbers that changed since the page was made; 204 when none did."""
     event = await _public(db, slug)
-    offers = _offers(event, await queries.ticket_types(db, event.id or 0), set(), now=clock.now())
+    offers = offering.offers(event, await queries.ticket_types(db, event.id), now=clock.now())
     seen = _fingerprint(offers)
     if request.query_params.get("seen") == seen:
         return Response(None, status_code=204)
@@ -114,18 +90,16 @@ async def availability(request: Request[Any, Any, Any], db: Db, slug: FromPath[s
 @post("/events/{slug:str}/unlock")
 async def unlock(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[Any]:
     await limits.count(f"unlock:{client_address(request)}", most=20, seconds=3600)
-    event = await _public(db, slug)
+    found = await _found(request, db, visitor, slug)
     code_form = await read(CodeForm, request)
     code = booking_queries.normal_code(code_form.code.data or "")
-    if not code_form.errors and not await booking_queries.types_opened_by(db, event.id or 0, code):
+    if not code_form.errors and not await booking_queries.types_opened_by(db, found.event.id or 0, code):
         code_form.code.errors = [_("No ticket type of this event opens with that code.")]
-    types = await queries.ticket_types(db, event.id or 0)
-    context = await _context(db, event, types, visitor, _hold_form(types)(code=code)) | {"code_form": code_form}
+    context = await _context(db, found, _hold_form(found.types)(code=code)) | {"code_form": code_form}
     if code_form.errors:
         return page(request, "events/show.html", fragment="picker", status=422, **context)
-    return shown(
-        request, f"/events/{event.slug}?code={quote_url(code)}#tickets", "events/show.html", fragment="picker", **context
-    )
+    where = f"/events/{slug}?code={quote_url(code)}#tickets"
+    return shown(request, where, "events/show.html", fragment="picker", **context)
 
 
 @get("/events/{slug:str}/calendar.ics")
@@ -143,72 +117,41 @@ async def _public(db: AsyncSession, slug: str) -> Event:
     return event
 
 
-async def _context(
-    db: AsyncSession, event: Event, types: Sequence[TicketType], visitor: Visitor, form: "HoldForm"
-) -> dict[str, Any]:
+async def _found(request: Request[Any, Any, Any], db: AsyncSession, visitor: Visitor, slug: str) -> EventPage:
+    found = await queries.event_page(db, slug, watcher=watcher_of(request, visitor), now=clock.now())
+    if not found:
+        raise NotFound(_("There is no such event, or it is not public yet."))
+    return found
+
+
+async def _context(db: AsyncSession, found: EventPage, form: "HoldForm") -> dict[str, Any]:
     """Everything that events/show.html shows."""
-    now = clock.now()
-    venue, category = await queries.venue(db, event), await queries.category(db, event)
+    now, event = clock.now(), found.event
     code = booking_queries.normal_code(form.code.data or "")
     opened = await booking_queries.types_opened_by(db, event.id or 0, code)
-    offers = _offers(event, types, opened, now=now)
-    marked = await queries.favourite_events(db, visitor.user_id) if visitor.user_id else set()
+    offers = offering.offers(event, found.types, opened=opened, now=now)
     return {
         "event": event,
-        "venue": venue,
-        "category": category,
-        "is_favourite": event.id in marked,
-        "facts": _json_ld(event, venue, category, offers),
+        "venue": found.venue,
+        "category": found.category,
+        "is_favourite": found.is_favourite,
+        "similar": found.similar,
+        "facts": _json_ld(event, found.venue, found.category, offers),
         "offers": offers,
         "seen": _fingerprint(offers),
-        "state": _state(event, offers, now=now),
+        "state": offering.offer_state(event, offers, now=now),
         "is_over": event.is_over(now),
-        "cheapest": min((kind.price_minor for kind in types), default=None),
+        "cheapest": min((kind.price_minor for kind in found.types), default=None),
         "presale_until": event.presale_kept_until(now),
         "form": form,
         "code": code if opened else "",
         "code_form": CodeForm(code=code),
         "hold_minutes": settings().hold_minutes,
-        "similar": await queries.similar(db, event, now),
-        **_sum(form, types),
+        **_sum(form, found.types),
     }
 
 
-def _offers(event: Event, types: Sequence[TicketType], opened: set[int], *, now: datetime) -> list[Offer]:
-    return [
-        Offer(
-            kind,
-            _offer_state(event, kind, opened, now=now),
-            max(0, kind.left_now(now)),
-            kind.opens_next(now),
-            kind.is_in_presale(now),
-        )
-        for kind in types
-    ]
-
-
-def _offer_state(event: Event, kind: TicketType, opened: set[int], *, now: datetime) -> str:
-    if not event.sells(now) or now >= kind.sale_to:
-        return "over"
-    if not kind.is_on_sale(now):
-        return "later"
-    if kind.left_now(now) <= 0:
-        return "sold_out"
-    return "locked" if kind.is_in_presale(now) and kind.needs_code and kind.id not in opened else "open"
-
-
-def _state(event: Event, offers: Sequence[Offer], *, now: datetime) -> str:
-    """One word for the whole event, for the buy bar and the head of the picker."""
-    if event.is_called_off or event.is_over(now):
-        return "called_off" if event.is_called_off else "over"
-    states = {offer.state for offer in offers}
-    for word in ("open", "locked", "later", "sold_out"):
-        if word in states:
-            return word
-    return "over"
-
-
-def _fingerprint(offers: Sequence[Offer]) -> str:
+def _fingerprint(offers: Sequence[offering.Offer]) -> str:
     numbers = [(offer.kind.code, offer.state, offer.left if offer.shows_left else -1) for offer in offers]
     return hashlib.sha256(repr(numbers).encode()).hexdigest()[:12]
 
@@ -242,7 +185,7 @@ def _sum(form: HoldForm, types: Sequence[TicketType]) -> dict[str, Any]:
     }
 
 
-def _json_ld(event: Event, venue: Venue | None, category: Category | None, offers: Sequence[Offer]) -> dict[str, Any]:
+def _json_ld(event: Event, venue: Venue | None, category: Category, offers: Sequence[offering.Offer]) -> dict[str, Any]:
     """What search engines read: https://schema.org/Event with one Offer for each ticket type."""
     stock = {"open": "InStock", "locked": "InStock", "later": "PreOrder", "sold_out": "SoldOut", "over": "Discontinued"}
     url = f"{settings().base_url}/events/{event.slug}"
@@ -258,7 +201,7 @@ def _json_ld(event: Event, venue: Venue | None, category: Category | None, offer
         "eventStatus": f"https://schema.org/{status}",
         "eventAttendanceMode": "https://schema.org/OfflineEventAttendanceMode",
         "location": _place(venue) if venue else {},
-        "about": category.name if category else "",
+        "about": category.name,
         "offers": [
             {
                 "@type": "Offer",

@@ -1,0 +1,160 @@
+"""Pure rules about what is on offer now: what a card and a picker say of an event and its ticket types."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from app.core import formats
+from app.core.i18n import gettext as _
+from app.core.i18n import ngettext
+from app.events.models import Event, TicketType
+from app.events.rules.searching import window
+
+# Fewer places than this are worth saying; so is a fifth of the house.
+FEW = 20
+
+# More than ten radios in a row help nobody; larger groups book twice.
+MOST_IN_PICKER = 10
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A ticket type as the picker shows it now. `state`: open, locked (needs a code), later, sold_out, over."""
+
+    kind: TicketType
+    state: str
+    left: int
+    opens_at: datetime | None
+    in_presale: bool
+
+    @property
+    def shows_left(self) -> bool:
+        """True counts only, and only when they matter."""
+        return self.state == "open" and (self.left <= FEW or self.left * 5 <= self.kind.capacity)
+
+    @property
+    def most(self) -> int:
+        """The largest number that the picker offers."""
+        return min(self.kind.per_booking, self.left, MOST_IN_PICKER)
+
+
+def offers(event: Event, types: Sequence[TicketType], *, opened: Collection[int] = (), now: datetime) -> list[Offer]:
+    """The ticket types as they can be bought now; `opened` are the ids that an access code has opened."""
+    return [
+        Offer(
+            kind,
+            _state_of(event, kind, opened, now=now),
+            max(0, kind.left_now(now)),
+            kind.opens_next(now),
+            kind.is_in_presale(now),
+        )
+        for kind in types
+    ]
+
+
+def _state_of(event: Event, kind: TicketType, opened: Collection[int], *, now: datetime) -> str:
+    if not event.sells(now) or now >= kind.sale_to:
+        return "over"
+    if not kind.is_on_sale(now):
+        return "later"
+    if kind.left_now(now) <= 0:
+        return "sold_out"
+    return "locked" if kind.is_in_presale(now) and kind.needs_code and kind.id not in opened else "open"
+
+
+def offer_state(event: Event, offers: Sequence[Offer], *, now: datetime) -> str:
+    """One word for the whole event, for the buy bar and the head of the picker."""
+    if event.is_called_off or event.is_over(now):
+        return "called_off" if event.is_called_off else "over"
+    states = {offer.state for offer in offers}
+    for word in ("open", "locked", "later", "sold_out"):
+        if word in states:
+            return word
+    return "over"
+
+
+@dataclass(frozen=True)
+class Badge:
+    """A word on a card; kind and icon are those of ui.badge."""
+
+    kind: str
+    text: str
+    icon: str
+
+
+def badge(types: Sequence[TicketType], *, called_off: bool, zone: str, now: datetime) -> Badge | None:
+    """What a buyer must know before opening the page; None when tickets are simply on sale."""
+    if called_off:
+        return Badge("danger", _("Cancelled"), "x")
+    on_sale = [t for t in types if t.is_on_sale(now)]
+    if on_sale:
+        return _stock_badge(on_sale, now=now)
+    if types and all(t.capacity == t.sold for t in types):
+        return Badge("", _("Sold out"), "")
+    ahead = [(t.opens_next(now), t) for t in types]
+    opening = sorted(((moment, t) for moment, t in ahead if moment), key=lambda pair: pair[0])
+    if not opening:
+        return Badge("", _("Sale closed"), "") if types else None
+    moment, first = opening[0]
+    day = formats.list_date(moment, zone)
+    if moment == first.presale_from:
+        return Badge("hue", _("Pre-sale %(date)s") % {"date": day}, "key")
+    return Badge("", _("On sale %(date)s") % {"date": day}, "clock")
+
+
+def _stock_badge(on_sale: Sequence[TicketType], *, now: datetime) -> Badge | None:
+    left = sum(t.left_now(now) for t in on_sale)
+    capacity = sum(t.capacity for t in on_sale)
+    if left <= 0:
+        # Held places may come back, so "sold out" would not be true yet.
+        return Badge("", _("Sold out"), "") if all(t.held == 0 for t in on_sale) else Badge("", _("All held for now"), "clock")
+    if not any(t.is_in_general_sale(now) for t in on_sale):
+        return Badge("hue", _("Pre-sale"), "key")
+    if left <= FEW or left * 5 <= capacity:
+        return Badge("warn", ngettext("%(num)s left", "%(num)s left", left) % {"num": left}, "")
+    return None
+
+
+def state_word(event: Event, types: Sequence[TicketType], *, now: datetime) -> str:
+    """Where the event stands, as a word that ui.state knows: its state, and when it is published what its times and stock say."""
+    if event.state == "approved":
+        return "scheduled"
+    if event.state != "published":
+        return event.state
+    if event.is_over(now):
+        return "ended"
+    if types and all(t.capacity == t.sold for t in types):
+        return "sold_out"
+    if any(t.is_in_general_sale(now) for t in types):
+        return "on_sale"
+    return "presale" if any(t.is_in_presale(now) for t in types) else "published"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some cards of the home page under one heading."""
+
+    title: str
+    note: str
+    cards: Sequence[Any]
+
+
+def grouped(cards: Sequence[Any], *, zone: str, now: datetime) -> list[Group]:
+    """Cards (anything with starts_at, in order) under This weekend, Next week and Later; empty groups are left away.
+
+    Whatever comes before the weekend is nearest and stands with it.
+    """
+    start, weekend_end = window("weekend", zone=zone, now=now)
+    week_end = weekend_end + timedelta(days=7)
+    last_day = (weekend_end - timedelta(minutes=1)).astimezone(ZoneInfo(zone))
+    soon = [card for card in cards if card.starts_at < weekend_end]
+    before = any(card.starts_at < start for card in soon)
+    until = _("Until %(date)s") % {"date": formats.short_date(last_day, zone)}
+    groups = [
+        Group(_("This week") if before else _("This weekend"), until, soon),
+        Group(_("Next week"), "", [card for card in cards if weekend_end <= card.starts_at < week_end]),
+        Group(_("Later"), "", [card for card in cards if card.starts_at >= week_end]),
+    ]
+    return [group for group in groups if group.cards]

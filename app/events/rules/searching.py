@@ -1,0 +1,124 @@
+"""Pure rules about what a visitor looks for: filters as links, times in words, and the marks of a browser."""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from app.events.rules.proposing import folded
+
+WHENS = ("tonight", "weekend", "week", "month")
+PRICES = ("free", "under20")
+
+MOST_MARKS = 50
+_MARK = re.compile(r"[ce]:[a-z0-9-]{1,120}")
+_SLUG = re.compile(r"[a-z0-9-]{1,120}")
+
+
+@dataclass(frozen=True)
+class Search:
+    """A state of the filters; every one has an address. Empty values do not filter."""
+
+    q: str = ""
+    category: str = ""
+    city: str = ""
+    when: str = ""
+    since: date | None = None
+    until: date | None = None
+    price: str = ""
+    page: int = 1
+
+    @property
+    def is_empty(self) -> bool:
+        return replace(self, page=1) == Search()
+
+    @property
+    def words(self) -> list[str]:
+        return folded(self.q).split()[:8]
+
+    def url(self, **changes: Any) -> str:
+        """The address of this state with some values changed; a changed filter starts at page 1 again."""
+        state = replace(self, **{"page": 1, **changes})
+        values = {field.name: getattr(state, field.name) for field in fields(state)}
+        if state.page == 1:
+            values["page"] = ""
+        query = urlencode({name: str(value) for name, value in values.items() if value})
+        return f"/events?{query}" if query else "/events"
+
+
+def search_from(params: Mapping[str, str]) -> Search:
+    """The filters in an address. What makes no sense counts as absent."""
+    page = params.get("page", "")
+    slug = params.get("category", "")
+    when, price = params.get("when", ""), params.get("price", "")
+    since, until = _day(params.get("since", "")), _day(params.get("until", ""))
+    return Search(
+        q=_printable(params.get("q", "")),
+        category=slug if _SLUG.fullmatch(slug) else "",
+        city=_printable(params.get("city", "")),
+        # Two dates say more than a word.
+        when=when if when in WHENS and not (since or until) else "",
+        since=since,
+        until=until,
+        price=price if price in PRICES else "",
+        page=max(1, int(page)) if re.fullmatch(r"[0-9]{1,4}", page) else 1,
+    )
+
+
+def window(when: str, *, zone: str, now: datetime) -> tuple[datetime, datetime]:
+    """From and until (exclusive) of tonight, the weekend (Friday to Sunday), the next 7 or the next 30 days."""
+    today = now.astimezone(ZoneInfo(zone)).date()
+    if when == "tonight":
+        return _midnight(today, zone), _midnight(today + timedelta(days=1), zone) + timedelta(hours=4)
+    if when == "weekend":
+        friday = max(today, today + timedelta(days=4 - today.weekday()))
+        return _midnight(friday, zone), _midnight(today + timedelta(days=7 - today.weekday()), zone)
+    return now, now + timedelta(days=7 if when == "week" else 30)
+
+
+def span(wanted: Search, *, zone: str, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """From when until when the wanted events begin; None where the search leaves it open."""
+    if wanted.when:
+        return window(wanted.when, zone=zone, now=now)
+    return between(wanted.since, wanted.until, zone=zone)
+
+
+def between(since: date | None, until: date | None, *, zone: str) -> tuple[datetime | None, datetime | None]:
+    """From the first day's beginning until (exclusive) the last day's end."""
+    return _midnight(since, zone) if since else None, _midnight(until + timedelta(days=1), zone) if until else None
+
+
+def marks(value: Any) -> list[str]:
+    """The favourites in a client's cookie, as "c:slug" and "e:slug"; anything else counts as none."""
+    if not isinstance(value, list):
+        return []
+    return [mark for mark in value if isinstance(mark, str) and _MARK.fullmatch(mark)][:MOST_MARKS]
+
+
+def toggled(marks_now: Sequence[str], mark: str) -> list[str]:
+    """The marks with one more, or one less when it was there; the oldest make room."""
+    if mark in marks_now:
+        return [other for other in marks_now if other != mark]
+    return [*marks_now, mark][-MOST_MARKS:]
+
+
+def _midnight(day: date, zone: str) -> datetime:
+    return datetime.combine(day, time(), tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def _day(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if 2000 <= day.year <= 2100 else None
+
+
+def _printable(text: str) -> str:
+    """Typed words without what cannot be printed: NUL would be an error on PostgreSQL."""
+    kept = "".join(char for char in text[:200] if unicodedata.category(char)[0] != "C" and char != "\ufffd")
+    return unicodedata.normalize("NFC", kept).strip()[:100]
