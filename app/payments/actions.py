@@ -118,7 +118,7 @@ async def set_right(tx: AsyncSession, booking_id: int, *, now: datetime) -> None
 
 async def refund_accepted(tx: AsyncSession, refund: Refund, found: StripeRefund, *, booking_id: int, now: datetime) -> None:
     """Stripe took the refund on: it is pending, done, or has failed already."""
-    state = found.status if found.status in ("succeeded", "failed") else "pending"
+    state = {"succeeded": "succeeded", "failed": "failed", "canceled": "failed"}.get(found.status, "pending")
     if not await _move_refund(tx, refund, ("requested", "pending"), state, stripe_refund_id=found.id, ended_at=now):
         return
     if state == "failed":

@@ -89,6 +89,12 @@ async def refunds_due(db: AsyncSession, *, now: datetime, most: int) -> list[Ref
     return list((await db.exec(waiting.order_by(col(Refund.created_at)).limit(most))).all())
 
 
+async def refunds_on_their_way(db: AsyncSession, *, most: int) -> list[tuple[Refund, Payment]]:
+    """Refunds that Stripe has accepted but not finished, with their payments."""
+    pending = select(Refund, Payment).join(Payment, col(Payment.id) == Refund.payment_id).where(Refund.state == "pending")
+    return list((await db.exec(pending.order_by(col(Refund.created_at)).limit(most))).all())
+
+
 async def called_off_bookings(db: AsyncSession, *, most: int) -> list[int]:
     """Ids of bookings that still live although their event was called off."""
     found = select(Booking.id).join(Event, col(Event.id) == Booking.event_id)

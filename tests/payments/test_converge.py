@@ -19,6 +19,7 @@ from app.payments import stripe
 from app.payments.flows import sweeps
 from app.payments.flows.converge import converge
 from app.payments.flows.release import release
+from app.payments.models import Refund
 from app.sandbox.app import Sandbox
 from app.tickets import actions as tickets
 from tests.payments.story import BOB, card_is_charged, held, now_is, payment_of, pays, refunds_of, stock_of, tickets_of
@@ -126,6 +127,20 @@ async def test_a_refund_is_sent_once_although_the_answer_was_lost(fake: Sandbox,
     sent = await stripe.refunds_of(payment.payment_intent or "")
     assert [refund.amount_minor for refund in sent] == [3700]
     assert payment.reserved_minor == 3700
+
+
+async def test_a_refund_that_the_bank_refuses_days_later_is_sent_again(fake: Sandbox, moment: time_machine.Traveller) -> None:
+    booking = await called_off_after_paying(fake)
+    await sweeps.send_refunds()
+    (sent,) = await refunds_of(booking)
+    async with writing() as tx:
+        again = await tx.get(Refund, sent.id)
+        assert again
+        again.state = "pending"
+    fake.stripe.change_refund(sent.stripe_refund_id or "", status="failed")
+    await sweeps.follow_refunds()
+    await now_is(booking)
+    assert [refund.state for refund in await refunds_of(booking)] == ["failed", "requested"]
 
 
 async def test_calling_off_voids_tickets_and_sends_the_money_back(fake: Sandbox) -> None:

@@ -36,7 +36,7 @@ def app(fake: Sandbox) -> Any:
 
 def words(html: str) -> str:
     """What a person reads, in one line."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", re.sub(r"<svg\b.*?</svg>", " ", html, flags=re.S)))
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", re.sub(r"<svg\b.*?</svg>", " ", html, flags=re.DOTALL)))
 
 
 # ---------- to Stripe and back ----------
@@ -91,7 +91,9 @@ async def test_coming_back_with_the_session_of_another_booking_does_nothing(fake
     assert (await now_is(mine)).state == (await now_is(other)).state == "paying"
 
 
-@pytest.mark.parametrize("query", ["", "?s=", "?s=cs_test_nobody", "?s={CHECKOUT_SESSION_ID}", "?s=%00", "?s=%ff", "?s=a&s=b", "?s=" + "x" * 5000])
+@pytest.mark.parametrize(
+    "query", ["", "?s=", "?s=cs_test_nobody", "?s={CHECKOUT_SESSION_ID}", "?s=%00", "?s=%ff", "?s=a&s=b", "?s=" + "x" * 5000]
+)
 async def test_coming_back_with_nonsense_leads_to_the_booking(fake: Sandbox, client: httpx.AsyncClient, query: str) -> None:
     booking = await held()
     await pays(booking)
@@ -129,7 +131,14 @@ async def held_again(event: Event) -> Booking:
 def told(session_id: str, *, kind: str = "checkout.session.completed", notice: str = "evt_1", livemode: bool = False) -> bytes:
     """A notice as Stripe sends it."""
     thing = {"id": session_id, "object": "checkout.session"}
-    event = {"id": notice, "object": "event", "type": kind, "livemode": livemode, "data": {"object": thing}, "api_version": "2025-01-01"}
+    event = {
+        "id": notice,
+        "object": "event",
+        "type": kind,
+        "livemode": livemode,
+        "data": {"object": thing},
+        "api_version": "2025-01-01",
+    }
     return json.dumps(event).encode()
 
 
@@ -216,10 +225,23 @@ async def test_another_secret_an_old_signature_and_a_changed_body_are_refused(fa
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"null", b"[]", b"{}", b'"text"', b"{", b'{"id": "evt_1", "object": "event"}', b"\xff\xfe", b"9" * 5000,
-             b'{"id": "evt_1", "object": "event", "type": "checkout.session.completed", "livemode": false, "data": {"object": {}}}'],
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b'"text"',
+        b"{",
+        b'{"id": "evt_1", "object": "event"}',
+        b"\xff\xfe",
+        b"9" * 5000,
+        b'{"id": "evt_1", "object": "event", "type": "checkout.session.completed", "livemode": false, "data": {"object": {}}}',
+    ],
 )
-async def test_a_signed_body_that_is_no_notice_is_refused_without_an_error(fake: Sandbox, client: httpx.AsyncClient, body: bytes) -> None:
+async def test_a_signed_body_that_is_no_notice_is_refused_without_an_error(
+    fake: Sandbox, client: httpx.AsyncClient, body: bytes
+) -> None:
     at = int(clock.now().timestamp())
     headers = {"Stripe-Signature": f"t={at},v1=x"}
     try:
@@ -235,7 +257,9 @@ async def test_a_body_beyond_the_limit_is_refused(fake: Sandbox, client: httpx.A
     assert await hear(client, body, signed(body)) == 413
 
 
-async def test_guessing_signatures_is_slowed_down(fake: Sandbox, client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_guessing_signatures_is_slowed_down(
+    fake: Sandbox, client: httpx.AsyncClient, moment: time_machine.Traveller
+) -> None:
     statuses = [await hear(client, BODY, {}) for _guess in range(31)]
     assert statuses == [400] * 30 + [429]
     assert await hear(client, BODY, signed(BODY)) == 200, "Stripe itself is still heard"

@@ -69,6 +69,13 @@ async def send_refunds() -> None:
     await _each(due, _send)
 
 
+async def follow_refunds() -> None:
+    """Refunds that Stripe has accepted: the bank finishes them days later, or refuses them."""
+    async with reading() as db:
+        pending = await queries.refunds_on_their_way(db, most=BATCH)
+    await _each(pending, _follow)
+
+
 async def wind_down() -> None:
     """Bookings of called-off events, 200 in a transaction."""
     async with reading() as db:
@@ -145,6 +152,16 @@ async def _send(refund: Refund) -> None:
         await actions.refund_accepted(tx, refund, made, booking_id=payment.booking_id, now=clock.now())
 
 
+async def _follow(pending: tuple[Refund, Payment]) -> None:
+    refund, payment = pending
+    known = await stripe.refunds_of(payment.payment_intent or "")
+    found = next((found for found in known if found.id == refund.stripe_refund_id), None)
+    if found and found.status != "pending":
+        async with writing() as tx:
+            await actions.refund_accepted(tx, refund, found, booking_id=payment.booking_id, now=clock.now())
+            await actions.set_right(tx, payment.booking_id, now=clock.now())
+
+
 async def _look_at_stripe(refund: Refund, payment: Payment, error: str) -> None:
     """Stripe refuses: either our earlier call had arrived after all, or somebody refunded in Stripe's dashboard."""
     known = await stripe.refunds_of(payment.payment_intent or "")
@@ -165,4 +182,4 @@ async def _each(items: list[T], step: Callable[[T], Awaitable[None]]) -> None:
         try:
             await step(item)
         except Exception:
-            log.exception("sweep step failed", item=getattr(item, "id", ""))
+            log.exception("sweep step failed", step=step.__name__)
