@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,8 @@ def kept_town(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def small_town(sqlite_database: Database, moment: time_machine.Traveller, kept_town: Path) -> AsyncIterator[Town]:
-    yield await town.opened(kept_town)
+async def small_town(sqlite_database: Database, moment: time_machine.Traveller, kept_town: Path) -> Town:
+    return await town.opened(kept_town)
 
 
 async def one_of_each(browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> dict[int | str, httpx.Response]:
@@ -42,7 +41,9 @@ async def one_of_each(browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatc
         403: await browser.post("/logout", headers={"Sec-Fetch-Site": "cross-site"}),
         404: await browser.get("/nowhere"),
         405: await browser.post("/events"),
-        413: await browser.post("/login", content=b"a=" + b"x" * 300_000, headers={"Content-Type": "application/x-www-form-urlencoded"}),
+        413: await browser.post(
+            "/login", content=b"a=" + b"x" * 300_000, headers={"Content-Type": "application/x-www-form-urlencoded"}
+        ),
         422: await browser.post("/login"),
     }
 
@@ -74,7 +75,9 @@ async def test_every_kind_of_answer_carries_the_policies(client: httpx.AsyncClie
         assert "strict-transport-security" not in headers, name
 
 
-async def test_errors_are_pages_in_our_own_words_and_are_kept_by_nobody(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_errors_are_pages_in_our_own_words_and_are_kept_by_nobody(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for status, answer in (await one_of_each(client, monkeypatch)).items():
         if isinstance(status, int) and status >= 400:
             assert answer.headers["content-type"] == "text/html; charset=utf-8", status
@@ -83,7 +86,9 @@ async def test_errors_are_pages_in_our_own_words_and_are_kept_by_nobody(client: 
             assert "Traceback" not in answer.text and "planted" not in answer.text, status
 
 
-async def test_an_unforeseen_error_shows_the_number_to_find_it_by(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unforeseen_error_shows_the_number_to_find_it_by(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answer = (await one_of_each(client, monkeypatch))[500]
     assert re.search(r'<span class="mono">[0-9a-f]{16}</span>', answer.text)
 
@@ -145,7 +150,9 @@ async def test_pages_with_a_flash_are_kept_by_nobody(app: Any, small_town: Town)
 async def test_a_fragment_is_not_taken_for_its_page(app: Any, small_town: Town) -> None:
     async with small_town.browser(app, "client") as browser:
         part = await browser.get("/events", headers={"HX-Request": "true", "HX-Request-Type": "partial"})
-        again = await browser.get("/events", headers={"HX-Request": "true", "HX-Request-Type": "partial", "HX-History-Restore-Request": "true"})
+        again = await browser.get(
+            "/events", headers={"HX-Request": "true", "HX-Request-Type": "partial", "HX-History-Restore-Request": "true"}
+        )
         whole = await browser.get("/events", headers={"HX-Request": "true", "HX-Request-Type": "full"})
     assert "<html" not in part.text
     assert "<html" in again.text
@@ -166,7 +173,14 @@ async def test_our_files_are_kept_for_a_year(client: httpx.AsyncClient) -> None:
 
 
 async def test_the_home_of_our_files_holds_nothing_else(client: httpx.AsyncClient) -> None:
-    for path in ("/static/../main.py", "/static/%2e%2e/main.py", "/static/..%2fmain.py", "/static/%2e%2e%2fpyproject.toml", "/static//etc/passwd", "/static/"):
+    for path in (
+        "/static/../main.py",
+        "/static/%2e%2e/main.py",
+        "/static/..%2fmain.py",
+        "/static/%2e%2e%2fpyproject.toml",
+        "/static//etc/passwd",
+        "/static/",
+    ):
         assert (await client.get(path)).status_code == 404, path
 
 
@@ -175,7 +189,9 @@ async def test_the_home_of_our_files_holds_nothing_else(client: httpx.AsyncClien
 
 async def cookies_of_a_visit(base_url: str, a_town: Town) -> dict[str, str]:
     """Every cookie that the shop sets, by its name."""
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=create_app()), base_url=base_url, headers={"Origin": base_url}) as browser:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=create_app()), base_url=base_url, headers={"Origin": base_url}
+    ) as browser:
         slug = a_town.things["event"]
         kind = re.search(r'name="(q-[^"]+)"', (await browser.get(f"/events/{slug}")).text)
         assert kind

@@ -1,7 +1,6 @@
 """Every route and everybody: what a client, a user, a manager and an admin get when they knock."""
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -169,8 +168,8 @@ def kept_town(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def small_town(sqlite_database: Database, moment: time_machine.Traveller, kept_town: Path) -> AsyncIterator[Town]:
-    yield await town.opened(kept_town)
+async def small_town(sqlite_database: Database, moment: time_machine.Traveller, kept_town: Path) -> Town:
+    return await town.opened(kept_town)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,8 @@ from app.web.visitor import login_cookie
 from tests import world
 from tests.conftest import BASE_URL
 
-# A client; Bob, whose things are asked for; Carol, another user; Mallory, another manager; Alice, whose events they are; Dora, the admin.
+# A client; Bob, whose things are asked for; Carol, another user; Mallory, another manager; Alice, whose events they are;
+# and Dora, the admin.
 VISITORS = ("client", "bob", "carol", "mallory", "alice", "dora")
 PICTURE = "A" * 22 + ".webp"
 

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 from email_validator import EmailNotValidError, validate_email
 from litestar import Request
 from litestar.exceptions import ClientException
-from wtforms import EmailField, Field, Form, IntegerField, StringField, ValidationError
+from wtforms import EmailField, Field, FileField, Form, IntegerField, StringField, ValidationError
+from wtforms.fields.core import UnboundField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, StopValidation
 
 from app.core import i18n
@@ -68,10 +69,17 @@ async def read(form_class: type[F], request: Request[Any, Any, Any], **given: An
         body = await request.form()
     except (ValueError, UnicodeError) as broken:
         raise ClientException(_("The form could not be read. Go back and send it again.")) from broken
-    form = form_class(_Values({name: body.getall(name) for name in body}), **given)
+    form = form_class(_Values({name: _meant(form_class, name, body.getall(name)) for name in body}), **given)
     form.validate()
     form.is_recheck = "check" in request.query_params
     return form
+
+
+def _meant(form_class: type[BaseForm], name: str, values: list[Any]) -> list[Any]:
+    """What was sent for a field; a file for a field of words counts as not sent."""
+    field = getattr(form_class, name, None)
+    takes_files = isinstance(field, UnboundField) and issubclass(field.field_class, FileField)
+    return values if takes_files else [value for value in values if isinstance(value, str)]
 
 
 def plain(text: str | None) -> str:

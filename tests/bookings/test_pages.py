@@ -21,6 +21,9 @@ from app.payments.models import Payment, Refund
 from app.tickets.actions import settle
 from tests import world
 
+# The clock stands still on a Monday at noon.
+pytestmark = pytest.mark.usefixtures("moment")
+
 PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
 BUYER = {"email": "bob@example.com", "name": "Bob Buyer"}
 
@@ -31,17 +34,6 @@ async def held(*, by: Visitor | None = None, price_minor: int = 1800, **override
         event = await world.event(tx, price_minor=price_minor, **overrides)
         kind = await world.only_type(tx, event)
         return await actions.hold(tx, event, {kind.id or 0: 2}, by=by or Visitor(key="bobs-browser"), now=clock.now())
-
-
-async def presale(user: User) -> Booking:
-    """Two pre-sale places of a user."""
-    now = clock.now()
-    async with writing() as tx:
-        event = await world.event(tx)
-        opened = {"presale_from": now - timedelta(hours=1), "sale_from": now + timedelta(days=1)}
-        await tx.exec(update(TicketType).where(col(TicketType.event_id) == event.id).values(**opened))
-        kind = await world.only_type(tx, event)
-        return await actions.hold(tx, event, {kind.id or 0: 2}, by=account(user), now=now)
 
 
 def account(user: User) -> Visitor:
@@ -63,8 +55,14 @@ async def attempt(booking: Booking, state: str) -> Payment:
     now = clock.now()
     async with writing() as tx:
         payment = Payment(
-            booking_id=booking.id or 0, state=state, amount_minor=booking.total_minor, currency="EUR", session_id=f"cs_test_{booking.id}",
-            captured_minor=booking.total_minor if state == "captured" else 0, pay_until=now + timedelta(minutes=30), created_at=now,
+            booking_id=booking.id or 0,
+            state=state,
+            amount_minor=booking.total_minor,
+            currency="EUR",
+            session_id=f"cs_test_{booking.id}",
+            captured_minor=booking.total_minor if state == "captured" else 0,
+            pay_until=now + timedelta(minutes=30),
+            created_at=now,
         )
         tx.add(payment)
     return payment
@@ -79,7 +77,7 @@ async def now_is(booking: Booking) -> Booking:
 
 def words(html: str) -> str:
     """What a person reads, in one line."""
-    visible = re.sub(r"<(script|style|svg)\b.*?</\1>", " ", html, flags=re.S)
+    visible = re.sub(r"<(script|style|svg)\b.*?</\1>", " ", html, flags=re.DOTALL)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", visible)).replace(" .", ".")
 
 
@@ -92,7 +90,7 @@ async def page(client: httpx.AsyncClient, booking: Booking) -> str:
 # ---------- what it says ----------
 
 
-async def test_held_places_ask_for_two_fields_and_say_their_minute(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_held_places_ask_for_two_fields_and_say_their_minute(client: httpx.AsyncClient) -> None:
     booking = await held()
     html = (await client.get(f"/bookings/{booking.code}")).text
     said = words(html)
@@ -103,7 +101,7 @@ async def test_held_places_ask_for_two_fields_and_say_their_minute(client: httpx
     assert "<title>Your details, held until 13:15" in html
 
 
-async def test_every_button_works_without_javascript(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_every_button_works_without_javascript(client: httpx.AsyncClient) -> None:
     booking = await held()
     html = (await client.get(f"/bookings/{booking.code}")).text
     forms = re.findall(r'<form[^>]*method="post" action="(/bookings/[^"]+)"', html)
@@ -111,7 +109,7 @@ async def test_every_button_works_without_javascript(client: httpx.AsyncClient, 
     assert f'formaction="/bookings/{booking.code}/release"' in html
 
 
-async def test_while_it_is_paid_the_minute_is_said(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_while_it_is_paid_the_minute_is_said(client: httpx.AsyncClient) -> None:
     booking = await held()
     await attempt(booking, "open")
     await becomes(booking, "paying")
@@ -120,7 +118,7 @@ async def test_while_it_is_paid_the_minute_is_said(client: httpx.AsyncClient, mo
     assert "You have until 13:30 to pay. Nothing was taken so far." in said
 
 
-async def test_while_the_bank_thinks_it_says_so_and_looks_again(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_while_the_bank_thinks_it_says_so_and_looks_again(client: httpx.AsyncClient) -> None:
     booking = await held()
     await attempt(booking, "processing")
     await becomes(booking, "processing")
@@ -130,13 +128,15 @@ async def test_while_the_bank_thinks_it_says_so_and_looks_again(client: httpx.As
     assert 'hx-trigger="every 3s"' in html
 
 
-async def test_after_a_payment_that_failed_the_places_are_still_there(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_after_a_payment_that_failed_the_places_are_still_there(client: httpx.AsyncClient) -> None:
     booking = await held()
     await attempt(booking, "failed")
-    assert "The last payment did not go through. Nothing was taken, and your tickets are still held until 13:15." in await page(client, booking)
+    assert "The last payment did not go through. Nothing was taken, and your tickets are still held until 13:15." in await page(
+        client, booking
+    )
 
 
-async def test_a_paid_booking_shows_its_tickets(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_a_paid_booking_shows_its_tickets(client: httpx.AsyncClient) -> None:
     booking = await paid_by_guest()
     html = (await client.get(f"/bookings/{booking.code}")).text
     said = words(html)
@@ -146,7 +146,9 @@ async def test_a_paid_booking_shows_its_tickets(client: httpx.AsyncClient, momen
     assert "Keep your tickets in one place" in said
 
 
-async def test_a_lapsed_hold_says_so_before_any_sweep_and_offers_the_same_again(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_a_lapsed_hold_says_so_before_any_sweep_and_offers_the_same_again(
+    client: httpx.AsyncClient, moment: time_machine.Traveller
+) -> None:
     booking = await held()
     moment.shift(timedelta(minutes=15))
     html = (await client.get(f"/bookings/{booking.code}")).text
@@ -164,7 +166,7 @@ async def _hold_address(booking: Booking) -> str:
     return f"/events/{event.slug}/hold"
 
 
-async def test_released_places_are_on_sale_again(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_released_places_are_on_sale_again(client: httpx.AsyncClient) -> None:
     booking = await held()
     answer = await client.post(f"/bookings/{booking.code}/release")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/bookings/{booking.code}")
@@ -173,13 +175,13 @@ async def test_released_places_are_on_sale_again(client: httpx.AsyncClient, mome
         assert (await db.exec(select(TicketType.held))).one() == 0
 
 
-async def test_a_refunded_booking_says_where_the_money_is(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_a_refunded_booking_says_where_the_money_is(client: httpx.AsyncClient) -> None:
     booking = await paid_by_guest()
     await becomes(booking, "refunded", ended_at=clock.now())
     assert "This booking was refunded Your tickets are void. Your money is on its way back" in await page(client, booking)
 
 
-async def test_a_called_off_event_says_what_happens_with_the_money(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_a_called_off_event_says_what_happens_with_the_money(client: httpx.AsyncClient) -> None:
     booking = await held()
     await becomes(booking, "called_off", ended_at=clock.now())
     assert "This event was called off" in await page(client, booking)
@@ -192,9 +194,14 @@ async def test_a_called_off_event_says_what_happens_with_the_money(client: httpx
 
 
 @pytest.mark.parametrize(
-    ("state", "sentence"), [("succeeded", "Refunded 16 Nov 2026"), ("failed", "Refund failed, we are looking into it"), ("pending", "Refund on its way")]
+    ("state", "sentence"),
+    [
+        ("succeeded", "Refunded 16 Nov 2026"),
+        ("failed", "Refund failed, we are looking into it"),
+        ("pending", "Refund on its way"),
+    ],
 )
-async def test_each_refund_is_listed_with_its_state(client: httpx.AsyncClient, moment: time_machine.Traveller, state: str, sentence: str) -> None:
+async def test_each_refund_is_listed_with_its_state(client: httpx.AsyncClient, state: str, sentence: str) -> None:
     booking = await paid_by_guest()
     await refund(await attempt(booking, "captured"), state)
     assert sentence in await page(client, booking)
@@ -203,7 +210,17 @@ async def test_each_refund_is_listed_with_its_state(client: httpx.AsyncClient, m
 async def refund(payment: Payment, state: str) -> None:
     now = clock.now()
     async with writing() as tx:
-        tx.add(Refund(payment_id=payment.id, amount_minor=3600, state=state, reason="called_off", created_at=now, next_try_at=now, ended_at=now))
+        tx.add(
+            Refund(
+                payment_id=payment.id,
+                amount_minor=3600,
+                state=state,
+                reason="called_off",
+                created_at=now,
+                next_try_at=now,
+                ended_at=now,
+            )
+        )
 
 
 async def paid_by_guest() -> Booking:
@@ -216,7 +233,7 @@ async def paid_by_guest() -> Booking:
     return booking
 
 
-async def test_the_part_that_moves_comes_alone(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_the_part_that_moves_comes_alone(client: httpx.AsyncClient) -> None:
     booking = await held()
     part = await client.get(f"/bookings/{booking.code}", headers=PART)
     assert part.text.lstrip().startswith('<div class="wrap w62" id="live">')
@@ -226,7 +243,7 @@ async def test_the_part_that_moves_comes_alone(client: httpx.AsyncClient, moment
 # ---------- checkout ----------
 
 
-async def test_two_fields_are_all_it_takes_for_free_places(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_two_fields_are_all_it_takes_for_free_places(client: httpx.AsyncClient) -> None:
     booking = await held(price_minor=0)
     answer = await client.post(f"/bookings/{booking.code}/checkout", data=BUYER)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/bookings/{booking.code}")
@@ -245,7 +262,7 @@ async def test_two_fields_are_all_it_takes_for_free_places(client: httpx.AsyncCl
     ],
 )
 async def test_a_mistake_is_said_beside_its_field_and_what_was_typed_is_kept(
-    client: httpx.AsyncClient, moment: time_machine.Traveller, typed: dict[str, str], sentence: str
+    client: httpx.AsyncClient, typed: dict[str, str], sentence: str
 ) -> None:
     booking = await held()
     answer = await client.post(f"/bookings/{booking.code}/checkout", data=typed)
@@ -257,7 +274,7 @@ async def test_a_mistake_is_said_beside_its_field_and_what_was_typed_is_kept(
     assert (await now_is(booking)).email == ""
 
 
-async def test_checking_a_field_changes_nothing(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_checking_a_field_changes_nothing(client: httpx.AsyncClient) -> None:
     booking = await held(price_minor=0)
     answer = await client.post(f"/bookings/{booking.code}/checkout?check=1", data=BUYER)
     assert answer.status_code == 200
@@ -266,7 +283,7 @@ async def test_checking_a_field_changes_nothing(client: httpx.AsyncClient, momen
     assert (fresh.state, fresh.email) == ("held", "")
 
 
-async def test_checking_a_wrong_field_says_so_and_changes_nothing(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_checking_a_wrong_field_says_so_and_changes_nothing(client: httpx.AsyncClient) -> None:
     booking = await held()
     answer = await client.post(f"/bookings/{booking.code}/checkout?check=1", data={"email": "bob@", "name": "Bob"}, headers=PART)
     assert answer.status_code == 422
@@ -283,7 +300,7 @@ async def test_a_lapsed_hold_takes_no_details(client: httpx.AsyncClient, moment:
     assert (await now_is(booking)).state == "held"
 
 
-async def test_a_shop_without_a_key_says_that_it_cannot_take_money(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_a_shop_without_a_key_says_that_it_cannot_take_money(client: httpx.AsyncClient) -> None:
     use(dataclasses.replace(settings(), stripe_api_key=""))
     booking = await held()
     said = await page(client, booking)
@@ -294,7 +311,7 @@ async def test_a_shop_without_a_key_says_that_it_cannot_take_money(client: httpx
     assert "Online payment is not set up" in words(answer.text)
 
 
-async def test_an_account_buys_with_its_own_address_only(client: httpx.AsyncClient, moment: time_machine.Traveller, sign_in: Any) -> None:
+async def test_an_account_buys_with_its_own_address_only(client: httpx.AsyncClient, sign_in: Any) -> None:
     bob = await known("bob")
     booking = await held(by=account(bob), price_minor=0)
     await sign_in(client, bob)
@@ -307,7 +324,7 @@ async def test_an_account_buys_with_its_own_address_only(client: httpx.AsyncClie
 # ---------- more time ----------
 
 
-async def test_more_time_is_given_three_times(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_more_time_is_given_three_times(client: httpx.AsyncClient) -> None:
     booking = await held()
     for minute in ("13:25", "13:35", "13:45"):
         assert (await client.post(f"/bookings/{booking.code}/extend")).status_code == 303
@@ -318,14 +335,14 @@ async def test_more_time_is_given_three_times(client: httpx.AsyncClient, moment:
     assert "I need more time" not in await page(client, booking)
 
 
-async def test_htmx_gets_the_new_minute_at_once(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_htmx_gets_the_new_minute_at_once(client: httpx.AsyncClient) -> None:
     booking = await held()
     part = await client.post(f"/bookings/{booking.code}/extend", headers=PART)
     assert part.status_code == 200
     assert "until 13:25" in words(part.text) and 'id="hold"' in part.text
 
 
-async def test_a_paid_booking_cannot_be_released_by_its_link(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_a_paid_booking_cannot_be_released_by_its_link(client: httpx.AsyncClient) -> None:
     booking = await paid_by_guest()
     answer = await client.post(f"/bookings/{booking.code}/release")
     assert answer.status_code == 409
@@ -335,14 +352,14 @@ async def test_a_paid_booking_cannot_be_released_by_its_link(client: httpx.Async
 # ---------- whose it is ----------
 
 
-async def test_a_guests_booking_opens_by_its_link_in_any_browser(client: httpx.AsyncClient, moment: time_machine.Traveller, sign_in: Any) -> None:
+async def test_a_guests_booking_opens_by_its_link_in_any_browser(client: httpx.AsyncClient, sign_in: Any) -> None:
     booking = await held()
     assert "2 tickets held for you" in await page(client, booking)
     await sign_in(client, await known("carol"))
     assert "2 tickets held for you" in await page(client, booking)
 
 
-async def test_an_accounts_booking_is_unknown_to_everybody_else(client: httpx.AsyncClient, moment: time_machine.Traveller, sign_in: Any) -> None:
+async def test_an_accounts_booking_is_unknown_to_everybody_else(client: httpx.AsyncClient, sign_in: Any) -> None:
     booking = await held(by=account(await known("bob")))
     address = f"/bookings/{booking.code}"
     assert (await client.get(address)).headers["location"] == f"/login?next={address}"
@@ -354,45 +371,7 @@ async def test_an_accounts_booking_is_unknown_to_everybody_else(client: httpx.As
     assert (await now_is(booking)).state == "held"
 
 
-async def test_an_admin_may_look_at_an_accounts_booking(client: httpx.AsyncClient, moment: time_machine.Traveller, sign_in: Any) -> None:
+async def test_an_admin_may_look_at_an_accounts_booking(client: httpx.AsyncClient, sign_in: Any) -> None:
     booking = await held(by=account(await known("bob")))
     await sign_in(client, await known("dora"))
     assert "2 tickets held for you" in await page(client, booking)
-
-
-# ---------- pre-sales ----------
-
-
-async def test_my_presales_lists_them_with_the_minute_and_the_price(client: httpx.AsyncClient, moment: time_machine.Traveller, sign_in: Any) -> None:
-    bob = await known("bob")
-    booking = await presale(bob)
-    await sign_in(client, bob)
-    said = words((await client.get("/me/presales")).text)
-    assert "Nine Pianos 2 × Standard" in said
-    assert "Kept until Wednesday 18 November 2026, 13:00" in said
-    assert "Pay €36.00" in said
-    await sign_in(client, await known("carol"))
-    assert booking.code not in (await client.get("/me/presales")).text
-
-
-async def test_a_released_presale_leaves_the_list_and_gives_its_places_back(client: httpx.AsyncClient, moment: time_machine.Traveller, sign_in: Any) -> None:
-    bob = await known("bob")
-    booking = await presale(bob)
-    await sign_in(client, bob)
-    assert (await client.post(f"/bookings/{booking.code}/release")).status_code == 303
-    assert "No pre-sales yet" in (await client.get("/me/presales")).text
-    async with reading() as db:
-        kind = (await db.exec(select(TicketType))).one()
-    assert (kind.held, kind.presale_taken) == (0, 0)
-
-
-async def test_a_presale_has_a_deadline_for_the_calendar_and_no_ticking_clock(client: httpx.AsyncClient, moment: time_machine.Traveller, sign_in: Any) -> None:
-    bob = await known("bob")
-    booking = await presale(bob)
-    await sign_in(client, bob)
-    html = (await client.get(f"/bookings/{booking.code}")).text
-    assert "Put the deadline into my calendar" in html
-    assert "I need more time" not in html and "data-until" not in html
-    calendar = await client.get(f"/bookings/{booking.code}/deadline.ics")
-    assert calendar.headers["content-type"] == "text/calendar; charset=utf-8"
-    assert "SUMMARY:Pay for Nine Pianos" in calendar.text

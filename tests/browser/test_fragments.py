@@ -154,9 +154,9 @@ async def test_a_poster_is_drawn_while_its_colours_are_chosen(people: People):
     page = await people.signed_in(MARTINA)
     await page.goto("/manager/events/new")
     preview = page.locator("#poster-preview .poster")
-    await page.get_by_role("radio", name="Moss").check()
+    await page.locator("label", has_text="Moss").click()
     await expect(preview).to_have_class(re.compile("hue-moss"))
-    await page.get_by_role("radio", name="Candles").check()
+    await page.locator("label", has_text="Candles").click()
     await expect(page.get_by_role("radio", name="Candles")).to_be_focused()
 
 

@@ -60,7 +60,7 @@ async def test_a_called_off_event_gives_the_money_back(people: People, login: tu
         (ADA, True): ("low-tide-quartet", "At_a_table"),
         (ADA, False): ("brass-for-breakfast", "With_breakfast"),
         (JONAS, True): ("last-train-from-warschauer", "Standing"),
-        (JONAS, False): ("print-your-own-poster", "Place"),
+        (JONAS, False): ("the-stars-above-the-car-park", "Adult"),
     }[login, javascript]
     carols, email = await people.user("carol")
     booking = await buy_signed_in(carols, slug, ticket_type)

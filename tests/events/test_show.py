@@ -18,6 +18,9 @@ from app.core.db import reading, writing
 from app.events.models import Event, TicketType
 from tests import world
 
+# The clock stands still on a Monday at noon.
+pytestmark = pytest.mark.usefixtures("moment")
+
 PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
 
 
@@ -64,7 +67,7 @@ async def held(event: Event, kind: TicketType, qty: int, *, key: str = "carols-b
 # ---------- what it says ----------
 
 
-async def test_an_open_event_says_price_time_and_place(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_an_open_event_says_price_time_and_place(client: httpx.AsyncClient) -> None:
     event, _kind = await an_event(doors_at=clock.now() + timedelta(days=27, hours=23))
     said = await page(client, event)
     for fact in (
@@ -81,7 +84,7 @@ async def test_an_open_event_says_price_time_and_place(client: httpx.AsyncClient
     assert " left" not in await picker(client, event)
 
 
-async def test_the_last_places_are_counted(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_the_last_places_are_counted(client: httpx.AsyncClient) -> None:
     event, kind = await an_event(capacity=30, per_buyer=50)
     await held(event, kind, 6)
     assert " left" not in await picker(client, event)
@@ -89,14 +92,14 @@ async def test_the_last_places_are_counted(client: httpx.AsyncClient, moment: ti
     assert "18 left" in await picker(client, event)
 
 
-async def test_nobody_can_choose_more_than_are_left(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_nobody_can_choose_more_than_are_left(client: httpx.AsyncClient) -> None:
     event, kind = await an_event(capacity=8)
     await held(event, kind, 5)
     html = (await client.get(f"/events/{event.slug}")).text
     assert re.findall(rf'name="q-{kind.code}" value="(\d+)"', html) == ["0", "1", "2", "3"]
 
 
-async def test_a_sold_out_event_says_so_and_offers_nothing(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_a_sold_out_event_says_so_and_offers_nothing(client: httpx.AsyncClient) -> None:
     event, kind = await an_event(capacity=2)
     await held(event, kind, 2)
     html = (await client.get(f"/events/{event.slug}")).text
@@ -105,7 +108,7 @@ async def test_a_sold_out_event_says_so_and_offers_nothing(client: httpx.AsyncCl
     assert "Continue" not in await picker(client, event)
 
 
-async def test_before_the_sale_it_says_when_it_opens(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_before_the_sale_it_says_when_it_opens(client: httpx.AsyncClient) -> None:
     event, _kind = await an_event(kind=before_the_sale())
     said = await picker(client, event)
     assert "Not on sale yet" in said
@@ -113,23 +116,19 @@ async def test_before_the_sale_it_says_when_it_opens(client: httpx.AsyncClient, 
     assert "Continue" not in said
 
 
-async def test_before_the_presale_it_says_when_that_opens(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_before_the_presale_it_says_when_that_opens(client: httpx.AsyncClient) -> None:
     event, _kind = await an_event(kind=before_the_sale(presale_from=clock.now() + timedelta(hours=2)))
     assert "Pre-sale opens Mon 16 Nov, 15:00" in await picker(client, event)
 
 
-async def test_a_client_learns_that_the_presale_needs_an_account(
-    client: httpx.AsyncClient, moment: time_machine.Traveller
-) -> None:
+async def test_a_client_learns_that_the_presale_needs_an_account(client: httpx.AsyncClient) -> None:
     event, _kind = await an_event(kind=in_presale())
     html = (await client.get(f"/events/{event.slug}")).text
     assert "Pre-sale places are kept for accounts." in words(html)
     assert f'href="/login?next=/events/{event.slug}"' in html
 
 
-async def test_a_user_learns_until_when_a_presale_place_is_kept(
-    client: httpx.AsyncClient, moment: time_machine.Traveller, sign_in: Any
-) -> None:
+async def test_a_user_learns_until_when_a_presale_place_is_kept(client: httpx.AsyncClient, sign_in: Any) -> None:
     event, _kind = await an_event(kind=in_presale())
     async with writing() as tx:
         bob = await world.bob(tx)
@@ -137,7 +136,7 @@ async def test_a_user_learns_until_when_a_presale_place_is_kept(
     assert "we keep your places until Wednesday 18 November 2026, 13:00. Pay now or later." in await picker(client, event)
 
 
-async def test_a_presale_with_a_code_asks_for_it(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_a_presale_with_a_code_asks_for_it(client: httpx.AsyncClient) -> None:
     event, _kind = await an_event(kind=in_presale(needs_code=True))
     html = (await client.get(f"/events/{event.slug}")).text
     assert "Pre-sale, needs a code" in words(html)
@@ -145,7 +144,7 @@ async def test_a_presale_with_a_code_asks_for_it(client: httpx.AsyncClient, mome
     assert 'type="radio"' not in html
 
 
-async def test_a_called_off_event_keeps_its_page_and_says_why(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_a_called_off_event_keeps_its_page_and_says_why(client: httpx.AsyncClient) -> None:
     event, _kind = await an_event(state="called_off", called_off_reason="The ninth piano fell off the stage.")
     said = await page(client, event)
     assert "This event was called off. The ninth piano fell off the stage." in said
@@ -163,12 +162,12 @@ async def test_an_event_that_is_over_says_so(client: httpx.AsyncClient, moment: 
     assert "Continue" not in said
 
 
-async def test_a_draft_has_no_page(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_a_draft_has_no_page(client: httpx.AsyncClient) -> None:
     event, _kind = await an_event(state="draft", published_at=None)
     assert (await client.get(f"/events/{event.slug}")).status_code == 404
 
 
-async def test_the_calendar_file_has_the_evening(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_the_calendar_file_has_the_evening(client: httpx.AsyncClient) -> None:
     event, _kind = await an_event()
     answer = await client.get(f"/events/{event.slug}/calendar.ics")
     assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
@@ -178,7 +177,7 @@ async def test_the_calendar_file_has_the_evening(client: httpx.AsyncClient, mome
 # ---------- choosing and holding ----------
 
 
-async def test_holding_leads_to_the_booking(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_holding_leads_to_the_booking(client: httpx.AsyncClient) -> None:
     event, kind = await an_event()
     answer = await client.post(f"/events/{event.slug}/hold", data={f"q-{kind.code}": "2"})
     booking = await only_booking()
@@ -186,15 +185,13 @@ async def test_holding_leads_to_the_booking(client: httpx.AsyncClient, moment: t
     assert booking.total_minor == 3600
 
 
-async def test_htmx_is_told_to_go_to_the_booking(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_htmx_is_told_to_go_to_the_booking(client: httpx.AsyncClient) -> None:
     event, kind = await an_event()
     answer = await client.post(f"/events/{event.slug}/hold", data={f"q-{kind.code}": "1"}, headers=PART)
     assert answer.headers["hx-redirect"] == f"/bookings/{(await only_booking()).code}"
 
 
-async def test_the_same_browsers_second_hold_replaces_its_first(
-    client: httpx.AsyncClient, moment: time_machine.Traveller
-) -> None:
+async def test_the_same_browsers_second_hold_replaces_its_first(client: httpx.AsyncClient) -> None:
     event, kind = await an_event(capacity=4)
     await client.post(f"/events/{event.slug}/hold", data={f"q-{kind.code}": "3"})
     await client.post(f"/events/{event.slug}/hold", data={f"q-{kind.code}": "4"})
@@ -206,16 +203,14 @@ async def test_the_same_browsers_second_hold_replaces_its_first(
         assert (await world.only_type(db, event)).held == 4
 
 
-async def test_nothing_chosen_is_said_and_nothing_happens(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_nothing_chosen_is_said_and_nothing_happens(client: httpx.AsyncClient) -> None:
     event, _kind = await an_event()
     answer = await client.post(f"/events/{event.slug}/hold")
     assert answer.status_code == 422
     assert "There is a problem" in answer.text and "Choose at least one ticket." in answer.text
 
 
-async def test_when_places_went_meanwhile_it_says_what_is_left_and_keeps_the_choice(
-    client: httpx.AsyncClient, moment: time_machine.Traveller
-) -> None:
+async def test_when_places_went_meanwhile_it_says_what_is_left_and_keeps_the_choice(client: httpx.AsyncClient) -> None:
     async with writing() as tx:
         event = await world.event(tx, capacity=5)
         first = await world.only_type(tx, event)
@@ -230,7 +225,7 @@ async def test_when_places_went_meanwhile_it_says_what_is_left_and_keeps_the_cho
         assert fresh and fresh.held == 0
 
 
-async def test_what_just_sold_out_is_said_by_name(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_what_just_sold_out_is_said_by_name(client: httpx.AsyncClient) -> None:
     event, kind = await an_event(capacity=2)
     await held(event, kind, 2)
     answer = await client.post(f"/events/{event.slug}/hold", data={f"q-{kind.code}": "1"})
@@ -238,9 +233,7 @@ async def test_what_just_sold_out_is_said_by_name(client: httpx.AsyncClient, mom
     assert "Standard just sold out." in words(answer.text)
 
 
-async def test_more_than_a_buyer_may_have_is_refused_with_the_number(
-    client: httpx.AsyncClient, moment: time_machine.Traveller
-) -> None:
+async def test_more_than_a_buyer_may_have_is_refused_with_the_number(client: httpx.AsyncClient) -> None:
     event, kind = await an_event(per_buyer=3)
     answer = await client.post(f"/events/{event.slug}/hold", data={f"q-{kind.code}": "4"})
     assert answer.status_code == 422
@@ -249,7 +242,7 @@ async def test_more_than_a_buyer_may_have_is_refused_with_the_number(
 
 
 @pytest.mark.parametrize("qty", ["-1", "21", "1.5", "two", "9" * 30])
-async def test_amounts_that_no_radio_has_are_refused(client: httpx.AsyncClient, moment: time_machine.Traveller, qty: str) -> None:
+async def test_amounts_that_no_radio_has_are_refused(client: httpx.AsyncClient, qty: str) -> None:
     event, kind = await an_event()
     answer = await client.post(f"/events/{event.slug}/hold", data={f"q-{kind.code}": qty})
     assert answer.status_code == 422
@@ -257,7 +250,7 @@ async def test_amounts_that_no_radio_has_are_refused(client: httpx.AsyncClient, 
         assert (await db.exec(select(Booking))).all() == []
 
 
-async def test_the_sum_follows_the_choice_and_nothing_is_held(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_the_sum_follows_the_choice_and_nothing_is_held(client: httpx.AsyncClient) -> None:
     event, kind = await an_event()
     answer = await client.post(f"/events/{event.slug}/quote", data={f"q-{kind.code}": "3"}, headers=PART)
     assert words(answer.text).split() == ["3", "tickets", "€54.00"]
@@ -285,7 +278,7 @@ async def seen_by(client: httpx.AsyncClient, event: Event) -> str:
     return found[1]
 
 
-async def test_while_nothing_changes_the_page_hears_nothing(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_while_nothing_changes_the_page_hears_nothing(client: httpx.AsyncClient) -> None:
     event, kind = await an_event(capacity=100)
     seen = await seen_by(client, event)
     await held(event, kind, 2)
@@ -293,7 +286,7 @@ async def test_while_nothing_changes_the_page_hears_nothing(client: httpx.AsyncC
     assert (answer.status_code, answer.content) == (204, b"")
 
 
-async def test_when_few_are_left_the_numbers_come_out_of_band(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_when_few_are_left_the_numbers_come_out_of_band(client: httpx.AsyncClient) -> None:
     event, kind = await an_event(capacity=21)
     seen = await seen_by(client, event)
     await held(event, kind, 4)
@@ -314,9 +307,7 @@ async def locked(code: str = "NINEPIANOS") -> tuple[Event, TicketType]:
     return event, kind
 
 
-async def test_the_right_code_opens_the_presale_in_any_spelling(
-    client: httpx.AsyncClient, moment: time_machine.Traveller
-) -> None:
+async def test_the_right_code_opens_the_presale_in_any_spelling(client: httpx.AsyncClient) -> None:
     event, kind = await locked()
     opened = await client.post(f"/events/{event.slug}/unlock", data={"code": " ninepianos "})
     assert opened.status_code == 303
@@ -325,7 +316,7 @@ async def test_the_right_code_opens_the_presale_in_any_spelling(
     assert 'name="code" type="hidden" value="NINEPIANOS"' in html
 
 
-async def test_htmx_gets_the_opened_picker(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_htmx_gets_the_opened_picker(client: httpx.AsyncClient) -> None:
     event, kind = await locked()
     opened = await client.post(f"/events/{event.slug}/unlock", data={"code": "NINEPIANOS"}, headers=PART)
     assert opened.status_code == 200
@@ -334,7 +325,7 @@ async def test_htmx_gets_the_opened_picker(client: httpx.AsyncClient, moment: ti
 
 
 @pytest.mark.parametrize("code", ["EIGHTPIANOS", "", "%", "' OR 1=1 --"])
-async def test_a_wrong_code_opens_nothing(client: httpx.AsyncClient, moment: time_machine.Traveller, code: str) -> None:
+async def test_a_wrong_code_opens_nothing(client: httpx.AsyncClient, code: str) -> None:
     event, kind = await locked()
     answer = await client.post(f"/events/{event.slug}/unlock", data={"code": code})
     assert answer.status_code == 422
@@ -342,9 +333,7 @@ async def test_a_wrong_code_opens_nothing(client: httpx.AsyncClient, moment: tim
     assert f'name="q-{kind.code}"' not in answer.text
 
 
-async def test_a_signed_in_user_books_the_presale_with_the_code(
-    client: httpx.AsyncClient, moment: time_machine.Traveller, sign_in: Any
-) -> None:
+async def test_a_signed_in_user_books_the_presale_with_the_code(client: httpx.AsyncClient, sign_in: Any) -> None:
     event, kind = await locked()
     async with writing() as tx:
         bob = await world.bob(tx)
@@ -358,7 +347,7 @@ async def test_a_signed_in_user_books_the_presale_with_the_code(
     assert (await only_booking()).kind == "presale"
 
 
-async def test_without_an_account_the_presale_takes_no_booking(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_without_an_account_the_presale_takes_no_booking(client: httpx.AsyncClient) -> None:
     event, kind = await locked()
     answer = await client.post(f"/events/{event.slug}/hold", data={f"q-{kind.code}": "1", "code": "NINEPIANOS"})
     assert answer.status_code == 422
@@ -370,7 +359,7 @@ async def test_without_an_account_the_presale_takes_no_booking(client: httpx.Asy
 HOSTILE = "</script><script>alert(1)</script><!-- \"'& \u2028"
 
 
-async def test_search_engines_read_the_offers(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_search_engines_read_the_offers(client: httpx.AsyncClient) -> None:
     event, _kind = await an_event()
     facts = await json_ld(client, event)
     assert facts["@type"] == "Event" and facts["name"] == "Nine Pianos"
@@ -384,16 +373,14 @@ async def test_search_engines_read_the_offers(client: httpx.AsyncClient, moment:
     ("state", "offer"),
     [("published", "https://schema.org/SoldOut"), ("called_off", "https://schema.org/Discontinued")],
 )
-async def test_search_engines_hear_of_the_end(
-    client: httpx.AsyncClient, moment: time_machine.Traveller, state: str, offer: str
-) -> None:
+async def test_search_engines_hear_of_the_end(client: httpx.AsyncClient, state: str, offer: str) -> None:
     event, _kind = await an_event(state=state, kind={"held": 100})
     facts = await json_ld(client, event)
     assert facts["offers"][0]["availability"] == offer
     assert facts["eventStatus"].endswith("EventCancelled" if state == "called_off" else "EventScheduled")
 
 
-async def test_no_title_can_close_the_script(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
+async def test_no_title_can_close_the_script(client: httpx.AsyncClient) -> None:
     event, _kind = await an_event(title=HOSTILE, slug="hostile", summary=HOSTILE, description=HOSTILE, access=HOSTILE)
     assert (await json_ld(client, event))["name"] == HOSTILE
     html = (await client.get("/events/hostile")).text

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -24,6 +25,9 @@ from main import create_app
 from tests import world
 from tests.payments.story import card_is_charged, held, now_is, payment_of, pays, refunds_of, stock_of, tickets_of
 from tests.stage import WEBHOOK_SECRET
+
+# For refusals that end before any database is asked.
+ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 BUYER = {"email": "bob@example.com", "name": "Bob Buyer"}
 
@@ -91,6 +95,7 @@ async def test_coming_back_with_the_session_of_another_booking_does_nothing(fake
     assert (await now_is(mine)).state == (await now_is(other)).state == "paying"
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "query", ["", "?s=", "?s=cs_test_nobody", "?s={CHECKOUT_SESSION_ID}", "?s=%00", "?s=%ff", "?s=a&s=b", "?s=" + "x" * 5000]
 )
@@ -203,13 +208,14 @@ BODY = told("cs_test_1")
 FORGED = {
     "no signature": {},
     "an empty one": {"Stripe-Signature": ""},
-    "no signature at all": {"Stripe-Signature": "t=1,v1="},
+    "nothing in it": {"Stripe-Signature": "t=1,v1="},
     "not a number": {"Stripe-Signature": "t=now,v1=abc"},
     "a huge time": {"Stripe-Signature": f"t={'9' * 400},v1=abc"},
     "letters from elsewhere": {"Stripe-Signature": "t=1,v1=é".encode().decode("latin-1")},
 }
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("forgery", FORGED)
 async def test_a_forged_notice_is_refused_and_not_stored(fake: Sandbox, client: httpx.AsyncClient, forgery: str) -> None:
     headers = {name: value.encode("latin-1") for name, value in FORGED[forgery].items()}
@@ -217,6 +223,7 @@ async def test_a_forged_notice_is_refused_and_not_stored(fake: Sandbox, client: 
     assert await notices() == []
 
 
+@ON_SQLITE
 async def test_another_secret_an_old_signature_and_a_changed_body_are_refused(fake: Sandbox, client: httpx.AsyncClient) -> None:
     assert await hear(client, BODY, signed(BODY, secret="whsec_of_mallory")) == 400
     assert await hear(client, BODY, signed(BODY, age=600)) == 400
@@ -224,6 +231,7 @@ async def test_another_secret_an_old_signature_and_a_changed_body_are_refused(fa
     assert await notices() == []
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "body",
     [
@@ -244,19 +252,19 @@ async def test_a_signed_body_that_is_no_notice_is_refused_without_an_error(
 ) -> None:
     at = int(clock.now().timestamp())
     headers = {"Stripe-Signature": f"t={at},v1=x"}
-    try:
+    with suppress(UnicodeDecodeError):
         headers = signed(body)
-    except UnicodeDecodeError:
-        pass
     assert await hear(client, body, headers) == 400
     assert await notices() == []
 
 
+@ON_SQLITE
 async def test_a_body_beyond_the_limit_is_refused(fake: Sandbox, client: httpx.AsyncClient) -> None:
     body = b'{"x": "' + b"x" * 300_000 + b'"}'
     assert await hear(client, body, signed(body)) == 413
 
 
+@ON_SQLITE
 async def test_guessing_signatures_is_slowed_down(
     fake: Sandbox, client: httpx.AsyncClient, moment: time_machine.Traveller
 ) -> None:

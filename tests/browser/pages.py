@@ -1,0 +1,264 @@
+"""Every kind of page, and how to get there: for the tests that look at all of them."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from playwright.async_api import Page
+
+from tests.browser.people import ADA, MARTINA, SOFIA, People, address, buy, choose, fill_in, follow, go_to_pay, open_mail
+
+Login = tuple[str, str, str]
+Way = Callable[[Page], Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class Look:
+    """A page: an address, or a way that somebody takes to it. `status` is what the last answer on the way is."""
+
+    name: str
+    way: str | Way
+    login: Login | None = None
+    status: int = 200
+
+    async def show(self, people: People) -> Page:
+        """A browser that shows the page."""
+        if self.status >= 400:
+            people.allow(self.status)
+        page = await people.signed_in(self.login) if self.login else await people.open()
+        await (page.goto(self.way) if isinstance(self.way, str) else self.way(page))
+        return page
+
+
+async def sent(page: Page, url: str, button: str, **values: str) -> None:
+    """The page after a form was sent with these values."""
+    await page.goto(url)
+    main = page.get_by_role("main")
+    for label, value in values.items():
+        await main.get_by_label(label.replace("_", " "), exact=True).fill(value)
+    await main.get_by_role("button", name=button).last.click()
+    await page.wait_for_load_state()
+
+
+async def details(page: Page) -> None:
+    await choose(page, "radio-silence", Standing=2)
+
+
+async def wrong_details(page: Page) -> None:
+    await details(page)
+    await fill_in(page, "bob at example", "")
+    await page.get_by_role("button", name="Pay").click()
+    await page.get_by_role("alert").wait_for()
+
+
+async def payment(page: Page) -> None:
+    await details(page)
+    await fill_in(page, address("bob"), "Bob Bauer")
+    await go_to_pay(page)
+
+
+async def declined(page: Page) -> None:
+    await payment(page)
+    await page.get_by_role("button", name="Decline the card").click()
+    await page.get_by_role("alert").wait_for()
+
+
+async def being_paid(page: Page) -> None:
+    await payment(page)
+    await page.get_by_role("link", name="Cancel and go back").click()
+    await page.get_by_role("button", name="Release tickets").wait_for()
+
+
+async def at_the_bank(page: Page) -> None:
+    await payment(page)
+    await page.get_by_text("Other test outcomes").click()
+    await page.get_by_role("button", name="bank refuses").click()
+    await page.get_by_role("heading", name="Your bank is confirming").wait_for()
+
+
+async def closed_payment(page: Page) -> None:
+    await payment(page)
+    session = page.url
+    await page.get_by_role("link", name="Cancel and go back").click()
+    await page.get_by_role("button", name="Release tickets").click()
+    await page.get_by_role("button", name="Hold them again").wait_for()
+    await page.goto(session)
+
+
+async def released(page: Page) -> None:
+    await details(page)
+    await page.get_by_role("button", name="Release tickets").click()
+    await page.get_by_role("button", name="Hold them again").wait_for()
+
+
+async def paid(page: Page) -> None:
+    await buy(page, "radio-silence", email=address("bob"), name="Bob Bauer", Standing=2)
+
+
+async def ticket(page: Page) -> None:
+    await paid(page)
+    await page.get_by_role("link", name="Show my first ticket").click()
+
+
+async def mail_of_tickets(page: Page) -> None:
+    email = address("bob")
+    await buy(page, "radio-silence", email=email, name="Bob Bauer", Standing=1)
+    await open_mail(page, email)
+
+
+async def nothing_chosen(page: Page) -> None:
+    await page.goto("/events/the-fog-machine-orchestra")
+    await page.get_by_role("button", name="Continue").click()
+    await page.get_by_role("alert").wait_for()
+
+
+async def unlocked(page: Page) -> None:
+    await sent(page, "/events/nine-pianos", "Use the code", Access_code="NINEPIANOS")
+
+
+async def presale_hold(page: Page) -> None:
+    await page.goto("/me/presales")
+    await page.get_by_role("link", name="Pay").first.click()
+
+
+async def registered(page: Page) -> None:
+    await sent(page, "/register", "Create account", Email=address("bob"), Password="seven umbrellas and a cello")
+
+
+async def verify(page: Page) -> None:
+    email = address("bob")
+    await sent(page, "/register", "Create account", Email=email, Password="seven umbrellas and a cello")
+    await open_mail(page, email)
+    await follow(page, "/verify/")
+
+
+async def used_link(page: Page) -> None:
+    await verify(page)
+    link = page.url
+    await page.get_by_role("button", name="Open my account").click()
+    await page.get_by_role("heading", name="Hello").wait_for()
+    await page.goto(link)
+
+
+async def new_user(page: Page, path: str) -> None:
+    await verify(page)
+    await page.get_by_role("button", name="Open my account").click()
+    await page.get_by_role("heading", name="Hello").wait_for()
+    await page.goto(path)
+
+
+async def reset(page: Page) -> None:
+    await page.goto("/password/forgot")
+    await page.get_by_label("Email").fill(SOFIA[1])
+    await page.get_by_role("button", name="Send the link").click()
+    await open_mail(page, SOFIA[1], "Set a new password")
+    await follow(page, "/password/reset/")
+
+
+async def invitation(page: Page) -> None:
+    email = address("mallory")
+    await sent(page, "/admin/managers", "Add manager", Email=email)
+    await open_mail(page, email)
+    await follow(page, "/invitations/")
+
+
+async def unsubscribe(page: Page) -> None:
+    await open_mail(page, SOFIA[1], "The Fog Machine Orchestra")
+    await follow(page, "/unsubscribe/")
+
+
+async def return_without_reasons(page: Page) -> None:
+    await sent(page, "/admin/events/a-concert-for-one-hundred-bicycles", "Ask for changes")
+
+
+async def too_often(page: Page) -> None:
+    for _attempt in range(21):
+        await page.request.post("/events/nine-pianos/unlock", form={"code": "x"}, headers={"Sec-Fetch-Site": "same-origin"})
+    await sent(page, "/events/nine-pianos", "Use the code", Access_code="nothing")
+
+
+PAGES = (
+    Look("home", "/"),
+    Look("home of a city", "/?city=Turin"),
+    Look("events", "/events"),
+    Look("events of a category", "/events?category=music"),
+    Look("events, the second page", "/events?page=2"),
+    Look("events, nothing found", "/events?q=unicorns"),
+    Look("event", "/events/the-fog-machine-orchestra"),
+    Look("event in a pre-sale", "/events/nine-pianos"),
+    Look("event in a pre-sale, unlocked", unlocked),
+    Look("event, wrong code", lambda page: sent(page, "/events/nine-pianos", "Use the code", Access_code="x"), status=422),
+    Look("event, nothing chosen", nothing_chosen, status=422),
+    Look("event, sold out", "/events/songs-for-a-broken-lift"),
+    Look("event, not on sale yet", "/events/alpine-echo"),
+    Look("event, called off", "/events/lost-property-office"),
+    Look("event, over", "/events/the-long-goodbye-to-summer"),
+    Look("event, free", "/events/the-choir-that-cannot-read-music"),
+    Look("booking, details", details),
+    Look("booking, wrong details", wrong_details, status=422),
+    Look("booking, being paid", being_paid),
+    Look("booking, at the bank", at_the_bank),
+    Look("booking, released", released),
+    Look("booking, paid", paid),
+    Look("booking of a pre-sale", presale_hold, SOFIA),
+    Look("ticket", ticket),
+    Look("payment", payment),
+    Look("payment, declined", declined, status=402),
+    Look("payment, closed", closed_payment, status=410),
+    Look("mailbox", "/sandbox/mail"),
+    Look("mailbox, nothing found", "/sandbox/mail?to=nobody@example.com"),
+    Look("mail", mail_of_tickets),
+    Look("sandbox, nothing here", "/sandbox/mail/nothing", status=404),
+    Look("sign in", "/login"),
+    Look("sign in, wrong", lambda page: sent(page, "/login", "Sign in", Email="bob", Password="x"), status=422),
+    Look("register", "/register"),
+    Look("register, wrong", lambda page: sent(page, "/register", "Create account", Email="bob", Password="x"), status=422),
+    Look("register, sent", registered),
+    Look("verify", verify),
+    Look("used link", used_link, status=410),
+    Look("forgot", "/password/forgot"),
+    Look("forgot, sent", lambda page: sent(page, "/password/forgot", "Send the link", Email="nobody@example.com")),
+    Look("reset", reset),
+    Look("invitation", invitation, ADA),
+    Look("unsubscribe", unsubscribe),
+    Look("imprint", "/imprint"),
+    Look("terms", "/terms"),
+    Look("accessibility", "/accessibility"),
+    Look("not found", "/nothing/here", status=404),
+    Look("too often", too_often, status=429),
+    Look("forbidden", "/admin", SOFIA, status=403),
+    Look("me", "/me", SOFIA),
+    Look("my name", "/me/name", SOFIA),
+    Look("my email", "/me/email", SOFIA),
+    Look("my password", "/me/password", SOFIA),
+    Look("my password, wrong", lambda page: sent(page, "/me/password", "Save the password"), SOFIA, status=422),
+    Look("my browsers", "/me/security", SOFIA),
+    Look("my tickets", "/me/tickets", SOFIA),
+    Look("my pre-sales", "/me/presales", SOFIA),
+    Look("my payments", "/me/payments", SOFIA),
+    Look("my favourites", "/me/favourites", SOFIA),
+    Look("my notifications", "/me/notifications", SOFIA),
+    Look("my e-mails", "/me/notifications/preferences", SOFIA),
+    Look("no tickets yet", lambda page: new_user(page, "/me/tickets")),
+    Look("no pre-sales yet", lambda page: new_user(page, "/me/presales")),
+    Look("no payments yet", lambda page: new_user(page, "/me/payments")),
+    Look("no favourites yet", lambda page: new_user(page, "/me/favourites")),
+    Look("no notifications yet", lambda page: new_user(page, "/me/notifications")),
+    Look("desk of a manager", "/manager", MARTINA),
+    Look("desk of a new manager", "/manager", ADA),
+    Look("events of a manager", "/manager/events", MARTINA),
+    Look("event of a manager", "/manager/events/the-fog-machine-orchestra", MARTINA),
+    Look("draft", "/manager/events/untitled-evening-with-cello", MARTINA),
+    Look("new event", "/manager/events/new", MARTINA),
+    Look("new event, wrong", lambda page: sent(page, "/manager/events/new", "Save draft", Starts="2020-01-01T20:30"), MARTINA, 422),
+    Look("edit an event", "/manager/events/nine-pianos/edit", MARTINA),
+    Look("call off", "/manager/events/alpine-echo/call-off", MARTINA),
+    Look("desk of an admin", "/admin", ADA),
+    Look("managers", "/admin/managers", ADA),
+    Look("managers, wrong", lambda page: sent(page, "/admin/managers", "Add manager", Email="x"), ADA, 422),
+    Look("events of everybody", "/admin/events", ADA),
+    Look("everybody's events of a manager's desk", "/manager/events?all=1", ADA),
+    Look("review", "/admin/events/a-concert-for-one-hundred-bicycles", ADA),
+    Look("review, without reasons", return_without_reasons, ADA, 422),
+    Look("texts", "/admin/texts", ADA),
+    Look("text", "/admin/texts/terms", ADA),
+)
