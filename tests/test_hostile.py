@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 import time_machine
 
@@ -41,6 +42,25 @@ async def small_town(
 @pytest.fixture
 def shop(small_town: Town) -> Any:
     return create_app()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (500, {}, ""),
+        (503, {}, ""),
+        (200, {"Content-Type": "text/html; charset=utf-8"}, f"<p>{SCRIPT}</p>"),
+        (422, {"Content-Type": "text/html; charset=utf-8"}, "<input value='<script>alert(1)</script>'>"),
+        (200, {"Content-Type": "text/html; charset=utf-8"}, "{{7*7}} is 49${7*7}"),
+        (200, {"Set-Cookie": "flash=1, x=y"}, ""),
+        (303, {"Location": "//evil.example/"}, ""),
+        (200, {"HX-Redirect": "https://evil.example/"}, ""),
+    ],
+)
+def test_a_planted_mistake_is_found(status: int, headers: dict[str, str], body: str) -> None:
+    """The negative control: the tests below would see it."""
+    request = httpx.Request("GET", "http://testserver.local/events")
+    assert mistakes(httpx.Response(status, headers=headers, text=body, request=request), "planted")
 
 
 # ---------- forms ----------

@@ -42,6 +42,8 @@ async def small_town(
 
 @pytest.fixture
 def shop(small_town: Town) -> Any:
+    # With the wrapper that keeps pages, which reads cookies too.
+    use(replace(settings(), keep_pages_seconds=2))
     return create_app()
 
 
@@ -66,7 +68,8 @@ RUBBISH = [
 ]
 SHAPES: list[Any] = [
     None, 1, 10**30, "text", "a\x00b", "x" * 5000,
-    [], [1, 2], ["a", None], ["e:" + "x" * 5000], [SCRIPT, SCRIPT], ["ok", "a\x00b"], ["e:nine-pianos"] * 500, ["c:a\x00", "e:\ufffd"],
+    [], [1, 2], ["a", None], ["e:" + "x" * 5000], [SCRIPT, SCRIPT], ["ok", "a\x00b"],
+    ["e:nine-pianos"] * 500, ["c:a\x00", "e:\ufffd"],
     {}, {"id": None}, {"id": 1}, {"id": ["x"]}, {"id": "a\x00b", "role": "admin"}, {"id": "x" * 5000, "role": {}},
     [["e:nine-pianos"]], [{"e": 1}],
 ]  # fmt: skip
@@ -123,7 +126,7 @@ REQUESTS = {
     "bytes in the headers": (b"GET /", b"User-Agent: \xff\xfe\r\nReferer: \xff\r\nAccept-Language: \xff\r\n"),
     "bytes in the browser's name": (
         b"POST /login",
-        b"User-Agent: \xff\r\nOrigin: http://testserver.local\r\nContent-Length: 0\r\n",
+        b"User-Agent: \xff\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 0\r\n",
     ),
     "bytes in the page before": (
         b"POST /events/nine-pianos/favourite",

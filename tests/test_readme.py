@@ -14,7 +14,9 @@ def test_every_setting_is_explained_and_no_other() -> None:
     source = (ROOT / "app/core/settings.py").read_text()
     read = set(re.findall(r'reader\.\w+\(\s*"([A-Z_]+)"', source))
     table = README.split("## Configuration")[1].split("## The house")[0]
-    explained = set(re.findall(r"`([A-Z][A-Z_]+)`", "\n".join(line.split("|")[1] for line in table.splitlines() if "| `" in line)))
+    explained = set(
+        re.findall(r"`([A-Z][A-Z_]+)`", "\n".join(line.split("|")[1] for line in table.splitlines() if "| `" in line))
+    )
     assert read == explained
 
 

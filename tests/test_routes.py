@@ -13,10 +13,10 @@ from sqlmodel import col, update
 
 import app.admin.pages.overview
 import app.bookings.pages
-import app.events.queries
 from app.accounts.models import User
 from app.core import clock
 from app.core.db import Database, writing
+from app.web import security
 from main import create_app, litestar_app
 from tests import town
 from tests.town import VISITORS, Town
@@ -323,6 +323,13 @@ async def test_other_sites_change_nothing(shop: Any, small_town: Town, headers: 
             if answer.status_code != 403:
                 let_in.add(f"POST {rule.route}")
     assert let_in == FROM_ANYWHERE
+
+
+async def test_without_the_look_at_the_origin_another_site_gets_in(small_town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control."""
+    monkeypatch.setattr(security, "same_origin", lambda _connection, _handler: None)
+    async with small_town.browser(create_app(), "dora", **{"Sec-Fetch-Site": "cross-site"}) as doras:
+        assert (await doras.post("/me/name", data={"name": "Changed"})).status_code == 303
 
 
 async def test_a_request_that_does_not_say_where_it_comes_from_changes_nothing(shop: Any, small_town: Town) -> None:

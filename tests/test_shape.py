@@ -348,7 +348,10 @@ def test_a_planted_fault_in_the_code_is_found(check: Callable[[Sources], list[st
 
 def test_a_planted_circle_is_found():
     assert circles(
-        {"app/events/queries.py": "from app.events.rules import searching", "app/events/rules/searching.py": "from app.events import queries"}
+        {
+            "app/events/queries.py": "from app.events.rules import searching",
+            "app/events/rules/searching.py": "from app.events import queries",
+        }
     )
 
 

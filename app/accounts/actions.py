@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.accounts import queries, rules
 from app.accounts.models import LINK_LIFE, LoginSession, MailedLink, User
 from app.core import activity, limits
+from app.core.db import changed
 from app.core.errors import NotFound, Refused
 from app.core.i18n import gettext as _
 
@@ -32,14 +33,14 @@ async def ask_to_register(tx: AsyncSession, email: str, *, password_hash: str, l
 
 async def use_link(tx: AsyncSession, kind: str, link_id: str, *, now: datetime) -> MailedLink:
     """Uses up a mailed link, once. Raises Refused when it was used before or is too old."""
-    used = await tx.exec(
+    used = await changed(
+        tx,
         update(MailedLink)
         .where(col(MailedLink.id) == link_id, col(MailedLink.kind) == kind)
         .where(col(MailedLink.used_at).is_(None), col(MailedLink.expires_at) > now)
-        .values(used_at=now)
-        .execution_options(synchronize_session=False)
+        .values(used_at=now),
     )
-    if used.rowcount != 1:
+    if used != 1:
         raise Refused(_("This link was used before or is too old."))
     return await tx.get_one(MailedLink, link_id, populate_existing=True)
 
@@ -82,11 +83,11 @@ async def log_in(tx: AsyncSession, user: User, *, device: str, now: datetime) ->
 
 async def log_out(tx: AsyncSession, session_hash: str, *, now: datetime) -> None:
     """Ends one login session; the cookie is worth nothing from now on."""
-    await tx.exec(
+    await changed(
+        tx,
         update(LoginSession)
         .where(col(LoginSession.id_hash) == session_hash, col(LoginSession.ended_at).is_(None))
-        .values(ended_at=now)
-        .execution_options(synchronize_session=False)
+        .values(ended_at=now),
     )
 
 
@@ -101,11 +102,11 @@ async def end_session(tx: AsyncSession, user_id: int, session_hash: str, *, now:
 
 async def end_sessions(tx: AsyncSession, user_id: int, *, now: datetime, but: str = "") -> None:
     """Signs a user out everywhere, except in the browser whose session hash is `but`."""
-    await tx.exec(
+    await changed(
+        tx,
         update(LoginSession)
         .where(col(LoginSession.user_id) == user_id, col(LoginSession.ended_at).is_(None), col(LoginSession.id_hash) != but)
-        .values(ended_at=now)
-        .execution_options(synchronize_session=False)
+        .values(ended_at=now),
     )
 
 
@@ -121,11 +122,9 @@ def should_note_last_seen(session: LoginSession, *, now: datetime) -> bool:
 
 
 async def note_last_seen(tx: AsyncSession, id_hash: str, *, now: datetime) -> None:
-    await tx.exec(
-        update(LoginSession)
-        .where(col(LoginSession.id_hash) == id_hash)
-        .values(last_seen_at=now)
-        .execution_options(synchronize_session=False)
+    await changed(
+        tx,
+        update(LoginSession).where(col(LoginSession.id_hash) == id_hash).values(last_seen_at=now),
     )
 
 
@@ -153,7 +152,7 @@ async def change_password(tx: AsyncSession, user: User, *, password_hash: str, n
     """Stores a new password, ends every session except `but`, and makes older reset links useless."""
     assert user.id is not None
     values = {"password_hash": password_hash}
-    await tx.exec(update(User).where(col(User.id) == user.id).values(**values).execution_options(synchronize_session=False))
+    await changed(tx, update(User).where(col(User.id) == user.id).values(**values))
     await end_sessions(tx, user.id, now=now, but=but)
     await _void_links(tx, "reset", user.email, now=now)
     await activity.record(tx, "account.password_changed", about=f"user:{user.id}", by=user.id)
@@ -161,7 +160,7 @@ async def change_password(tx: AsyncSession, user: User, *, password_hash: str, n
 
 async def rename(tx: AsyncSession, user_id: int, name: str) -> None:
     """The name that tickets and greetings use; an empty one removes it."""
-    await tx.exec(update(User).where(col(User.id) == user_id).values(name=name).execution_options(synchronize_session=False))
+    await changed(tx, update(User).where(col(User.id) == user_id).values(name=name))
     await activity.record(tx, "account.renamed", about=f"user:{user_id}", by=user_id)
 
 
@@ -224,7 +223,7 @@ async def accept_invitation(tx: AsyncSession, link: MailedLink, *, name: str, pa
         return made
     await _promote(tx, user, by=user.id, now=now)
     await change_password(tx, user, password_hash=password_hash, now=now)
-    await tx.exec(update(User).where(col(User.id) == user.id).values(name=name).execution_options(synchronize_session=False))
+    await changed(tx, update(User).where(col(User.id) == user.id).values(name=name))
     await tx.refresh(user)
     return user
 
@@ -245,25 +244,15 @@ async def reinstate(tx: AsyncSession, user: User, *, by: int | None) -> None:
 
 async def _set_disabled(tx: AsyncSession, user: User, *, to: datetime | None, refusal: str) -> None:
     present = col(User.disabled_at).is_(None) if to else col(User.disabled_at).is_not(None)
-    changed = await tx.exec(
-        update(User)
-        .where(col(User.id) == user.id, col(User.role) == "manager", present)
-        .values(disabled_at=to)
-        .execution_options(synchronize_session=False)
-    )
-    if changed.rowcount != 1:
+    managers = update(User).where(col(User.id) == user.id, col(User.role) == "manager", present)
+    if not await changed(tx, managers.values(disabled_at=to)):
         raise Refused(refusal)
 
 
 async def _promote(tx: AsyncSession, user: User, *, by: int | None, now: datetime) -> None:
     """From user to manager. The role is part of what a session may do, so all of them end."""
-    changed = await tx.exec(
-        update(User)
-        .where(col(User.id) == user.id, col(User.role) == "user", col(User.disabled_at).is_(None))
-        .values(role="manager")
-        .execution_options(synchronize_session=False)
-    )
-    if changed.rowcount != 1:
+    users = update(User).where(col(User.id) == user.id, col(User.role) == "user", col(User.disabled_at).is_(None))
+    if not await changed(tx, users.values(role="manager")):
         suspended = _("This account is suspended.")
         raise Refused(suspended if user.is_disabled else _("This person is a manager or an admin already."))
     assert user.id is not None
@@ -316,19 +305,19 @@ async def _new_link(
 
 async def _void_links(tx: AsyncSession, kind: str, email: str, *, now: datetime) -> None:
     """Older links of this kind to the address cannot be used any more."""
-    await tx.exec(
+    await changed(
+        tx,
         update(MailedLink)
         .where(col(MailedLink.kind) == kind, col(MailedLink.email) == email, col(MailedLink.used_at).is_(None))
-        .values(used_at=now)
-        .execution_options(synchronize_session=False)
+        .values(used_at=now),
     )
 
 
 async def _void_links_of(tx: AsyncSession, user: User, kind: str, *, now: datetime) -> None:
     """The same for a user's links to whatever address."""
-    await tx.exec(
+    await changed(
+        tx,
         update(MailedLink)
         .where(col(MailedLink.kind) == kind, col(MailedLink.user_id) == user.id, col(MailedLink.used_at).is_(None))
-        .values(used_at=now)
-        .execution_options(synchronize_session=False)
+        .values(used_at=now),
     )

@@ -11,6 +11,7 @@ from app.accounts.models import User, Visitor
 from app.bookings import queries, rules, stock
 from app.bookings.models import AccessCode, Booking, BookingLine
 from app.core import activity
+from app.core.db import changed, move
 from app.core.errors import NotYours, Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import language
@@ -76,19 +77,14 @@ async def extend(tx: AsyncSession, booking: Booking, *, now: datetime) -> None:
     """More time for a purchase, counted from the present end. Raises Refused when it is over or was extended enough."""
     present = (await tx.exec(select(Booking.held_until).where(Booking.id == booking.id).with_for_update())).one()
     longer = present + timedelta(minutes=settings().extend_minutes)
-    done = await tx.exec(
-        update(Booking)
-        .where(
-            col(Booking.id) == booking.id,
-            col(Booking.state) == "held",
-            col(Booking.kind) == "purchase",
-            col(Booking.held_until) > now,
-            col(Booking.extensions) < settings().extensions,
-        )
-        .values(held_until=longer, extensions=col(Booking.extensions) + 1)
-        .execution_options(synchronize_session=False)
+    may = (
+        col(Booking.state) == "held",
+        col(Booking.kind) == "purchase",
+        col(Booking.held_until) > now,
+        col(Booking.extensions) < settings().extensions,
     )
-    if done.rowcount != 1:
+    extended = update(Booking).where(col(Booking.id) == booking.id, *may)
+    if not await changed(tx, extended.values(held_until=longer, extensions=col(Booking.extensions) + 1)):
         raise Refused(_("This hold cannot be made longer."))
     await activity.record(tx, "booking.extended", about=f"booking:{booking.id}", by=booking.user_id)
 
@@ -110,17 +106,17 @@ async def call_off(tx: AsyncSession, booking: Booking, *, now: datetime) -> bool
 
 async def start_paying(tx: AsyncSession, booking: Booking, *, now: datetime) -> bool:
     """held → paying. False when the hold is over, or somebody already pays."""
-    return await _move(tx, booking, ("held",), "paying", col(Booking.held_until) > now)
+    return await move(tx, booking, "paying", col(Booking.held_until) > now, out_of=("held",))
 
 
 async def wait_for_bank(tx: AsyncSession, booking: Booking) -> bool:
     """paying → processing: the buyer has done their part, the bank has not."""
-    return await _move(tx, booking, ("paying",), "processing")
+    return await move(tx, booking, "processing", out_of=("paying",))
 
 
 async def stop_paying(tx: AsyncSession, booking: Booking, *, now: datetime) -> None:
     """The attempt ended without money: the places stay held until the promised minute, or go back now."""
-    if await _move(tx, booking, ("paying", "processing"), "held"):
+    if await move(tx, booking, "held", out_of=("paying", "processing")):
         await expire(tx, booking, now=now)
 
 
@@ -139,15 +135,11 @@ async def fill_in(tx: AsyncSession, booking: Booking, event: Event, *, email: st
 
 async def adopt(tx: AsyncSession, user: User, *, now: datetime) -> int:
     """Guest bookings of the user's proved address join the account. Returns how many."""
-    joined = await tx.exec(
-        update(Booking)
-        .where(col(Booking.email) == user.email, col(Booking.user_id).is_(None))
-        .values(user_id=user.id)
-        .execution_options(synchronize_session=False)
-    )
-    if joined.rowcount:
-        await activity.record(tx, "booking.adopted", about=f"user:{user.id}", by=user.id, bookings=joined.rowcount)
-    return int(joined.rowcount)
+    of_guest = update(Booking).where(col(Booking.email) == user.email, col(Booking.user_id).is_(None))
+    joined = await changed(tx, of_guest.values(user_id=user.id))
+    if joined:
+        await activity.record(tx, "booking.adopted", about=f"user:{user.id}", by=user.id, bookings=joined)
+    return joined
 
 
 async def set_access_code(tx: AsyncSession, ticket_type_id: int, code: str) -> None:
@@ -224,7 +216,7 @@ async def _codes(tx: AsyncSession, chosen: list[tuple[TicketType, int]], access_
 async def _end(tx: AsyncSession, booking: Booking, *, to: str, now: datetime) -> bool:
     """held → one of the ends, and everything the hold had taken goes back."""
     over = [col(Booking.held_until) <= now] if to == "expired" else []
-    if not await _move(tx, booking, ("held",), to, *over, ended_at=now):
+    if not await move(tx, booking, to, *over, out_of=("held",), ended_at=now):
         return False
     lines = await queries.lines(tx, booking.id or 0)
     present = (await tx.exec(select(Booking.buyer_key).where(Booking.id == booking.id))).one()
@@ -233,19 +225,6 @@ async def _end(tx: AsyncSession, booking: Booking, *, to: str, now: datetime) ->
     await stock.unclaim(tx, booking.event_id, present, sum(line.qty for line in lines))
     await activity.record(tx, f"booking.{to}", about=f"booking:{booking.id}", by=None, event=booking.event_id)
     return True
-
-
-async def _move(
-    tx: AsyncSession, booking: Booking, source: tuple[str, ...], target: str, *conditions: object, **values: object
-) -> bool:
-    """The guarded transition; whoever finds the row already moved does nothing."""
-    moved = await tx.exec(
-        update(Booking)
-        .where(col(Booking.id) == booking.id, col(Booking.state).in_(source), *conditions)  # type: ignore[arg-type]
-        .values(state=target, **values)
-        .execution_options(synchronize_session=False)
-    )
-    return bool(moved.rowcount == 1)
 
 
 def _limit_sentence(event: Event) -> str:

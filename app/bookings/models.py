@@ -1,6 +1,7 @@
 """The claim on scarce places: one buyer, one event, some lines."""
 
 from datetime import datetime
+from typing import ClassVar
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
@@ -34,6 +35,7 @@ class Booking(SQLModel, table=True):
     """
 
     __tablename__ = "bookings"
+    transitions: ClassVar = TRANSITIONS
     __table_args__ = (
         CheckConstraint(one_of("kind", KINDS), name="kind"),
         CheckConstraint(one_of("state", STATES), name="state"),

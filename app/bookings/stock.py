@@ -12,6 +12,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.bookings.models import AccessCode, BookingLine
+from app.core.db import changed
 from app.events.models import Event, TicketType
 
 
@@ -110,8 +111,7 @@ def _presale(line: BookingLine) -> dict[str, Any]:
 
 
 async def _one(tx: AsyncSession, statement: Any) -> bool:
-    done = await tx.exec(statement.execution_options(synchronize_session=False))
-    return bool(done.rowcount == 1)
+    return await changed(tx, statement) == 1
 
 
 async def _must(tx: AsyncSession, statement: Any) -> None:

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import clock
 from app.core.columns import row_id
-from app.core.db import when_kept
+from app.core.db import changed, when_kept
 
 
 class Activity(SQLModel, table=True):
@@ -80,13 +80,13 @@ async def due(db: AsyncSession, *, now: datetime, most: int) -> list[int]:
 
 async def claim(tx: AsyncSession, activity_id: int, *, now: datetime) -> Activity | None:
     """Marks the work done in the caller's transaction; None when another process was faster."""
-    claimed = await tx.exec(
+    claimed = await changed(
+        tx,
         update(ActivityWork)
         .where(col(ActivityWork.activity_id) == activity_id, col(ActivityWork.handled_at).is_(None))
-        .values(handled_at=now)
-        .execution_options(synchronize_session=False)
+        .values(handled_at=now),
     )
-    return await tx.get(Activity, activity_id) if claimed.rowcount == 1 else None
+    return await tx.get(Activity, activity_id) if claimed == 1 else None
 
 
 async def postpone(tx: AsyncSession, activity_id: int, *, error: str, now: datetime) -> None:

@@ -7,15 +7,16 @@ no mail, no rendering. On SQLite that would stop every other writer; anywhere a 
 import asyncio
 import random
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import event
+from sqlalchemy import event, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 # Before this version a bug in WAL mode could corrupt a file that several processes write.
@@ -93,6 +94,25 @@ async def writing() -> AsyncIterator[AsyncSession]:
         _is_writing.reset(token)
     for call in tx.info.get("when_kept", ()):
         call()
+
+
+async def changed(tx: AsyncSession, statement: Any) -> int:
+    """How many rows a guarded UPDATE or DELETE changed: the row count decides. Instances read before keep what they had."""
+    done = await tx.exec(statement.execution_options(synchronize_session=False))
+    return int(done.rowcount)
+
+
+async def move(tx: AsyncSession, row: Any, target: str, *conditions: Any, out_of: Iterable[str], **values: Any) -> bool:
+    """The guarded transition of a row with a state; whoever finds it already moved does nothing.
+
+    Raises RuntimeError for a way that the table of transitions of its class does not know.
+    """
+    kind, sources = type(row), tuple(out_of)
+    unknown = [source for source in sources if target not in kind.transitions[source]]
+    if unknown:
+        raise RuntimeError(f"{kind.__name__}: no way from {unknown} to {target}")
+    moved = update(kind).where(col(kind.id) == row.id, col(kind.state).in_(sources), *conditions)
+    return await changed(tx, moved.values(state=target, **values)) == 1
 
 
 def when_kept(tx: AsyncSession, call: Callable[[], None]) -> None:

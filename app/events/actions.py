@@ -10,6 +10,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import activity
+from app.core.db import changed
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.events import queries
@@ -27,7 +28,6 @@ _SAME_NAME_OF_TYPE = (
 )  # fmt: skip
 
 # Statements that change rows say nothing to the instances in memory.
-_QUIETLY = {"synchronize_session": False}
 
 
 async def draft(tx: AsyncSession, wish: EventWish, *, by: int, now: datetime) -> Event:
@@ -53,22 +53,22 @@ async def revise(tx: AsyncSession, event: Event, wish: EventWish, *, by: int, bo
     if booked and wish.currency != event.currency:
         raise Refused(_("The currency is fixed since the first booking."))
     columns = await _columns(tx, wish)
-    changed = [name for name, value in columns.items() if getattr(event, name) != value and name != "search_text"]
-    changed = ["venue" if name == "venue_id" else name for name in changed]
+    differing = [name for name, value in columns.items() if getattr(event, name) != value and name != "search_text"]
+    differing = ["venue" if name == "venue_id" else name for name in differing]
     if await _revise_types(tx, event, wish.types, booked=booked):
-        changed.append("types")
-    if not changed:
+        differing.append("types")
+    if not differing:
         return []
     await _guarded(tx, event, event.state, **columns, changed_at=now)
-    await activity.record(tx, "event.revised", about=f"event:{event.id}", by=by, changed=changed)
-    return changed
+    await activity.record(tx, "event.revised", about=f"event:{event.id}", by=by, changed=differing)
+    return differing
 
 
 async def delete_draft(tx: AsyncSession, event: Event, *, by: int) -> None:
     """Removes a draft with its ticket types and hearts. Access codes must be gone before."""
-    await _count(tx, delete(Favourite).where(col(Favourite.event_id) == event.id))
-    await _count(tx, delete(TicketType).where(col(TicketType.event_id) == event.id))
-    if not await _count(tx, delete(Event).where(col(Event.id) == event.id, col(Event.state) == "draft")):
+    await changed(tx, delete(Favourite).where(col(Favourite.event_id) == event.id))
+    await changed(tx, delete(TicketType).where(col(TicketType.event_id) == event.id))
+    if not await changed(tx, delete(Event).where(col(Event.id) == event.id, col(Event.state) == "draft")):
         raise Refused(_("Only a draft can be deleted."))
     await activity.record(tx, "event.deleted", about=f"event:{event.id}", by=by)
 
@@ -97,7 +97,7 @@ async def publish(tx: AsyncSession, event_id: int, *, now: datetime) -> bool:
     """Publishes an approved event whose moment has come; False when somebody was faster or it is not due any more."""
     due = or_(col(Event.publish_at).is_(None), col(Event.publish_at) <= now)
     approved = update(Event).where(col(Event.id) == event_id, col(Event.state) == "approved", due)
-    if not await _count(tx, approved.values(state="published", published_at=now)):
+    if not await changed(tx, approved.values(state="published", published_at=now)):
         return False
     await activity.record(tx, "event.published", about=f"event:{event_id}", by=None)
     return True
@@ -125,7 +125,7 @@ async def toggle_favourite(
 ) -> bool:
     """Marks an event or a category, or takes the mark away; returns whether it is marked now."""
     same = col(Favourite.event_id) == event_id if event_id else col(Favourite.category_id) == category_id
-    if await _count(tx, delete(Favourite).where(col(Favourite.user_id) == user_id, same)):
+    if await changed(tx, delete(Favourite).where(col(Favourite.user_id) == user_id, same)):
         return False
     await _unless_there(tx, Favourite(user_id=user_id, event_id=event_id, category_id=category_id, created_at=now))
     return True
@@ -135,7 +135,7 @@ async def set_favourite_categories(tx: AsyncSession, user_id: int, wanted: set[i
     """Makes exactly these the user's favourite categories."""
     present = await queries.favourite_categories(tx, user_id)
     unwanted = col(Favourite.category_id).in_(present - wanted)
-    await _count(tx, delete(Favourite).where(col(Favourite.user_id) == user_id, unwanted))
+    await changed(tx, delete(Favourite).where(col(Favourite.user_id) == user_id, unwanted))
     for category_id in sorted(wanted - present):
         await _unless_there(tx, Favourite(user_id=user_id, category_id=category_id, created_at=now))
 
@@ -180,21 +180,21 @@ def _type_columns(wanted: TypeWish) -> dict[str, Any]:
 async def _revise_types(tx: AsyncSession, event: Event, wanted: Sequence[TypeWish], *, booked: set[int]) -> bool:
     """Whether anything about the ticket types is different now."""
     present = {ticket_type.code: ticket_type for ticket_type in await queries.ticket_types(tx, event.id)}
-    changed = False
+    differs = False
     for code in present.keys() - {wish.code for wish in wanted}:
         await _remove_type(tx, present[code], booked=booked)
-        changed = True
+        differs = True
     for position, wish in enumerate(wanted):
         columns = _type_columns(wish) | {"position": position}
         ticket_type = present.get(wish.code)
         if ticket_type is None:
             tx.add(TicketType(event_id=event.id or 0, **columns))
-            changed = True
+            differs = True
         elif any(getattr(ticket_type, name) != value for name, value in columns.items()):
             await _change_type(tx, ticket_type, columns)
-            changed = True
+            differs = True
     await tx.flush()
-    return changed
+    return differs
 
 
 async def _change_type(tx: AsyncSession, ticket_type: TicketType, columns: dict[str, Any]) -> None:
@@ -202,8 +202,8 @@ async def _change_type(tx: AsyncSession, ticket_type: TicketType, columns: dict[
     fits = col(TicketType.held) + col(TicketType.sold) <= columns["capacity"]
     presale = columns["presale_places"]
     fits_presale = col(TicketType.presale_taken) <= presale if presale is not None else col(TicketType.id).is_not(None)
-    changed = update(TicketType).where(col(TicketType.id) == ticket_type.id, fits, fits_presale).values(**columns)
-    if await _count(tx, changed):
+    fitting = update(TicketType).where(col(TicketType.id) == ticket_type.id, fits, fits_presale)
+    if await changed(tx, fitting.values(**columns)):
         return
     names = {"name": ticket_type.name, "number": ticket_type.held + ticket_type.sold, "presale": ticket_type.presale_taken}
     if ticket_type.held + ticket_type.sold > columns["capacity"]:
@@ -213,7 +213,7 @@ async def _change_type(tx: AsyncSession, ticket_type: TicketType, columns: dict[
 
 async def _remove_type(tx: AsyncSession, ticket_type: TicketType, *, booked: set[int]) -> None:
     unused = delete(TicketType).where(col(TicketType.id) == ticket_type.id, col(TicketType.held) == 0, col(TicketType.sold) == 0)
-    if ticket_type.id in booked or not await _count(tx, unused):
+    if ticket_type.id in booked or not await changed(tx, unused):
         raise Refused(_("%(name)s has bookings, so it stays. End its sale instead.") % {"name": ticket_type.name})
     tx.expunge(ticket_type)
 
@@ -227,15 +227,10 @@ async def _move(tx: AsyncSession, event: Event, state: str, **values: Any) -> No
 async def _guarded(tx: AsyncSession, event: Event, source: str, **values: Any) -> None:
     """Changes the event unless its state is another by now, and brings the instance up to date."""
     moved = update(Event).where(col(Event.id) == event.id, col(Event.state) == source).values(**values)
-    if not await _count(tx, moved):
+    if not await changed(tx, moved):
         raise Refused(_("The event has moved on, so nothing was changed. Load its page again."))
     if event in tx:
         await tx.refresh(event)
-
-
-async def _count(tx: AsyncSession, statement: Any) -> int:
-    """How many rows the guarded statement changed."""
-    return int((await tx.exec(statement.execution_options(**_QUIETLY))).rowcount)
 
 
 async def _unless_there(tx: AsyncSession, row: Any) -> None:

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import activity as activities
 from app.core import clock
 from app.core.activity import Activity
+from app.core.db import changed
 from app.notifications import queries, recipients, rules
 from app.notifications.models import OPTIONAL_TOPICS, Delivery, Notification
 from app.notifications.recipients import Reader
@@ -93,21 +94,19 @@ async def _write_down(tx: AsyncSession, activity: Activity, kind: str, readers: 
 async def mark_read(tx: AsyncSession, user_id: int, notification_id: int) -> bool:
     """Whether the user has such a line in the panel; it counts as read from now on."""
     own = (col(Notification.id) == notification_id, col(Notification.user_id) == user_id, col(Notification.in_panel).is_(True))
-    await tx.exec(
-        update(Notification)
-        .where(*own, col(Notification.read_at).is_(None))
-        .values(read_at=clock.now())
-        .execution_options(synchronize_session=False)
+    await changed(
+        tx,
+        update(Notification).where(*own, col(Notification.read_at).is_(None)).values(read_at=clock.now()),
     )
     return (await tx.exec(select(Notification.id).where(*own))).first() is not None
 
 
 async def mark_all_read(tx: AsyncSession, user_id: int) -> None:
-    await tx.exec(
+    await changed(
+        tx,
         update(Notification)
         .where(col(Notification.user_id) == user_id, col(Notification.in_panel).is_(True), col(Notification.read_at).is_(None))
-        .values(read_at=clock.now())
-        .execution_options(synchronize_session=False)
+        .values(read_at=clock.now()),
     )
 
 
@@ -129,13 +128,13 @@ async def unsubscribe(tx: AsyncSession, recipient: str, topic: str) -> None:
 
 async def claim(tx: AsyncSession, delivery_id: int, *, now: datetime) -> bool:
     """Whether this caller sends the delivery now. Until it reports back nobody else does, for two minutes."""
-    claimed = await tx.exec(
+    claimed = await changed(
+        tx,
         update(Delivery)
         .where(col(Delivery.id) == delivery_id, col(Delivery.state) == "queued", col(Delivery.next_try_at) <= now)
-        .values(attempts=Delivery.attempts + 1, next_try_at=now + rules.CLAIMED_FOR)
-        .execution_options(synchronize_session=False)
+        .values(attempts=Delivery.attempts + 1, next_try_at=now + rules.CLAIMED_FOR),
     )
-    return bool(claimed.rowcount == 1)
+    return claimed == 1
 
 
 async def note_sent(tx: AsyncSession, delivery_id: int, *, now: datetime) -> None:
@@ -154,7 +153,7 @@ async def note_failure(tx: AsyncSession, delivery_id: int, *, error: str, now: d
 
 async def _move(tx: AsyncSession, delivery_id: int, values: dict[str, Any]) -> None:
     queued = update(Delivery).where(col(Delivery.id) == delivery_id, col(Delivery.state) == "queued")
-    await tx.exec(queued.values(**values).execution_options(synchronize_session=False))
+    await changed(tx, queued.values(**values))
 
 
 async def remind_of_events(tx: AsyncSession, *, now: datetime, most: int) -> int:

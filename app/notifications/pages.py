@@ -54,7 +54,7 @@ async def mark_read(request: Asked, visitor: Who, notification_id: FromPath[int]
     user_id = visitor.user_id or 0
     async with writing() as tx:
         # A longer number than the column holds would be an error of the database and not a missing row.
-        if notification_id > rules.LARGEST_ID or not await actions.mark_read(tx, user_id, notification_id):
+        if not 0 < notification_id <= rules.LARGEST_ID or not await actions.mark_read(tx, user_id, notification_id):
             raise NotFound(_("There is no such notification."))
         line, count = await queries.panel_line(tx, user_id, notification_id), await queries.unread_count(tx, user_id)
     if wants_part(request):

@@ -12,12 +12,13 @@ from app.bookings.models import Booking
 from app.bookings.queries import BookingView
 from app.core import activity
 from app.core.codes import random_id
+from app.core.db import changed, move
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.settings import settings
 from app.events.models import Event
 from app.payments import queries
-from app.payments.models import ACTIVE, Notice, Payment, Refund
+from app.payments.models import ACTIVE, PAYMENT_STATES, Notice, Payment, Refund
 from app.payments.stripe import Session, StripeRefund, Told
 from app.tickets import actions as tickets
 
@@ -80,19 +81,19 @@ def session_params(view: BookingView, payment_id: str, *, now: datetime) -> dict
 
 async def opened(tx: AsyncSession, payment: Payment, session: Session) -> None:
     """creating → open: Stripe has a page where the buyer can pay."""
-    await _move(tx, payment, ("creating",), "open", session_id=session.id, session_url=session.url)
+    await move(tx, payment, "open", out_of=("creating",), session_id=session.id, session_url=session.url)
 
 
 async def refused_at_creation(tx: AsyncSession, payment: Payment, booking: Booking, *, now: datetime) -> None:
     """creating → void: Stripe said no, so no money can come from this attempt."""
-    if await _move(tx, payment, ("creating",), "void", ended_at=now):
+    if await move(tx, payment, "void", out_of=("creating",), ended_at=now):
         await bookings.stop_paying(tx, booking, now=now)
 
 
 async def apply(tx: AsyncSession, payment: Payment, booking: Booking, event: Event, session: Session, *, now: datetime) -> None:
     """Brings payment and booking to what Stripe says of the session now, then sets the money right."""
     if session.status == "expired":
-        if await _move(tx, payment, ("creating", "open"), "expired", session_id=session.id, ended_at=now):
+        if await move(tx, payment, "expired", out_of=("creating", "open"), session_id=session.id, ended_at=now):
             await bookings.stop_paying(tx, booking, now=now)
     elif session.status == "complete" and session.payment_status == "unpaid":
         await _not_yet(tx, payment, booking, session, now=now)
@@ -119,7 +120,7 @@ async def set_right(tx: AsyncSession, booking_id: int, *, now: datetime) -> None
 async def refund_accepted(tx: AsyncSession, refund: Refund, found: StripeRefund, *, booking_id: int, now: datetime) -> None:
     """Stripe took the refund on: it is pending, done, or has failed already."""
     state = {"succeeded": "succeeded", "failed": "failed", "canceled": "failed"}.get(found.status, "pending")
-    if not await _move_refund(tx, refund, ("requested", "pending"), state, stripe_refund_id=found.id, ended_at=now):
+    if not await move(tx, refund, state, out_of=("requested", "pending"), stripe_refund_id=found.id, ended_at=now):
         return
     if state == "failed":
         await _unreserve(tx, refund)
@@ -132,14 +133,12 @@ async def refund_refused(
     tx: AsyncSession, refund: Refund, *, returned_minor: int, error: str, booking_id: int, now: datetime
 ) -> None:
     """Stripe will not send this money back, because `returned_minor` was already sent back elsewhere."""
-    if not await _move_refund(tx, refund, ("requested",), "failed", error=error[:500], ended_at=now):
+    if not await move(tx, refund, "failed", out_of=("requested",), error=error[:500], ended_at=now):
         return
     await _unreserve(tx, refund)
-    await tx.exec(
-        update(Payment)
-        .where(col(Payment.id) == refund.payment_id)
-        .values(returned_minor=returned_minor)
-        .execution_options(synchronize_session=False)
+    await changed(
+        tx,
+        update(Payment).where(col(Payment.id) == refund.payment_id).values(returned_minor=returned_minor),
     )
     await activity.record(
         tx, "refund.failed", about=f"booking:{booking_id}", by=None, refund=refund.id, minor=refund.amount_minor
@@ -163,9 +162,7 @@ async def note(tx: AsyncSession, told: Told, *, now: datetime) -> bool:
 
 
 async def notice_done(tx: AsyncSession, notice_id: str, *, now: datetime) -> None:
-    await tx.exec(
-        update(Notice).where(col(Notice.id) == notice_id).values(done_at=now).execution_options(synchronize_session=False)
-    )
+    await changed(tx, update(Notice).where(col(Notice.id) == notice_id).values(done_at=now))
 
 
 async def try_notice_later(tx: AsyncSession, notice_id: str, *, error: str, now: datetime) -> None:
@@ -191,28 +188,25 @@ async def wind_down(tx: AsyncSession, booking: Booking, *, now: datetime) -> Non
 
 async def end_payment_soon(tx: AsyncSession, booking_id: int, *, now: datetime) -> None:
     """The buyer's time to pay and the promise of the hold end now; the sweep closes the session at Stripe."""
-    await tx.exec(
+    await changed(
+        tx,
         update(Payment)
         .where(col(Payment.booking_id) == booking_id, col(Payment.state).in_(ACTIVE), col(Payment.pay_until) > now)
-        .values(pay_until=now)
-        .execution_options(synchronize_session=False)
+        .values(pay_until=now),
     )
-    await tx.exec(
-        update(Booking)
-        .where(col(Booking.id) == booking_id, col(Booking.held_until) > now)
-        .values(held_until=now)
-        .execution_options(synchronize_session=False)
+    await changed(
+        tx,
+        update(Booking).where(col(Booking.id) == booking_id, col(Booking.held_until) > now).values(held_until=now),
     )
 
 
 async def _not_yet(tx: AsyncSession, payment: Payment, booking: Booking, session: Session, *, now: datetime) -> None:
     """The buyer is done and no money is there: the bank still thinks, or has refused."""
+    known = {"session_id": session.id, "payment_intent": session.payment_intent}
     if session.bank_refused:
-        if await _move(tx, payment, ("creating", "open", "processing"), "failed", session_id=session.id, ended_at=now):
+        if await move(tx, payment, "failed", out_of=("creating", "open", "processing"), ended_at=now, **known):
             await bookings.stop_paying(tx, booking, now=now)
-    elif await _move(
-        tx, payment, ("creating", "open"), "processing", session_id=session.id, payment_intent=session.payment_intent
-    ):
+    elif await move(tx, payment, "processing", out_of=("creating", "open"), **known):
         await bookings.wait_for_bank(tx, booking)
 
 
@@ -220,20 +214,18 @@ async def _captured(
     tx: AsyncSession, payment: Payment, booking: Booking, event: Event, session: Session, *, now: datetime
 ) -> None:
     """The money is there: written down whatever it is good for, then turned into tickets if it is the right sum."""
-    came = await tx.exec(
-        update(Payment)
-        .where(col(Payment.id) == payment.id, col(Payment.state) != "captured")
-        .values(
-            state="captured",
-            captured_minor=session.amount_minor,
-            session_id=session.id,
-            payment_intent=session.payment_intent,
-            captured_at=now,
-            ended_at=now,
-        )
-        .execution_options(synchronize_session=False)
+    came = await move(
+        tx,
+        payment,
+        "captured",
+        out_of=[state for state in PAYMENT_STATES if state != "captured"],
+        captured_minor=session.amount_minor,
+        session_id=session.id,
+        payment_intent=session.payment_intent,
+        captured_at=now,
+        ended_at=now,
     )
-    if came.rowcount != 1:
+    if not came:
         return
     await activity.record(
         tx, "payment.captured", about=f"booking:{booking.id}", by=None, payment=payment.id, minor=session.amount_minor
@@ -246,16 +238,16 @@ async def _captured(
 
 
 async def _request_refund(tx: AsyncSession, payment: Payment, booking: Booking, minor: int, *, now: datetime) -> None:
-    reserved = await tx.exec(
+    reserved = await changed(
+        tx,
         update(Payment)
         .where(
             col(Payment.id) == payment.id,
             col(Payment.reserved_minor) + col(Payment.returned_minor) + minor <= col(Payment.captured_minor),
         )
-        .values(reserved_minor=col(Payment.reserved_minor) + minor)
-        .execution_options(synchronize_session=False)
+        .values(reserved_minor=col(Payment.reserved_minor) + minor),
     )
-    if reserved.rowcount != 1:
+    if not reserved:
         return
     reason = "called_off" if booking.state == "called_off" else "not_needed"
     refund = Refund(payment_id=payment.id, amount_minor=minor, reason=reason, created_at=now, next_try_at=now)
@@ -265,29 +257,9 @@ async def _request_refund(tx: AsyncSession, payment: Payment, booking: Booking, 
 
 
 async def _unreserve(tx: AsyncSession, refund: Refund) -> None:
-    await tx.exec(
+    await changed(
+        tx,
         update(Payment)
         .where(col(Payment.id) == refund.payment_id)
-        .values(reserved_minor=col(Payment.reserved_minor) - refund.amount_minor)
-        .execution_options(synchronize_session=False)
+        .values(reserved_minor=col(Payment.reserved_minor) - refund.amount_minor),
     )
-
-
-async def _move(tx: AsyncSession, payment: Payment, source: tuple[str, ...], target: str, **values: Any) -> bool:
-    moved = await tx.exec(
-        update(Payment)
-        .where(col(Payment.id) == payment.id, col(Payment.state).in_(source))
-        .values(state=target, **values)
-        .execution_options(synchronize_session=False)
-    )
-    return bool(moved.rowcount == 1)
-
-
-async def _move_refund(tx: AsyncSession, refund: Refund, source: tuple[str, ...], target: str, **values: Any) -> bool:
-    moved = await tx.exec(
-        update(Refund)
-        .where(col(Refund.id) == refund.id, col(Refund.state).in_(source))
-        .values(state=target, **values)
-        .execution_options(synchronize_session=False)
-    )
-    return bool(moved.rowcount == 1)

@@ -1,7 +1,7 @@
 """The money: attempts to pay, money going back, and what Stripe tells us."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, text
 from sqlmodel import Field, SQLModel
@@ -11,6 +11,25 @@ from app.core.columns import link, one_of
 
 PAYMENT_STATES = ("creating", "open", "processing", "captured", "expired", "failed", "void")
 REFUND_STATES = ("requested", "pending", "succeeded", "failed")
+
+# Money may come from any attempt that we thought was over, and is then written down all the same.
+PAYMENT_TRANSITIONS = {
+    "creating": ("open", "processing", "captured", "expired", "failed", "void"),
+    "open": ("processing", "captured", "expired", "failed"),
+    "processing": ("captured", "failed"),
+    "expired": ("captured",),
+    "failed": ("captured",),
+    "void": ("captured",),
+    "captured": (),
+}
+
+# A refund that has succeeded can still fail: banks send money back days later.
+REFUND_TRANSITIONS = {
+    "requested": ("pending", "succeeded", "failed"),
+    "pending": ("succeeded", "failed"),
+    "succeeded": ("failed",),
+    "failed": (),
+}
 
 # While a payment is in one of these, money may still come.
 ACTIVE = ("creating", "open", "processing")
@@ -24,6 +43,7 @@ class Payment(SQLModel, table=True):
     """
 
     __tablename__ = "payments"
+    transitions: ClassVar = PAYMENT_TRANSITIONS
     __table_args__ = (
         CheckConstraint(one_of("state", PAYMENT_STATES), name="state"),
         CheckConstraint("reserved_minor >= 0 AND reserved_minor <= captured_minor", name="reserved"),
@@ -62,6 +82,7 @@ class Refund(SQLModel, table=True):
     """Money going back. Its id and attempt make the idempotency key of the call."""
 
     __tablename__ = "refunds"
+    transitions: ClassVar = REFUND_TRANSITIONS
     __table_args__ = (
         CheckConstraint(one_of("state", REFUND_STATES), name="state"),
         CheckConstraint("amount_minor > 0", name="amount"),

@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.bookings import queries, stock
 from app.bookings.models import HOLDING, Booking, BookingLine
 from app.core import activity
+from app.core.db import changed, move
 from app.events.models import Event
 from app.tickets.models import Ticket
 
@@ -18,7 +19,7 @@ async def settle(tx: AsyncSession, booking: Booking, *, now: datetime) -> bool:
 
     Free bookings call it directly; payments calls it once the money is there.
     """
-    if not await _become_paid(tx, booking, HOLDING, late=False, now=now):
+    if not await move(tx, booking, "paid", out_of=HOLDING, paid_at=now):
         return False
     lines = await queries.lines(tx, booking.id or 0)
     await stock.sell(tx, lines)
@@ -34,7 +35,7 @@ async def settle_late(tx: AsyncSession, booking: Booking, event: Event, *, now: 
     lines = await queries.lines(tx, booking.id or 0)
     places = sum(line.qty for line in lines)
     undo = await tx.begin_nested()
-    taken = event.sells(now) and await _become_paid(tx, booking, ("expired",), late=True, now=now)
+    taken = event.sells(now) and await move(tx, booking, "paid", out_of=("expired",), paid_at=now, is_late=True, ended_at=None)
     if not taken or not await stock.sell_late(tx, lines) or not await stock.claim(tx, event, booking.buyer_key, places):
         await undo.rollback()
         return False
@@ -47,36 +48,16 @@ async def settle_late(tx: AsyncSession, booking: Booking, event: Event, *, now: 
 
 async def take_back(tx: AsyncSession, booking: Booking, *, to: str, now: datetime) -> bool:
     """A paid booking ends as "refunded" or "called_off": its tickets are void, its places free. False when it was not paid."""
-    ended = await tx.exec(
-        update(Booking)
-        .where(col(Booking.id) == booking.id, col(Booking.state) == "paid")
-        .values(state=to, ended_at=now)
-        .execution_options(synchronize_session=False)
-    )
-    if ended.rowcount != 1:
+    if not await move(tx, booking, to, out_of=("paid",), ended_at=now):
         return False
     lines = await queries.lines(tx, booking.id or 0)
     await stock.unsell(tx, lines)
     await stock.unuse_codes(tx, lines)
     await stock.unclaim(tx, booking.event_id, booking.buyer_key, sum(line.qty for line in lines))
-    await tx.exec(
-        update(Ticket)
-        .where(col(Ticket.booking_id) == booking.id, col(Ticket.state) == "valid")
-        .values(state="void", voided_at=now)
-        .execution_options(synchronize_session=False)
-    )
+    valid = update(Ticket).where(col(Ticket.booking_id) == booking.id, col(Ticket.state) == "valid")
+    await changed(tx, valid.values(state="void", voided_at=now))
     await activity.record(tx, f"booking.{to}", about=f"booking:{booking.id}", by=None, event=booking.event_id)
     return True
-
-
-async def _become_paid(tx: AsyncSession, booking: Booking, source: tuple[str, ...], *, late: bool, now: datetime) -> bool:
-    paid = await tx.exec(
-        update(Booking)
-        .where(col(Booking.id) == booking.id, col(Booking.state).in_(source))
-        .values(state="paid", paid_at=now, is_late=late, ended_at=None)
-        .execution_options(synchronize_session=False)
-    )
-    return bool(paid.rowcount == 1)
 
 
 async def _issue(tx: AsyncSession, booking: Booking, lines: list[BookingLine], *, now: datetime) -> None:

@@ -57,8 +57,9 @@ def anything(request: Request[Any, Any, Any], error: Exception) -> Response[Any]
 
 def _names_no_file(request: Request[Any, Any, Any], error: Exception) -> bool:
     """No file system takes a name with a NUL or of a thousand letters, so there is no such file."""
-    too_long = isinstance(error, OSError) and error.errno == ENAMETOOLONG
-    return request.url.path.startswith("/static/") and (too_long or isinstance(error, ValueError))
+    cause = error.__cause__ or error
+    too_long = isinstance(cause, OSError) and cause.errno == ENAMETOOLONG
+    return request.url.path.startswith("/static/") and (too_long or isinstance(cause, ValueError))
 
 
 def _answer(request: Request[Any, Any, Any], status: int, sentence: str, *, retry_after: int = 0) -> Response[Any]:

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -56,16 +56,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def window() -> AsyncIterator[Browser]:
-    """The machine's own Chromium without a window."""
-    path = next((found for name in CHROMIUMS if (found := shutil.which(name))), None)
-    if not path:
-        pytest.skip(f"No Chromium is installed; looked for {', '.join(CHROMIUMS)}.")
-    # Chromium refuses its sandbox to root.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=arguments)
+    async with open_window() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.fixture(params=[True, False], ids=["js", "no-js"])
@@ -87,6 +79,20 @@ async def people(shop: str, window: Browser, javascript: bool) -> AsyncIterator[
 async def page(people: People) -> Page:
     """The browser of somebody who comes for the first time."""
     return await people.open()
+
+
+@asynccontextmanager
+async def open_window() -> AsyncIterator[Browser]:
+    """The machine's own Chromium without a window. A test is skipped where there is none."""
+    path = next((found for name in CHROMIUMS if (found := shutil.which(name))), None)
+    if not path:
+        pytest.skip(f"No Chromium is installed; looked for {', '.join(CHROMIUMS)}.")
+    # Chromium refuses its sandbox to root.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        await browser.close()
 
 
 def _free_port() -> int:

@@ -103,7 +103,7 @@ async def register(page: Page, email: str, password: str = PASSWORD) -> None:
     await page.get_by_label("Password", exact=True).fill(password)
     await page.get_by_role("button", name="Create account").click()
     await expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
-    await open_mail(page, email)
+    await open_mail(page, email, "Open your account")
     await follow(page, "/verify/")
     await page.get_by_role("button", name="Open my account").click()
     await expect(page.get_by_text("Your account is open.")).to_be_visible()

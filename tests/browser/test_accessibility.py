@@ -14,6 +14,13 @@ pytestmark = only_js
 AXE = (Path(__file__).parent / "axe-4.14.1.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
+WIDER = """() => {
+  const wide = document.documentElement.scrollWidth;
+  const out = one => one.getBoundingClientRect().right > innerWidth + 1 || one.scrollWidth > innerWidth;
+  const some = [...document.body.querySelectorAll('*')].filter(out).slice(0, 5).map(one => one.outerHTML.slice(0, 120));
+  return wide <= innerWidth ? [] : [`the page is ${wide} wide`, ...some];
+}"""
+
 HEIGHTS = {320: 640, 390: 844, 1280: 900}
 
 
@@ -49,9 +56,5 @@ async def violations(page: Page) -> list[str]:
 
 async def too_wide(page: Page, width: int) -> list[str]:
     """Elements that make the page scroll sideways."""
-    over: list[str] = await page.evaluate(
-        """() => document.documentElement.scrollWidth <= innerWidth ? [] :
-             [`page is ${document.documentElement.scrollWidth} wide`, ...[...document.body.querySelectorAll('*')]
-               .filter(one => one.getBoundingClientRect().right > innerWidth + 1).slice(0, 5).map(one => one.outerHTML.slice(0, 120))]"""
-    )
+    over: list[str] = await page.evaluate(WIDER)
     return [f"{width}: {one}" for one in over]

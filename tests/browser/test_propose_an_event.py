@@ -1,4 +1,4 @@
-"""From a manager's idea to the mail that tells people: propose, return, change, approve, and tell whoever follows the category."""
+"""From a manager's idea to the mail: propose, return, change, approve, and tell whoever follows the category."""
 
 import itertools
 import re
