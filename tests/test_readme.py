@@ -24,13 +24,13 @@ def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = {re.split(r"[\[>=<]", dependency)[0] for dependency in project["dependencies"]}
     table = README.split("## Why each dependency")[1]
-    explained = {name.strip() for row in re.findall(r"^\| ([\w ,-]+) \|", table, re.M) for name in row.split(",")}
+    explained = {name.strip() for row in re.findall(r"^\| ([\w ,-]+) \|", table, re.MULTILINE) for name in row.split(",")}
     assert names == explained - {"package"}
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:`| {4})make ([a-z]+)", README))))
 def test_every_make_target_exists(target: str) -> None:
-    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M)
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)\)", README))))

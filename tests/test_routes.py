@@ -127,7 +127,7 @@ RULES = [
     post("/me/security/end-others", SIGNED_IN),
     get("/me/notifications", SIGNED_IN),
     get("/me/notifications/unread", SIGNED_IN),
-    post("/me/notifications/{notification_id:int}/read", BOB_ALONE, notification_id="bob's notification"),
+    post("/me/notifications/{code:str}/read", BOB_ALONE, code="bob's notification"),
     post("/me/notifications/read-all", SIGNED_IN),
     *both("/me/notifications/preferences", SIGNED_IN),
     # The manager's desk.

@@ -186,4 +186,4 @@ async def _told(tx: AsyncSession, bob: User) -> dict[str, str]:
     )
     tx.add(line)
     await tx.flush()
-    return {"bob's notification": str(line.id)}
+    return {"bob's notification": line.code}

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import activity as activities
 from app.core import clock
 from app.core.activity import Activity
+from app.core.codes import secret_code
 from app.core.db import changed
 from app.notifications import queries, recipients, rules
 from app.notifications.models import OPTIONAL_TOPICS, Delivery, Notification
@@ -70,6 +71,7 @@ async def _write_down(tx: AsyncSession, activity: Activity, kind: str, readers: 
     now = clock.now()
     notifications = [
         {
+            "code": secret_code(),
             "activity_id": activity.id,
             "kind": kind,
             "recipient": reader.recipient,
@@ -91,9 +93,9 @@ async def _write_down(tx: AsyncSession, activity: Activity, kind: str, readers: 
             await tx.exec(insert(Delivery), params=[queued | {"notification_id": found} for found in wanted])
 
 
-async def mark_read(tx: AsyncSession, user_id: int, notification_id: int) -> bool:
+async def mark_read(tx: AsyncSession, user_id: int, code: str) -> bool:
     """Whether the user has such a line in the panel; it counts as read from now on."""
-    own = (col(Notification.id) == notification_id, col(Notification.user_id) == user_id, col(Notification.in_panel).is_(True))
+    own = (col(Notification.code) == code, col(Notification.user_id) == user_id, col(Notification.in_panel).is_(True))
     await changed(
         tx,
         update(Notification).where(*own, col(Notification.read_at).is_(None)).values(read_at=clock.now()),

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from app.core.codes import secret_code
 from app.core.columns import maybe_link, one_of, row_id
 
 CHANNELS = ("email",)
@@ -22,6 +23,7 @@ class Notification(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("activity_id", "recipient"), Index("ix_notifications_panel", "user_id", "id"))
 
     id: int | None = row_id()
+    code: str = Field(default_factory=secret_code, max_length=22, unique=True)
     activity_id: int = Field(sa_type=BigInteger, foreign_key="activities.id")
     kind: str = Field(max_length=40)
     recipient: str = Field(max_length=260)

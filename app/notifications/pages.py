@@ -13,7 +13,7 @@ from app.core.i18n import lazy
 from app.notifications import actions, queries, rules
 from app.notifications.models import OPTIONAL_TOPICS
 from app.web.forms import BaseForm, read
-from app.web.page import page, see_other, wants_part
+from app.web.page import page, see_other, shown
 from app.web.visitor import Db, Who, signed_in
 
 Asked = Request[Any, Any, Any]
@@ -49,18 +49,15 @@ async def unread(request: Asked, db: Db, visitor: Who) -> Response[str]:
     return page(request, "notifications/unread.html", count=await queries.unread_count(db, visitor.user_id or 0))
 
 
-@post("/me/notifications/{notification_id:int}/read", guards=[signed_in])
-async def mark_read(request: Asked, visitor: Who, notification_id: FromPath[int]) -> Response[str]:
+@post("/me/notifications/{code:str}/read", guards=[signed_in])
+async def mark_read(request: Asked, visitor: Who, code: FromPath[str]) -> Response[str]:
     user_id = visitor.user_id or 0
     async with writing() as tx:
-        # A longer number than the column holds would be an error of the database and not a missing row.
-        if not 0 < notification_id <= rules.LARGEST_ID or not await actions.mark_read(tx, user_id, notification_id):
+        if not await actions.mark_read(tx, user_id, code):
             raise NotFound(_("There is no such notification."))
-        line, count = await queries.panel_line(tx, user_id, notification_id), await queries.unread_count(tx, user_id)
-    if wants_part(request):
-        also = ("notifications/_unread_oob.html",)
-        return page(request, "notifications/_item.html", fragment="item", also=also, line=line, count=count)
-    return see_other(request, "/me/notifications")
+        line, count = await queries.panel_line(tx, user_id, code), await queries.unread_count(tx, user_id)
+    also = ("notifications/_unread_oob.html",)
+    return shown(request, "/me/notifications", "notifications/_item.html", fragment="item", also=also, line=line, count=count)
 
 
 @post("/me/notifications/read-all", guards=[signed_in])

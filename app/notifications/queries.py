@@ -23,7 +23,7 @@ PER_PAGE = 20
 class PanelLine:
     """A line of the panel. `kind` and `facts` make its sentence, `path` is where it leads."""
 
-    id: int
+    code: str
     kind: str
     facts: dict[str, Any]
     path: str
@@ -40,9 +40,9 @@ async def panel(db: AsyncSession, user_id: int, page: int) -> tuple[list[PanelLi
     return [_line(notification) for notification in found], max(1, -(-count // PER_PAGE))
 
 
-async def panel_line(db: AsyncSession, user_id: int, notification_id: int) -> PanelLine | None:
+async def panel_line(db: AsyncSession, user_id: int, code: str) -> PanelLine | None:
     """One line of a user's own panel."""
-    own = (Notification.id == notification_id, Notification.user_id == user_id, col(Notification.in_panel).is_(True))
+    own = (Notification.code == code, Notification.user_id == user_id, col(Notification.in_panel).is_(True))
     found = (await db.exec(select(Notification).where(*own))).first()
     return _line(found) if found else None
 
@@ -114,7 +114,7 @@ def _recorded(kind: str) -> ColumnElement[bool]:
 
 def _line(notification: Notification) -> PanelLine:
     return PanelLine(
-        id=notification.id or 0,
+        code=notification.code,
         kind=notification.kind,
         facts=rules.revived(notification.facts),
         path=rules.path(notification.kind, notification.facts),

@@ -13,7 +13,6 @@ REMINDED_BEFORE_LAPSE = timedelta(hours=6)
 REMINDED_BEFORE_EVENT = timedelta(hours=24)
 # Whoever bought this shortly ago has the tickets on top of the mailbox and needs no reminder.
 JUST_BOUGHT = timedelta(hours=6)
-LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True)

@@ -63,11 +63,18 @@ def see_other(request: Request[Any, Any, Any], url: str, *, flash: str = "", kin
 
 
 def shown(
-    request: Request[Any, Any, Any], url: str, template: str, *, fragment: str, flash: str = "", **context: Any
+    request: Request[Any, Any, Any],
+    url: str,
+    template: str,
+    *,
+    fragment: str,
+    flash: str = "",
+    also: tuple[str, ...] = (),
+    **context: Any,
 ) -> Response[str]:
     """After a POST that changed a part of a page: htmx gets the part, every other browser goes and looks at the page."""
     if wants_part(request):
-        return page(request, template, fragment=fragment, **context)
+        return page(request, template, fragment=fragment, also=also, **context)
     return see_other(request, url, flash=flash)
 
 

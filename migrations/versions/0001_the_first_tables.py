@@ -284,6 +284,7 @@ def upgrade() -> None:
     op.create_table(
         "notifications",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("code", sqlmodel.sql.sqltypes.AutoString(length=22), nullable=False),
         sa.Column("activity_id", sa.BigInteger(), nullable=False),
         sa.Column("kind", sqlmodel.sql.sqltypes.AutoString(length=40), nullable=False),
         sa.Column("recipient", sqlmodel.sql.sqltypes.AutoString(length=260), nullable=False),
@@ -298,6 +299,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_notifications_user_id_users")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notifications")),
         sa.UniqueConstraint("activity_id", "recipient", name=op.f("uq_notifications_activity_id_recipient")),
+        sa.UniqueConstraint("code", name=op.f("uq_notifications_code")),
     )
     with op.batch_alter_table("notifications", schema=None) as batch_op:
         batch_op.create_index("ix_notifications_panel", ["user_id", "id"], unique=False)

@@ -1,10 +1,13 @@
 """The panel: one's own notifications, newest first, and what was read."""
 
 import httpx
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.db import Database, reading, writing
 from app.events.models import Event
 from app.notifications import actions, queries
+from app.notifications.models import Notification
 from tests import world
 from tests.notifications.scenes import bought, bought_by_guest, happened
 
@@ -20,18 +23,24 @@ async def bob_bought(times: int = 1) -> tuple[object, Event]:
     return bob, event
 
 
+async def codes(db: AsyncSession) -> list[str]:
+    """The codes of all notifications, in the order in which they were written."""
+    return list((await db.exec(select(Notification.code).order_by(col(Notification.id)))).all())
+
+
 async def test_read_is_read_by_its_own_reader_only(database: Database) -> None:
     bob, event = await bob_bought(2)
     guest = await bought_by_guest(event, "gast@example.com")
     await happened("booking.paid", f"booking:{guest.id}")
     async with writing() as tx:
         mallory = await world.mallory(tx)
-        assert not await actions.mark_read(tx, mallory.id or 0, 1)
-        assert not await actions.mark_read(tx, mallory.id or 0, 3)
-        assert await actions.mark_read(tx, bob.id, 1)  # type: ignore[attr-defined]
+        first, second, guests = await codes(tx)
+        assert not await actions.mark_read(tx, mallory.id or 0, first)
+        assert not await actions.mark_read(tx, mallory.id or 0, guests)
+        assert await actions.mark_read(tx, bob.id, first)  # type: ignore[attr-defined]
     async with reading() as db:
         lines, pages = await queries.panel(db, bob.id, 1)  # type: ignore[attr-defined]
-        assert [(line.id, line.is_unread) for line in lines] == [(2, True), (1, False)]
+        assert [(line.code, line.is_unread) for line in lines] == [(second, True), (first, False)]
         assert pages == 1
         assert await queries.panel(db, mallory.id or 0, 1) == ([], 1)
     async with writing() as tx:
@@ -47,7 +56,9 @@ async def test_the_page_says_what_is_new_and_forgets_it_when_marked(client: http
     assert "Your ticket for Nine Pianos is ready." in shown
     assert "Unread" in shown
     assert "1<span" in (await client.get("/me/notifications/unread")).text
-    answer = await client.post("/me/notifications/1/read")
+    async with reading() as db:
+        (code,) = await codes(db)
+    answer = await client.post(f"/me/notifications/{code}/read")
     assert (answer.status_code, answer.headers["location"]) == (303, "/me/notifications")
     assert "Unread" not in (await client.get("/me/notifications")).text
     assert (await client.get("/me/notifications/unread")).text.strip() == '<span id="unread"></span>'
@@ -56,8 +67,10 @@ async def test_the_page_says_what_is_new_and_forgets_it_when_marked(client: http
 async def test_with_htmx_the_line_and_the_number_in_the_header_change_in_place(client: httpx.AsyncClient, sign_in) -> None:  # type: ignore[no-untyped-def]
     bob, _event = await bob_bought(2)
     await sign_in(client, bob)
-    answer = await client.post("/me/notifications/2/read", headers=PARTIAL)
-    assert answer.text.lstrip().startswith('<li id="notification-2">')
+    async with reading() as db:
+        _first, code = await codes(db)
+    answer = await client.post(f"/me/notifications/{code}/read", headers=PARTIAL)
+    assert answer.text.lstrip().startswith(f'<li id="notification-{code}">')
     assert 'hx-swap-oob="outerHTML:#unread"' in answer.text
     assert "1<span" in answer.text
 
@@ -82,12 +95,14 @@ async def test_older_ones_are_on_the_next_page(client: httpx.AsyncClient, sign_i
         assert (await client.get(f"/me/notifications?page={strange}")).status_code == 200
 
 
-async def test_strangers_and_numbers_too_long_find_nothing(client: httpx.AsyncClient, sign_in) -> None:  # type: ignore[no-untyped-def]
+async def test_strangers_and_unknown_codes_find_nothing(client: httpx.AsyncClient, sign_in) -> None:  # type: ignore[no-untyped-def]
     await bob_bought()
     assert (await client.get("/me/notifications")).headers["location"].startswith("/login")
     async with writing() as tx:
         mallory = await world.mallory(tx)
     await sign_in(client, mallory)
-    assert (await client.post("/me/notifications/1/read")).status_code == 404
+    async with reading() as db:
+        (code,) = await codes(db)
+    assert (await client.post(f"/me/notifications/{code}/read")).status_code == 404
     assert (await client.post(f"/me/notifications/{'9' * 30}/read")).status_code == 404
     assert "No notifications yet." in (await client.get("/me/notifications")).text

@@ -127,5 +127,5 @@ async def test_the_panel_has_a_sentence_for_every_kind(sqlite_database: Database
 
     for name, kind in KINDS.items():
         if kind.in_panel:
-            line = PanelLine(1, name, dict(FACTS), rules.path(name, FACTS), NOON, is_unread=True)
+            line = PanelLine("a-code", name, dict(FACTS), rules.path(name, FACTS), NOON, is_unread=True)
             assert len(render("notifications/_line.html", {"line": line}).strip()) > 10, name
