@@ -54,7 +54,7 @@ SCHEDULE = (
     Sweep("payments.work_notices", 15, payments.work_notices, woken=True),
     Sweep("payments.send_refunds", 5, payments.send_refunds, woken=True),
     Sweep("payments.follow_refunds", 600, payments.follow_refunds),
-    Sweep("payments.wind_down", 15, payments.wind_down),
+    Sweep("payments.wind_down", 15, payments.wind_down, woken=True),
     Sweep("payments.set_money_right", 600, payments.set_money_right),
     Sweep("limits.forget_old", 86_400, forget_old_limits),
 )

@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import pytest
 import time_machine
-from playwright.async_api import Browser, async_playwright
 
 from app.accounts.models import User
 from app.core import clock, db, logs, migrate
@@ -27,7 +26,6 @@ logs.configure("text")
 # A Monday at noon, far from midnight, month's end and the change of clocks.
 NOON = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
 
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 
 TEST_SETTINGS = Settings(
     base_url=BASE_URL,
@@ -137,20 +135,6 @@ async def client(open_browser: Callable[[], Awaitable[httpx.AsyncClient]]) -> ht
     It runs in the test's own event loop, so the test may look into the database between two requests.
     """
     return await open_browser()
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    """The machine's own Chromium without a window, for tests of what only a browser does."""
-    path = next((found for name in CHROMIUMS if (found := shutil.which(name))), None)
-    if not path:
-        pytest.skip(f"No Chromium is installed; looked for {', '.join(CHROMIUMS)}.")
-    # Chromium refuses its sandbox to root.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=arguments)
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture

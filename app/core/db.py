@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import event, update
 from sqlalchemy.exc import DBAPIError
@@ -41,9 +41,8 @@ class Database:
             self.reader = _sqlite_engine(url, writes=False, size=6)
             self.writer = _sqlite_engine(url, writes=True, size=1)
         else:
-            self.writer = _postgresql_engine(url)
-            # Reading takes no transaction, so that no page keeps one open while it waits for something else.
-            self.reader = self.writer.execution_options(isolation_level="AUTOCOMMIT")
+            self.reader = _postgresql_engine(url, isolation_level="AUTOCOMMIT")
+            self.writer = _postgresql_engine(url, isolation_level="READ COMMITTED")
 
     async def dispose(self) -> None:
         await self.reader.dispose()
@@ -75,10 +74,32 @@ def database() -> Database:
     return _database
 
 
+class ReadingSession(AsyncSession):
+    """Asks without a transaction, and gives the connection back after every question.
+
+    A request that kept its connection while it waits for another one, for Stripe or for a hash would let sixty others
+    that do the same wait for it: with ten connections the shop would stand still.
+    """
+
+    async def exec(self, *args: Any, **kwargs: Any) -> Any:
+        result = await super().exec(*args, **kwargs)
+        await self.commit()
+        return result
+
+    async def get(self, *args: Any, **kwargs: Any) -> Any:
+        found = await super().get(*args, **kwargs)
+        await self.commit()
+        return found
+
+    async def refresh(self, *args: Any, **kwargs: Any) -> None:
+        await super().refresh(*args, **kwargs)
+        await self.commit()
+
+
 @asynccontextmanager
 async def reading() -> AsyncIterator[AsyncSession]:
     """A session that only reads; on SQLite the connection itself refuses to write."""
-    async with AsyncSession(database().reader, expire_on_commit=False) as db:
+    async with ReadingSession(database().reader, expire_on_commit=False) as db:
         yield db
 
 
@@ -171,11 +192,15 @@ def _sqlite_engine(url: str, *, writes: bool, size: int) -> AsyncEngine:
         @event.listens_for(engine.sync_engine, "begin")
         def _begin(connection: Any) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        # Without BEGIN there is nothing to end, and each empty COMMIT would cost a change of thread.
+        engine.dialect.do_commit = lambda dbapi_connection: None  # type: ignore[method-assign]
+        engine.dialect.do_rollback = lambda dbapi_connection: None  # type: ignore[method-assign]
 
     return engine
 
 
-def _postgresql_engine(url: str) -> AsyncEngine:
+def _postgresql_engine(url: str, *, isolation_level: Literal["AUTOCOMMIT", "READ COMMITTED"]) -> AsyncEngine:
     limits = {"lock_timeout": "3s", "statement_timeout": "5s", "idle_in_transaction_session_timeout": "10s"}
     return create_async_engine(
         url,
@@ -184,6 +209,6 @@ def _postgresql_engine(url: str) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=60,
         pool_pre_ping=True,
-        isolation_level="READ COMMITTED",
+        isolation_level=isolation_level,
         connect_args={"server_settings": limits},
     )

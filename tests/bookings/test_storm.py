@@ -1,7 +1,9 @@
 """Many buyers at the same moment, and what happens when the guard is taken away."""
 
 import asyncio
+from collections import Counter
 
+import httpx
 from sqlmodel import col, select, update
 
 from app.accounts.models import Visitor
@@ -9,8 +11,10 @@ from app.bookings import actions
 from app.bookings.rules import SoldOut
 from app.core import clock
 from app.core.db import Database, reading, retried, writing
+from app.core.settings import settings
 from app.events.models import Event, TicketType
-from tests import invariants
+from main import create_app
+from tests import invariants, world
 from tests.bookings.test_hold import the_event
 
 BUYERS = 64
@@ -63,3 +67,22 @@ async def _read_compare_assign(kind: TicketType) -> bool:
     async with writing() as tx:
         await tx.exec(update(TicketType).where(col(TicketType.id) == kind.id).values(held=seen + 1))
     return True
+
+
+async def test_sixty_four_browsers_at_once_get_exactly_fifty_places(database: Database) -> None:
+    event, kind = await the_event(capacity=PLACES)
+    app = create_app()
+
+    async def browse() -> int:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url=settings().base_url) as browser:
+            answer = await browser.post(
+                f"/events/{event.slug}/hold", data={f"q-{kind.code}": "1"}, headers={"Origin": settings().base_url}
+            )
+        return answer.status_code
+
+    answers = Counter(await asyncio.gather(*(browse() for _browser in range(BUYERS))))
+    assert answers == {303: PLACES, 409: BUYERS - PLACES}
+    async with reading() as db:
+        assert await invariants.broken(db) == []
+        assert (await world.only_type(db, event)).held == PLACES
