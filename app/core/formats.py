@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -46,14 +47,14 @@ def money(minor: int, currency: str, short: bool = False) -> str:
 
 def full_date(moment: datetime, zone: str) -> str:
     """ "Saturday 12 December 2026, 20:30" in the event's zone."""
-    return str(format_datetime(_local(moment, zone), "EEEE d MMMM y, HH:mm", locale=i18n.locale()))
+    return _written(moment, zone, "EEEE d MMMM y, HH:mm", i18n.locale())
 
 
 def list_date(moment: datetime, zone: str) -> str:
     """ "Sat 12 Dec, 20:30"; the year only when it is not this one."""
     local = _local(moment, zone)
     pattern = "EEE d MMM, HH:mm" if local.year == clock.now().year else "EEE d MMM y, HH:mm"
-    return str(format_datetime(local, pattern, locale=i18n.locale()))
+    return _written(moment, zone, pattern, i18n.locale())
 
 
 def short_date(moment: datetime, zone: str) -> str:
@@ -63,7 +64,7 @@ def short_date(moment: datetime, zone: str) -> str:
 
 def clock_time(moment: datetime, zone: str) -> str:
     """ "20:30"."""
-    return str(format_datetime(_local(moment, zone), "HH:mm", locale=i18n.locale()))
+    return _written(moment, zone, "HH:mm", i18n.locale())
 
 
 def day_number(moment: datetime, zone: str) -> str:
@@ -73,7 +74,7 @@ def day_number(moment: datetime, zone: str) -> str:
 
 def month_short(moment: datetime, zone: str) -> str:
     """ "Dec"."""
-    return str(format_datetime(_local(moment, zone), "MMM", locale=i18n.locale()))
+    return _written(moment, zone, "MMM", i18n.locale())
 
 
 def iso(moment: datetime, zone: str = "UTC") -> str:
@@ -106,6 +107,12 @@ def json_ld(value: dict[str, Any]) -> Markup:
 def drawing(svg: str) -> Markup:
     """An SVG that we drew ourselves, as an element of a page."""
     return Markup(svg)
+
+
+@lru_cache(maxsize=4096)
+def _written(moment: datetime, zone: str, pattern: str, locale: str) -> str:
+    """Lists show the same dates again and again, and CLDR patterns are slow to apply."""
+    return str(format_datetime(_local(moment, zone), pattern, locale=locale))
 
 
 def _local(moment: datetime, zone: str) -> datetime:

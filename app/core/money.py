@@ -1,7 +1,7 @@
 """Money is an integer of minor units and a currency. This is the only place that writes or reads it as text."""
 
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, lru_cache
 
 from babel.numbers import format_currency, get_currency_precision
 
@@ -19,6 +19,7 @@ def major(minor: int, currency: str) -> Decimal:
     return Decimal(minor).scaleb(-exponent(currency))
 
 
+@lru_cache(maxsize=4096)
 def money(minor: int, currency: str, *, locale: str, short: bool = False) -> str:
     """ "€37.00". `short` leaves ",00" away, for lists and pickers; totals and receipts never do."""
     amount = major(minor, currency)
