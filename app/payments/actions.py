@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -153,11 +154,14 @@ async def try_refund_later(tx: AsyncSession, refund: Refund, *, error: str, now:
 
 
 async def note(tx: AsyncSession, told: Told, *, now: datetime) -> bool:
-    """Writes down what Stripe tells us; False when it told us before."""
-    if await tx.get(Notice, told.id):
+    """Writes down what Stripe tells us; False when it told us before, be it in this very moment."""
+    try:
+        async with tx.begin_nested():
+            tx.add(
+                Notice(id=told.id, kind=told.kind, session_id=told.session_id, live=told.live, received_at=now, next_try_at=now)
+            )
+    except IntegrityError:
         return False
-    tx.add(Notice(id=told.id, kind=told.kind, session_id=told.session_id, live=told.live, received_at=now, next_try_at=now))
-    await tx.flush()
     return True
 
 
