@@ -64,3 +64,7 @@ check: .venv/.for-working  ## style, types and templates
 format: .venv/.for-working  ## puts the code into its form
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+.PHONY: screenshots
+screenshots: .venv/.for-working  ## draws the README's pictures from a running demo: make screenshots ARGS=http://127.0.0.1:8000
+	@$(BIN)/python -m tests.browser.screenshots $(ARGS)

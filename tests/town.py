@@ -127,7 +127,7 @@ async def _bookings(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]
     bobs = await _held(tx, event, Visitor(bob.id, bob.email, bob.name, "user", key="bobs-browser"))
     guests = await _held(tx, event, Visitor(key="a-guests-browser"))
     paid = await _held(tx, event, Visitor(key="another-browser"))
-    await bookings.fill_in(tx, paid, event, email="guest@example.com", name="Guest")
+    await bookings.fill_in(tx, paid, event, email="guest@example.com", name="Guest", by=Visitor())
     tx.add(_payment(paid, "captured"))
     await tickets.settle(tx, paid, now=clock.now())
     ticket = (await ticket_queries.of_booking(tx, paid.id or 0))[0].ticket

@@ -120,11 +120,16 @@ async def stop_paying(tx: AsyncSession, booking: Booking, *, now: datetime) -> N
         await expire(tx, booking, now=now)
 
 
-async def fill_in(tx: AsyncSession, booking: Booking, event: Event, *, email: str, name: str) -> None:
-    """Who buys. From now on the limit per buyer counts by the address. Raises Refused when that passes it."""
-    booking.email, booking.name = email, name
-    buyer_key = f"mail:{email}"
-    if booking.user_id is None and buyer_key != booking.buyer_key:
+async def fill_in(tx: AsyncSession, booking: Booking, event: Event, *, email: str, name: str, by: Visitor) -> None:
+    """Who buys. From now on the limit per buyer counts by the address. Raises Refused when that passes it.
+
+    An account's booking keeps the address it was made with; a guest's joins the account of whoever has signed in meanwhile.
+    """
+    booking.name = name
+    if booking.user_id is None:
+        booking.user_id, booking.email = by.user_id, by.email or email
+    buyer_key = f"mail:{booking.email}"
+    if buyer_key != booking.buyer_key:
         places = sum(line.qty for line in await queries.lines(tx, booking.id or 0))
         if not await stock.claim(tx, event, buyer_key, places):
             raise Refused(_limit_sentence(event))

@@ -118,7 +118,7 @@ async def test_a_guests_limit_counts_by_address_once_it_is_known(database: Datab
             async with writing() as tx:
                 again = await queries.by_id(tx, booking.id or 0)
                 assert again
-                await actions.fill_in(tx, again, event, email="bob@example.com", name="Bob")
+                await actions.fill_in(tx, again, event, email="bob@example.com", name="Bob", by=guest(key))
             assert allowed
         except Refused:
             assert not allowed

@@ -59,6 +59,6 @@ async def bought_by_guest(event: Event, email: str, qty: int = 1) -> Booking:
     async with writing() as tx:
         kind = (await ticket_types(tx, event.id or 0))[0]
         booking = await bookings.hold(tx, event, {kind.id or 0: qty}, by=Visitor(key=email), now=clock.now())
-        await bookings.fill_in(tx, booking, event, email=email, name="Gast")
+        await bookings.fill_in(tx, booking, event, email=email, name="Gast", by=Visitor())
         await settle(tx, booking, now=clock.now())
     return booking

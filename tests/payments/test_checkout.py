@@ -162,6 +162,36 @@ async def test_pressing_pay_after_paying_elsewhere_leads_to_the_tickets(fake: Sa
     assert (await now_is(booking)).state == "paid"
 
 
+async def test_who_signs_in_before_paying_buys_for_the_account(fake: Sandbox) -> None:
+    async with writing() as tx:
+        bob = await world.bob(tx)
+    booking = await held()
+    by = Visitor(user_id=bob.id, email=bob.email, name=bob.name, role="user")
+    await checkout(booking.id or 0, email="somebody@else.example", name="Bob", by=by)
+    joined = await now_is(booking)
+    assert (joined.user_id, joined.email) == (bob.id, bob.email)
+
+
+async def test_an_admin_who_pays_for_someone_changes_no_address(fake: Sandbox) -> None:
+    async with writing() as tx:
+        bob, dora = await world.bob(tx), await world.dora(tx)
+    booking = await held(by=Visitor(user_id=bob.id, email=bob.email, name=bob.name, role="user"))
+    by = Visitor(user_id=dora.id, email=dora.email, name=dora.name, role="admin")
+    await checkout(booking.id or 0, email=dora.email, name="Bob", by=by)
+    kept = await now_is(booking)
+    assert (kept.user_id, kept.email) == (bob.id, bob.email)
+
+
+async def test_pressing_pay_again_while_stripe_is_silent_says_so(fake: Sandbox) -> None:
+    booking = await held()
+    await pays(booking)
+    fake.faults.next("retrieve", status=500, times=3)
+    with pytest.raises(Unavailable, match="does not answer"):
+        await pays(booking)
+    assert (await payment_of(booking)).state == "open"
+    assert (await now_is(booking)).state == "paying"
+
+
 async def test_an_account_buys_with_its_own_address(fake: Sandbox) -> None:
     async with writing() as tx:
         bob = await world.bob(tx)

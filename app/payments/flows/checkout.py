@@ -35,7 +35,7 @@ async def checkout(booking_id: int, *, email: str, name: str, by: Visitor) -> st
         if not view.event.sells(now):
             raise Refused(_("This event is not on sale any more, so nothing was charged."))
         if booking.state == "held":
-            await bookings.fill_in(tx, booking, view.event, email=by.email or email, name=name)
+            await bookings.fill_in(tx, booking, view.event, email=email, name=name, by=by)
         if booking.is_free:
             if not booking.is_held(now) or not await tickets.settle(tx, booking, now=now):
                 raise Refused(_("This hold is over. Hold the places again."))
@@ -48,20 +48,17 @@ async def checkout(booking_id: int, *, email: str, name: str, by: Visitor) -> st
 
 async def _page(payment: Payment) -> str:
     """The address of Stripe's page for the attempt; empty when Stripe knows that it is over already."""
-    if payment.state != "creating":
-        await converge(payment.session_id or "")
-        async with reading() as db:
-            running = await queries.active(db, payment.booking_id)
-        return running.session_url if running and running.state == "open" else ""
     try:
+        if payment.state != "creating":
+            return await _open_page(payment)
         session = await stripe.create_session(payment.params, key=f"cs:{payment.id}")
     except stripe.StripeSilent as silent:
-        log.warning("stripe did not answer", call="create_session", payment=payment.id, error=str(silent))
+        log.warning("stripe did not answer", payment=payment.id, state=payment.state, error=str(silent))
         raise Unavailable(
             _("The payment service does not answer. Nothing was charged and your places are kept. Try again in a moment.")
         ) from silent
     except stripe.StripeRefused as refused:
-        log.error("stripe refused", call="create_session", payment=payment.id, error=str(refused))
+        log.error("stripe refused", payment=payment.id, state=payment.state, error=str(refused))
         await _give_up(payment)
         raise Unavailable(
             _("The payment could not be started. Nothing was charged. Try again, or write to the shop.")
@@ -69,6 +66,13 @@ async def _page(payment: Payment) -> str:
     async with writing() as tx:
         await actions.opened(tx, payment, session)
     return session.url
+
+
+async def _open_page(payment: Payment) -> str:
+    await converge(payment.session_id or "")
+    async with reading() as db:
+        running = await queries.active(db, payment.booking_id)
+    return running.session_url if running and running.state == "open" else ""
 
 
 async def _give_up(payment: Payment) -> None:
