@@ -110,7 +110,7 @@ QUERIES = {
 # Addresses in which a piece is ours to choose; the hostile text stands there.
 PATHS = [
     "/{}", "/events/{}", "/events/{}/availability", "/events/{}/calendar.ics", "/pictures/{}",
-    "/bookings/{}", "/bookings/{}/return", "/bookings/{}/deadline.ics",
+    "/bookings/{}", "/bookings/{}/return", "/bookings/{}/deadline.ics", "/bookings/{}/tickets", "/bookings/{}/tickets.pdf",
     "/tickets/{}", "/tickets/{}.pdf", "/verify/{}", "/invitations/{}", "/password/reset/{}", "/unsubscribe/{}", "/static/{}",
     "/manager/events/{}", "/manager/events/{}/edit", "/admin/events/{}", "/admin/texts/{}",
     "/me/notifications/{}/read", "/me/security/{}/end",

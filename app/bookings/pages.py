@@ -16,14 +16,16 @@ from app.core import clock
 from app.core.db import writing
 from app.core.errors import NotFound, Refused
 from app.core.i18n import gettext as _
-from app.core.i18n import lazy
+from app.core.i18n import language, lazy
 from app.core.settings import settings
 from app.events import queries as event_queries
 from app.payments import queries as payment_queries
 from app.payments.flows.checkout import checkout as go_and_pay
 from app.payments.flows.release import release as give_back
+from app.tickets import pdf, qr
 from app.tickets import queries as ticket_queries
 from app.tickets.calendar import deadline
+from app.tickets.queries import TicketView
 from app.web.forms import BaseForm, email, read, text
 from app.web.page import page, see_other, shown
 from app.web.visitor import Db, SignInFirst, Who, signed_in
@@ -83,6 +85,22 @@ async def release(request: Request[Any, Any, Any], db: Db, visitor: Who, code: F
     return see_other(request, f"/bookings/{code}")
 
 
+@get("/bookings/{code:str}/tickets")
+async def tickets(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[str]:
+    """All tickets of the booking, to be shown at the door one after the other, or printed."""
+    view = await found(db, code, visitor)
+    shown_at_door = [(ticket, qr.element(settings().base_url + ticket.path)) for ticket in await _tickets(db, view)]
+    return page(request, "bookings/tickets.html", view=view, tickets=shown_at_door)
+
+
+@get("/bookings/{code:str}/tickets.pdf")
+async def tickets_file(db: Db, visitor: Who, code: FromPath[str]) -> Response[bytes]:
+    view = await found(db, code, visitor)
+    body = await pdf.of_views(await _tickets(db, view), base_url=settings().base_url, language=language())
+    headers = {"Content-Disposition": f'inline; filename="{view.event.slug}-tickets.pdf"', "Cache-Control": "no-store"}
+    return Response(body, media_type="application/pdf", headers=headers)
+
+
 @get("/bookings/{code:str}/deadline.ics")
 async def deadline_file(db: Db, visitor: Who, code: FromPath[str]) -> Response[bytes]:
     """The minute until which a pre-sale is kept, as an appointment with a reminder."""
@@ -106,6 +124,14 @@ async def found(db: AsyncSession, code: str, visitor: Visitor) -> BookingView:
     if not booking or not _may_see(booking, visitor):
         raise NotFound(_("There is no such booking. Check the link in your mail."))
     return await queries.view(db, booking.id or 0)
+
+
+async def _tickets(db: AsyncSession, view: BookingView) -> list[TicketView]:
+    """The booking's valid tickets. Raises NotFound while, or when, it has none."""
+    valid = [ticket for ticket in await ticket_queries.of_booking(db, view.booking.id or 0) if ticket.ticket.is_valid]
+    if not valid:
+        raise NotFound(_("This booking has no valid tickets. Its page says why."))
+    return valid
 
 
 def _may_see(booking: Booking, visitor: Visitor) -> bool:
@@ -142,4 +168,4 @@ def _stage(view: BookingView, *, now: datetime) -> str:
     return {"held": "details", "paying": "paying", "processing": "bank"}.get(booking.state, booking.state)
 
 
-router = Router("/", route_handlers=[show, checkout, extend, release, deadline_file, presales])
+router = Router("/", route_handlers=[show, checkout, extend, release, tickets, tickets_file, deadline_file, presales])

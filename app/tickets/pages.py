@@ -4,12 +4,10 @@ from typing import Any
 
 from litestar import Request, Response, Router, get
 from litestar.params import FromPath
-from markupsafe import Markup
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import clock
 from app.core.errors import NotFound
-from app.core.formats import drawing
 from app.core.i18n import gettext as _
 from app.core.i18n import language
 from app.core.settings import settings
@@ -27,7 +25,7 @@ async def show(request: Request[Any, Any, Any], db: Db, code: FromPath[str]) -> 
     view = await _found(db, bare)
     if kind:
         return await _file(view, kind)
-    return page(request, "tickets/show.html", view=view, svg=_drawn(view))
+    return page(request, "tickets/show.html", view=view, svg=qr.element(_address(view)))
 
 
 @get("/me/tickets", guards=[signed_in])
@@ -36,7 +34,11 @@ async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respon
     ahead = await queries.of_user(db, visitor.user_id or 0, now=now, past=False)
     past = await queries.of_user(db, visitor.user_id or 0, now=now, past=True)
     return page(
-        request, "tickets/index.html", ahead=_by_booking(ahead), past=_by_booking(past), svg=_drawn(ahead[0]) if ahead else ""
+        request,
+        "tickets/index.html",
+        ahead=_by_booking(ahead),
+        past=_by_booking(past),
+        svg=qr.element(_address(ahead[0])) if ahead else "",
     )
 
 
@@ -69,12 +71,8 @@ def _by_booking(views: list[TicketView]) -> list[list[TicketView]]:
     return list(groups.values())
 
 
-def _drawn(view: TicketView) -> Markup:
-    return drawing(qr.svg(_address(view)))
-
-
 def _address(view: TicketView) -> str:
-    return f"{settings().base_url}/tickets/{view.ticket.code}"
+    return settings().base_url + view.path
 
 
 router = Router("/", route_handlers=[show, index])

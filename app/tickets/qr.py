@@ -3,11 +3,19 @@
 import io
 
 import segno
+from markupsafe import Markup
+
+from app.core.formats import drawing
 
 
 def svg(url: str) -> str:
     """An SVG element that takes the size of its box: black on white in both colour schemes, with the quiet zone scanners need."""
     return _svg(url, border=4, light="#fff")
+
+
+def element(url: str) -> Markup:
+    """The same as an element of a page."""
+    return drawing(svg(url))
 
 
 def bare_svg(url: str) -> str:

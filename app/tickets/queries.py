@@ -27,6 +27,11 @@ class TicketView:
     position: int
     count: int
 
+    @property
+    def path(self) -> str:
+        """The ticket's address below BASE_URL, which is what its QR says."""
+        return f"/tickets/{self.ticket.code}"
+
 
 async def of_booking(db: AsyncSession, booking_id: int) -> list[TicketView]:
     """All tickets of a booking in the order in which they were issued, void ones too."""

@@ -136,6 +136,22 @@ async def test_after_a_payment_that_failed_the_places_are_still_there(client: ht
     )
 
 
+async def test_all_tickets_of_a_booking_stand_on_one_page_and_in_one_file(client: httpx.AsyncClient) -> None:
+    booking = await paid_by_guest()
+    shown = await client.get(f"/bookings/{booking.code}/tickets")
+    count = shown.text.count("QR code of ticket")
+    assert count == shown.text.count("A link for this ticket alone") > 1
+    file = await client.get(f"/bookings/{booking.code}/tickets.pdf")
+    assert (file.headers["content-type"], file.content[:5]) == ("application/pdf", b"%PDF-")
+    assert file.headers["cache-control"] == "no-store"
+
+
+async def test_a_booking_that_is_not_paid_has_no_tickets(client: httpx.AsyncClient) -> None:
+    booking = await held()
+    for address in ("tickets", "tickets.pdf"):
+        assert (await client.get(f"/bookings/{booking.code}/{address}")).status_code == 404
+
+
 async def test_a_paid_booking_shows_its_tickets(client: httpx.AsyncClient) -> None:
     booking = await paid_by_guest()
     html = (await client.get(f"/bookings/{booking.code}")).text

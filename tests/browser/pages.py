@@ -94,9 +94,14 @@ async def paid(page: Page) -> None:
     await buy(page, "radio-silence", email=address("bob"), name="Bob Bauer", Standing=2)
 
 
-async def ticket(page: Page) -> None:
+async def all_tickets(page: Page) -> None:
     await paid(page)
-    await page.get_by_role("link", name="Show my first ticket").click()
+    await page.get_by_role("link", name="Show my tickets").click()
+
+
+async def ticket(page: Page) -> None:
+    await all_tickets(page)
+    await page.get_by_role("link", name="A link for this ticket alone").first.click()
 
 
 async def mail_of_tickets(page: Page) -> None:
@@ -207,6 +212,7 @@ PAGES = (
     Look("booking, released", released),
     Look("booking, paid", paid),
     Look("booking of a pre-sale", presale_hold, SOFIA),
+    Look("all tickets of a booking", all_tickets),
     Look("ticket", ticket),
     Look("payment", payment),
     Look("payment, declined", declined, status=402),
