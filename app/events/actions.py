@@ -27,8 +27,6 @@ _SAME_NAME_OF_TYPE = (
     "name", "note", "price_minor", "capacity", "per_booking", "sale_from", "sale_to", "presale_from", "presale_places",
 )  # fmt: skip
 
-# Statements that change rows say nothing to the instances in memory.
-
 
 async def draft(tx: AsyncSession, wish: EventWish, *, by: int, now: datetime) -> Event:
     """A new event that only its manager sees."""

@@ -23,6 +23,8 @@ from app.payments.models import ACTIVE, PAYMENT_STATES, Notice, Payment, Refund
 from app.payments.stripe import Session, StripeRefund, Told
 from app.tickets import actions as tickets
 
+MOST_FAILURES = 3
+
 
 async def start(tx: AsyncSession, view: BookingView, *, now: datetime) -> Payment:
     """Writes the attempt down before Stripe hears of it, with the exact parameters of the call.
@@ -242,6 +244,9 @@ async def _captured(
 
 
 async def _request_refund(tx: AsyncSession, payment: Payment, booking: Booking, minor: int, *, now: datetime) -> None:
+    """After three failures a person must look: the failed rows stand on the admin's desk, and we stop asking."""
+    if await queries.failed_refunds(tx, payment.id) >= MOST_FAILURES:
+        return
     reserved = await changed(
         tx,
         update(Payment)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists
+from sqlalchemy import exists, func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -84,9 +84,16 @@ async def open_notices(db: AsyncSession, *, now: datetime, most: int) -> list[No
 
 
 async def refunds_due(db: AsyncSession, *, now: datetime, most: int) -> list[Refund]:
-    """Refunds that Stripe has not yet accepted."""
-    waiting = select(Refund).where(Refund.state == "requested", Refund.next_try_at <= now)
+    """Refunds that Stripe has not yet accepted. What was paid in cash goes back by hand."""
+    by_stripe = select(Refund).join(Payment, col(Payment.id) == Refund.payment_id).where(Payment.provider == "stripe")
+    waiting = by_stripe.where(Refund.state == "requested", Refund.next_try_at <= now)
     return list((await db.exec(waiting.order_by(col(Refund.created_at)).limit(most))).all())
+
+
+async def failed_refunds(db: AsyncSession, payment_id: str) -> int:
+    """How many refunds of the payment have failed."""
+    failed = select(func.count()).select_from(Refund).where(Refund.payment_id == payment_id, Refund.state == "failed")
+    return (await db.exec(failed)).one()
 
 
 async def refunds_on_their_way(db: AsyncSession, *, most: int) -> list[tuple[Refund, Payment]]:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from email_validator import EmailNotValidError, validate_email
 from litestar import Request
 from litestar.exceptions import ClientException
-from wtforms import EmailField, Field, FileField, Form, IntegerField, StringField, ValidationError
+from wtforms import EmailField, Field, FileField, Form, IntegerField, StringField, TextAreaField, ValidationError
 from wtforms.fields.core import UnboundField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, StopValidation
 
@@ -51,6 +51,12 @@ class BaseForm(Form):
     def refuse(self, refused: Refused) -> None:
         """Puts a refusal from below at the top of the form."""
         self.form_errors.append(refused.sentence)
+
+
+class ManyLines(TextAreaField):
+    """Typed text in which line breaks are allowed."""
+
+    many_lines = True
 
 
 class _Values(dict[str, Any]):

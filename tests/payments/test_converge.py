@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from sqlmodel import select
 
 from app.bookings import actions
 from app.bookings import flows as booking_flows
@@ -141,6 +142,19 @@ async def test_a_refund_that_the_bank_refuses_days_later_is_sent_again(fake: San
     await sweeps.follow_refunds()
     await now_is(booking)
     assert [refund.state for refund in await refunds_of(booking)] == ["failed", "requested"]
+
+
+async def test_after_three_failures_a_person_must_look(fake: Sandbox, moment: time_machine.Traveller) -> None:
+    booking = await called_off_after_paying(fake)
+    for _attempt in range(5):
+        await sweeps.send_refunds()
+        async with writing() as tx:
+            for sent in (await tx.exec(select(Refund).where(Refund.state == "succeeded"))).all():
+                sent.state = "pending"
+                fake.stripe.change_refund(sent.stripe_refund_id or "", status="failed")
+        await sweeps.follow_refunds()
+        await sweeps.set_money_right()
+    assert [refund.state for refund in await refunds_of(booking)] == ["failed"] * 3
 
 
 async def test_calling_off_voids_tickets_and_sends_the_money_back(fake: Sandbox) -> None:

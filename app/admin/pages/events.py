@@ -5,7 +5,6 @@ from typing import Any
 from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 from sqlmodel.ext.asyncio.session import AsyncSession
-from wtforms import TextAreaField
 
 from app.accounts import queries as account_queries
 from app.bookings import queries as booking_queries
@@ -16,15 +15,9 @@ from app.core.i18n import lazy
 from app.events import actions, queries
 from app.events.models import STATES, Event
 from app.events.rules import offering
-from app.web.forms import BaseForm, read, text
+from app.web.forms import BaseForm, ManyLines, read, text
 from app.web.page import page, see_other
 from app.web.visitor import Db, Who, admin
-
-
-class ManyLines(TextAreaField):
-    """Typed text in which line breaks are allowed."""
-
-    many_lines = True
 
 
 class ReturnForm(BaseForm):

@@ -5,7 +5,6 @@ from typing import Any
 from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 from sqlmodel.ext.asyncio.session import AsyncSession
-from wtforms import TextAreaField
 
 from app.admin import actions, queries
 from app.admin.models import NAMES
@@ -16,19 +15,15 @@ from app.core.i18n import gettext as _
 from app.core.i18n import lazy
 from app.core.settings import settings
 from app.core.templates import render
-from app.web.forms import BaseForm, read, text
+from app.web.forms import BaseForm, ManyLines, read, text
 from app.web.page import page, see_other
 from app.web.visitor import Db, Who, admin
 
 TITLES = {"imprint": lazy("Imprint"), "terms": lazy("Terms"), "accessibility": lazy("Accessibility")}
 
 
-class Lines(TextAreaField):
-    many_lines = True
-
-
 class TextForm(BaseForm):
-    body = text(lazy("Text"), most=50_000, field=Lines)
+    body = text(lazy("Text"), most=50_000, field=ManyLines)
 
 
 @get("/imprint")

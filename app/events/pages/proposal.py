@@ -17,7 +17,6 @@ from wtforms import (  # type: ignore[attr-defined]
     SelectChoice,
     SelectField,
     StringField,
-    TextAreaField,
 )
 from wtforms.validators import Length, Optional
 
@@ -29,7 +28,7 @@ from app.core.money import CURRENCIES, minor_units
 from app.events import pictures, queries
 from app.events.models import HUES, LASTS_BY_DEFAULT, MOTIFS, TONES, Category, Event
 from app.events.rules import proposing
-from app.web.forms import BaseForm, number, required, text
+from app.web.forms import BaseForm, ManyLines, number, required, text
 
 MOST_TYPES = 20
 
@@ -49,12 +48,6 @@ _PRICE = re.compile(r"[0-9]{1,7}([.,][0-9]{1,3})?")
 
 def _choices(pairs: Iterable[tuple[str, Any]]) -> list[SelectChoice]:
     return [SelectChoice(value, label) for value, label in pairs]
-
-
-class ManyLines(TextAreaField):
-    """Typed text in which line breaks are allowed."""
-
-    many_lines = True
 
 
 class LocalTime(DateTimeLocalField):
