@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
@@ -77,7 +78,7 @@ class Cluster:
 
     async def _start(self) -> None:
         found = _installed()
-        self._home = Path(tempfile.mkdtemp(prefix="eventticket-"))
+        self._home = Path(tempfile.mkdtemp(prefix="eventticket-", dir=_open_to_all()))
         binaries, user = _runnable(found, self._home)
         data = self._home / "data"
         initdb = [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
@@ -112,7 +113,20 @@ def _runnable(found: Path, home: Path) -> tuple[Path, dict[str, Any]]:
     try:
         subprocess.run([found / "bin/postgres", "--version"], check=True, cwd="/", stdout=subprocess.DEVNULL, **user)
     except (PermissionError, subprocess.CalledProcessError):
-        # The virtual environment lies in a folder that only root may open.
-        shutil.copytree(found, home / "programs", symlinks=True)
-        found = home / "programs"
+        # The virtual environment lies in a folder that only root may open; the libraries lie beside the package.
+        package = found.parent
+        libraries = package.with_name(f"{package.name}.libs")
+        copy = home / "programs" / package.name
+        shutil.copytree(found, copy / found.name, symlinks=True)
+        if libraries.exists():
+            shutil.copytree(libraries, copy.with_name(libraries.name), symlinks=True)
+        found = copy / found.name
     return found / "bin", user
+
+
+def _open_to_all() -> str:
+    """A folder for temporary files that another user can reach too: TMPDIR may be root's own."""
+    for folder in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")):
+        if all(part.stat().st_mode & stat.S_IXOTH for part in (folder, *folder.parents)):
+            return str(folder)
+    return tempfile.gettempdir()
