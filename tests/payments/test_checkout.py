@@ -9,11 +9,12 @@ import time_machine
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.accounts.models import Visitor
+from app.accounts import actions as accounts
+from app.accounts.models import User, Visitor
 from app.bookings import actions, queries
 from app.bookings.models import Booking
 from app.core import clock
-from app.core.db import Database, writing
+from app.core.db import Database, reading, writing
 from app.core.errors import Refused, Unavailable
 from app.core.settings import settings, use
 from app.events.models import Event
@@ -170,6 +171,21 @@ async def test_who_signs_in_before_paying_buys_for_the_account(fake: Sandbox) ->
     await checkout(booking.id or 0, email="somebody@else.example", name="Bob", by=by)
     joined = await now_is(booking)
     assert (joined.user_id, joined.email) == (bob.id, bob.email)
+
+
+async def test_an_account_is_asked_for_its_name_once(fake: Sandbox) -> None:
+    async with writing() as tx:
+        bob = await world.bob(tx)
+        await accounts.rename(tx, bob.id or 0, "")
+    nameless = Visitor(user_id=bob.id, email=bob.email, role="user")
+    booking = await held(by=nameless)
+    await checkout(booking.id or 0, email="", name="Bob Buyer", by=nameless)
+    async with reading() as db:
+        assert (await db.get_one(User, bob.id)).name == "Bob Buyer"
+    second = await held(by=nameless)
+    await checkout(second.id or 0, email="", name="Bob for once", by=Visitor(user_id=bob.id, email=bob.email, name="Bob Buyer"))
+    async with reading() as db:
+        assert (await db.get_one(User, bob.id)).name == "Bob Buyer"
 
 
 async def test_an_admin_who_pays_for_someone_changes_no_address(fake: Sandbox) -> None:

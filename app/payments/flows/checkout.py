@@ -2,6 +2,7 @@
 
 import structlog
 
+from app.accounts import actions as accounts
 from app.accounts.models import Visitor
 from app.bookings import actions as bookings
 from app.bookings import queries as booking_queries
@@ -36,6 +37,9 @@ async def checkout(booking_id: int, *, email: str, name: str, by: Visitor) -> st
             raise Refused(_("This event is not on sale any more, so nothing was charged."))
         if booking.state == "held":
             await bookings.fill_in(tx, booking, view.event, email=email, name=name, by=by)
+            if by.user_id and by.user_id == booking.user_id and not by.name:
+                # An account is not asked for its name until now, and never again.
+                await accounts.rename(tx, by.user_id, name)
         if booking.is_free:
             if not booking.is_held(now) or not await tickets.settle(tx, booking, now=now):
                 raise Refused(_("This hold is over. Hold the places again."))
