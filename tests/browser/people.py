@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 60
 # Marks a test of what only JavaScript does.
 only_js = pytest.mark.parametrize("javascript", [True], ids=["js"])
 
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=15_000)
 
 # Chromium reports every answer above 399 on the console; a person who does something wrong wants to see such a page.
 _STATUS = re.compile(r"the server responded with a status of (\d+)")
