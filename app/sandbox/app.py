@@ -5,8 +5,9 @@
     ...                                   sandbox.app serves /sandbox/stripe, /sandbox/pay and /sandbox/mail
     await sandbox.stop()
 
-The app's own lifespan starts and stops it too, for a server that runs it alone. Nothing here knows the shop: it meets
-the shop where the real Stripe and a real mail server would, over HTTP and SMTP.
+The app's own lifespan starts and stops it too, for a server that runs it alone. It also works without any server: as
+httpx.ASGITransport(app=sandbox.app) under Stripe's SDK, with `await sandbox.webhooks.beat(client)` to deliver what is due.
+Nothing here knows the shop: it meets the shop where the real Stripe and a real mail server would, over HTTP and SMTP.
 """
 
 from collections.abc import AsyncIterator
@@ -25,14 +26,23 @@ from app.sandbox.webhooks import Webhooks
 
 
 class Sandbox:
-    """A Stripe and a mailbox that keep what they know in the folder `state`."""
+    """A Stripe and a mailbox that keep what they know in the folder `state`; with durable=False Stripe keeps it in memory."""
 
     def __init__(
-        self, *, state: Path, base_url: str, api_key: str, webhook_secret: str, webhook_url: str, settle_after: float = 10
+        self,
+        *,
+        state: Path,
+        base_url: str,
+        api_key: str,
+        webhook_secret: str,
+        webhook_url: str,
+        settle_after: float = 10,
+        durable: bool = True,
     ) -> None:
         self.faults = Faults()
+        path = state / "stripe.db" if durable else None
         self.stripe = FakeStripe(
-            state / "stripe.db", base_url=base_url.rstrip("/"), api_key=api_key, faults=self.faults, settle_after=settle_after
+            path, base_url=base_url.rstrip("/"), api_key=api_key, faults=self.faults, settle_after=settle_after
         )
         self.webhooks = Webhooks(self.stripe, url=webhook_url, secret=webhook_secret)
         self.mailbox = Mailbox(state / "mail")

@@ -1,10 +1,10 @@
-"""The Stripe stand-in: what its sessions, payments, refunds and events do.
+"""The Stripe stand-in: what its sessions, payments and events do.
 
-HTTP is in stripe_api.py, the payment page in pay_pages.py, the delivery of webhooks in webhooks.py.
+What happens to the money afterwards is in stripe_money.py, HTTP in stripe_api.py, the payment page in pay_pages.py and the
+delivery of webhooks in webhooks.py.
 Every verb first lets the clock catch up (`tick`), so a session is expired from its very second on, whoever asks.
 """
 
-import asyncio
 import secrets
 from pathlib import Path
 from typing import Any, Literal
@@ -13,37 +13,30 @@ from urllib.parse import urlsplit
 import stripe
 
 from app.core import clock
-from app.core.money import money
 from app.sandbox.faults import Faults
+from app.sandbox.stripe_account import seconds
+from app.sandbox.stripe_money import Money
 from app.sandbox.stripe_shapes import Doc, StripeError, blank
-from app.sandbox.stripe_state import State
 
 HALF_HOUR, DAY = 30 * 60, 24 * 3600
 LEAST_AMOUNT, MOST_AMOUNT = 50, 99_999_999
-REFUND_REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 COPIED = ("success_url", "cancel_url", "client_reference_id", "customer_email", "locale")
-EXPANDABLE = {"payment_intent", "line_items"}
 
 Outcome = Literal["paid", "later", "never"]
 
 
-class FakeStripe:
+class FakeStripe(Money):
     """One merchant's account. `settle_after` is how many seconds a bank takes to confirm a payment that is not instant."""
 
-    def __init__(self, path: Path, *, base_url: str, api_key: str, faults: Faults, settle_after: float = 10) -> None:
-        self.state = State(path)
-        self.base_url = base_url
-        self.api_key = api_key
-        self.faults = faults
+    def __init__(self, path: Path | None, *, base_url: str, api_key: str, faults: Faults, settle_after: float = 10) -> None:
+        super().__init__(path, base_url=base_url, api_key=api_key, faults=faults)
         self.settle_after = settle_after
-        self.news = asyncio.Event()
-        self.in_flight: set[str] = set()
 
     # Checkout sessions
 
     def create_session(self, params: Doc) -> Doc:
         """A new open session from checked parameters. Raises StripeError."""
-        now = _seconds()
+        now = seconds()
         items = [_line_item(item) for item in params.get("line_items", [])]
         _check_session(params, items, now)
         total = sum(item["amount_total"] for item in items)
@@ -79,8 +72,7 @@ class FakeStripe:
         return self.shown(self._found("session", session_id), params)
 
     def sessions(self, params: Doc) -> Doc:
-        labels = [params["status"]] if "status" in params else []
-        return self._list("session", "/v1/checkout/sessions", params, labels=labels, parent=params.get("payment_intent"))
+        return self._list("session", "/v1/checkout/sessions", params, labels=("status",), parent="payment_intent")
 
     def expire_session(self, session_id: str, params: Doc) -> Doc:
         """Closes an open session: no money can come afterwards. Raises StripeError when it is not open."""
@@ -113,64 +105,23 @@ class FakeStripe:
                 "customer_details": {"email": session["customer_email"], "name": None, "address": None, "phone": None},
             }
             self.state.save(session, label="complete", parent=intent["id"])
-            self._emit("checkout.session.completed", self.shown(session))
+            self._emit("checkout.session.completed", session)
             if outcome == "paid":
                 self._emit("payment_intent.succeeded", intent)
             else:
                 self.state.remind(session_id, at=clock.now().timestamp() + self.settle_after, what=outcome)
         return self.shown(session)
 
-    # Payment intents, refunds, events
+    # Payment intents and events
 
     def intent(self, intent_id: str, params: Doc) -> Doc:
         return self.shown(self._found("payment_intent", intent_id), params)
-
-    def create_refund(self, params: Doc) -> Doc:
-        """Money goes back at once. Raises StripeError when there is nothing to refund or less than was asked."""
-        if "payment_intent" not in params:
-            raise StripeError("One of the following params should be provided for this request: payment_intent or charge.")
-        if params.get("reason", REFUND_REASONS[0]) not in REFUND_REASONS:
-            raise StripeError(f"Invalid reason: must be one of {', '.join(REFUND_REASONS)}", param="reason")
-        intent = self._found("payment_intent", params["payment_intent"])
-        amount = self._refundable(intent, params.get("amount"))
-        refund = blank(stripe.Refund) | {
-            "id": f"re_{secrets.token_hex(12)}",
-            "object": "refund",
-            "amount": amount,
-            "charge": intent["latest_charge"],
-            "created": _seconds(),
-            "currency": intent["currency"],
-            "metadata": params.get("metadata") or {},
-            "payment_intent": intent["id"],
-            "reason": params.get("reason"),
-            "status": "succeeded",
-        }
-        with self.state.together():
-            self.state.add("refund", refund, label="succeeded", parent=intent["id"])
-            self._emit("refund.created", refund)
-        return refund
-
-    def change_refund(self, refund_id: str, *, status: Literal["pending", "succeeded", "failed"]) -> Doc:
-        """For tests: the bank has another word about a refund, even after "succeeded"."""
-        refund = self._found("refund", refund_id)
-        refund |= {"status": status, "failure_reason": "lost_or_stolen_card" if status == "failed" else None}
-        with self.state.together():
-            self.state.save(refund, label=status)
-            self._emit("refund.failed" if status == "failed" else "refund.updated", refund)
-        return refund
-
-    def refund(self, refund_id: str, params: Doc) -> Doc:
-        return self.shown(self._found("refund", refund_id), params)
-
-    def refunds(self, params: Doc) -> Doc:
-        return self._list("refund", "/v1/refunds", params, parent=params.get("payment_intent"))
 
     def event(self, event_id: str, params: Doc) -> Doc:
         return self.shown(self._found("event", event_id), params)
 
     def events(self, params: Doc) -> Doc:
-        labels = [params["type"]] if "type" in params else params.get("types", [])
-        return self._list("event", "/v1/events", params, labels=labels)
+        return self._list("event", "/v1/events", params, labels=("type", "types"))
 
     # The clock
 
@@ -188,59 +139,21 @@ class FakeStripe:
         self.state.forget(session["id"])
         session["status"] = "expired"
         self.state.save(session, label="expired")
-        self._emit("checkout.session.expired", self.shown(session))
+        self._emit("checkout.session.expired", session)
 
     def _settle(self, session: Doc, *, paid: bool) -> None:
         self.state.forget(session["id"])
         intent = self.state.find("payment_intent", session["payment_intent"]) or {}
         if paid:
             session["payment_status"] = "paid"
-            intent |= {"status": "succeeded", "amount_received": intent["amount"], "latest_charge": f"ch_{secrets.token_hex(12)}"}
+            intent |= {"status": "succeeded", "amount_received": intent["amount"], "latest_charge": self._add_charge(intent)}
         else:
             error = {"type": "card_error", "code": "payment_intent_payment_attempt_failed"}
             intent |= {"status": "requires_payment_method", "last_payment_error": error}
         self.state.save(session, label="complete")
         self.state.save(intent, label=intent["status"])
-        self._emit(f"checkout.session.async_payment_{'succeeded' if paid else 'failed'}", self.shown(session))
+        self._emit(f"checkout.session.async_payment_{'succeeded' if paid else 'failed'}", session)
         self._emit(f"payment_intent.{'succeeded' if paid else 'payment_failed'}", intent)
-
-    # Helpers
-
-    def shown(self, doc: Doc, params: Doc | None = None) -> Doc:
-        """The object as the world sees it, with what the caller wants expanded."""
-        wanted = {name.removeprefix("data.").split(".")[0] for name in (params or {}).get("expand", [])}
-        seen = {name: value for name, value in doc.items() if name[0] != "_"}
-        if doc["object"] == "event":
-            return seen | {"pending_webhooks": self.state.pending(doc["id"])}
-        if doc["object"] != "checkout.session":
-            return seen
-        if wanted - EXPANDABLE:
-            raise StripeError(f"This property cannot be expanded ({min(wanted - EXPANDABLE)}).", param="expand")
-        items = seen.pop("line_items")
-        if "line_items" in wanted:
-            url = f"/v1/checkout/sessions/{doc['id']}/line_items"
-            seen["line_items"] = {"object": "list", "data": items, "has_more": False, "url": url}
-        if "payment_intent" in wanted and doc["payment_intent"]:
-            seen["payment_intent"] = self.state.find("payment_intent", doc["payment_intent"])
-        return seen | {"url": f"{self.base_url}/sandbox/pay/{doc['id']}" if doc["status"] == "open" else None}
-
-    def _found(self, kind: str, wanted: str) -> Doc:
-        self.tick()
-        doc = self.state.find(kind, wanted)
-        if doc is None:
-            name = "checkout.session" if kind == "session" else kind
-            raise StripeError(f"No such {name}: '{wanted}'", status=404, code="resource_missing", param="id")
-        return doc
-
-    def _list(self, kind: str, url: str, params: Doc, *, labels: list[str] | None = None, parent: str | None = None) -> Doc:
-        self.tick()
-        if not 1 <= params.get("limit", 10) <= 100:
-            raise StripeError("Invalid limit: must be from 1 to 100", code="parameter_invalid_integer", param="limit")
-        for cursor in ("starting_after", "ending_before"):
-            if cursor in params:
-                self._found(kind, params[cursor])
-        docs, more = self.state.page(kind, params=params, labels=labels or [], parent=parent)
-        return {"object": "list", "url": url, "has_more": more, "data": [self.shown(doc, params) for doc in docs]}
 
     def _add_intent(self, session: Doc, *, status: str) -> Doc:
         data, paid = session["_payment_intent_data"], status == "succeeded"
@@ -252,55 +165,20 @@ class FakeStripe:
             "amount_received": session["amount_total"] if paid else 0,
             "capture_method": "automatic_async",
             "confirmation_method": "automatic",
-            "created": _seconds(),
+            "created": seconds(),
             "currency": session["currency"],
             "description": data.get("description"),
-            "latest_charge": f"ch_{secrets.token_hex(12)}" if paid else None,
+            "latest_charge": None,
             "livemode": False,
             "metadata": data.get("metadata") or {},
             "payment_method_types": ["card"],
             "receipt_email": data.get("receipt_email"),
             "status": status,
         }
+        if paid:
+            intent["latest_charge"] = self._add_charge(intent)
         self.state.add("payment_intent", intent, label=status)
         return intent
-
-    def _refundable(self, intent: Doc, wanted: int | None) -> int:
-        """The amount of a new refund in minor units. Raises StripeError; for an amount too high Stripe gives no code either."""
-        if intent["status"] != "succeeded":
-            raise StripeError(f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund.", kept=True)
-        gone = sum(refund["amount"] for refund in self.state.children("refund", intent["id"]) if refund["status"] != "failed")
-        left, currency = intent["amount"] - gone, intent["currency"].upper()
-        if left == 0:
-            sentence = f"Charge {intent['latest_charge']} has already been refunded."
-            raise StripeError(sentence, code="charge_already_refunded", kept=True)
-        amount = left if wanted is None else wanted
-        if amount < 1:
-            raise StripeError("This value must be greater than or equal to 1.", code="parameter_invalid_integer", param="amount")
-        if amount > left:
-            asked, rest = (money(minor, currency, locale="en_US") for minor in (amount, left))
-            sentence = f"Refund amount ({asked}) is greater than unrefunded amount on charge ({rest})"
-            raise StripeError(sentence, param="amount", kept=True)
-        return amount
-
-    def _emit(self, name: str, doc: Doc) -> None:
-        event = blank(stripe.Event) | {
-            "id": f"evt_{secrets.token_hex(12)}",
-            "object": "event",
-            "api_version": stripe.api_version,
-            "created": _seconds(),
-            "data": {"object": doc},
-            "livemode": False,
-            "request": {"id": None, "idempotency_key": None},
-            "type": name,
-        }
-        self.state.add("event", event, label=name)
-        self.state.dispatch(event["id"], copies=self.faults.duplicates)
-        self.news.set()
-
-
-def _seconds() -> int:
-    return int(clock.now().timestamp())
 
 
 def _line_item(params: Doc) -> Doc:

@@ -11,6 +11,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
 from stripe.params import (
+    BalanceTransactionListParams,
+    BalanceTransactionRetrieveParams,
+    ChargeRetrieveParams,
+    DisputeRetrieveParams,
     EventListParams,
     EventRetrieveParams,
     PaymentIntentRetrieveParams,
@@ -78,6 +82,27 @@ async def retrieve_refund(request: Asked, fake: Fake, refund_id: FromPath[str]) 
     return await answer(request, fake, "refund_retrieve", RefundRetrieveParams, lambda params: fake.refund(refund_id, params))
 
 
+@get("/v1/charges/{charge_id:str}")
+async def charge(request: Asked, fake: Fake, charge_id: FromPath[str]) -> Response[Any]:
+    return await answer(request, fake, "charge", ChargeRetrieveParams, lambda params: fake.charge(charge_id, params))
+
+
+@get("/v1/disputes/{dispute_id:str}")
+async def dispute(request: Asked, fake: Fake, dispute_id: FromPath[str]) -> Response[Any]:
+    return await answer(request, fake, "dispute", DisputeRetrieveParams, lambda params: fake.found_dispute(dispute_id, params))
+
+
+@get("/v1/balance_transactions")
+async def list_balance(request: Asked, fake: Fake) -> Response[Any]:
+    return await answer(request, fake, "balance_list", BalanceTransactionListParams, fake.balance_transactions)
+
+
+@get("/v1/balance_transactions/{line_id:str}")
+async def balance(request: Asked, fake: Fake, line_id: FromPath[str]) -> Response[Any]:
+    schema = BalanceTransactionRetrieveParams
+    return await answer(request, fake, "balance", schema, lambda params: fake.balance_transaction(line_id, params))
+
+
 @get("/v1/events")
 async def list_events(request: Asked, fake: Fake) -> Response[Any]:
     return await answer(request, fake, "event_list", EventListParams, fake.events)
@@ -91,6 +116,8 @@ async def retrieve_event(request: Asked, fake: Fake, event_id: FromPath[str]) ->
 async def answer(request: Asked, fake: FakeStripe, operation: str, schema: Any, work: Work) -> Response[Any]:
     """Runs one request of the API: key, fault, idempotency, parameters, work."""
     fault = fake.faults.take(operation)
+    if fault.unheard:
+        return _broken()
     try:
         _check_api_key(request, fake)
         if fault.status == 429:
@@ -167,10 +194,11 @@ def _reply(request: Asked, given: Answer, *, replayed: bool) -> Response[Any]:
 
 
 def _broken() -> Response[Any]:
-    """An answer that announces more than it sends, so the caller's connection breaks in the middle."""
+    """An answer that breaks in the middle: a server closes the connection, and a caller without a socket gets the error."""
 
     async def half() -> AsyncIterator[bytes]:
         yield b'{"id": "'
+        raise ConnectionResetError
 
     return Stream(half(), headers={"Content-Length": "1000"}, media_type="application/json")
 
@@ -178,6 +206,7 @@ def _broken() -> Response[Any]:
 router = Router(
     "/sandbox/stripe",
     route_handlers=[
-        create, list_sessions, retrieve, expire, intent, refund, list_refunds, retrieve_refund, list_events, retrieve_event,
+        create, list_sessions, retrieve, expire, intent, charge, refund, list_refunds, retrieve_refund, dispute,
+        list_balance, balance, list_events, retrieve_event,
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Where the Stripe stand-in keeps its objects: one SQLite file, so that a restart forgets nothing.
+"""Where the Stripe stand-in keeps its objects: one SQLite file, so that a restart forgets nothing, or memory.
 
 Calls are short and synchronous, and nothing is awaited inside `together()`: on one event loop that makes every verb atomic.
 """
@@ -54,9 +54,10 @@ class Delivery:
 class State:
     """Objects of Stripe as JSON, with the few columns that lists are filtered by."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    def __init__(self, path: Path | None) -> None:
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         self._file.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + TABLES)
 
     def close(self) -> None:
@@ -96,6 +97,12 @@ class State:
         row = self._file.execute("SELECT doc FROM objects WHERE kind = ? AND id = ?", (kind, wanted)).fetchone()
         return json.loads(row[0]) if row else None
 
+    def named(self, wanted: str) -> Doc:
+        """The object with this id, whatever its kind. It exists: only another object's reference leads here."""
+        (doc,) = self._file.execute("SELECT doc FROM objects WHERE id = ?", (wanted,)).fetchone()
+        found: Doc = json.loads(doc)
+        return found
+
     def children(self, kind: str, parent: str) -> list[Doc]:
         rows = self._file.execute("SELECT doc FROM objects WHERE kind = ? AND parent = ? ORDER BY seq", (kind, parent))
         return [json.loads(doc) for (doc,) in rows]
@@ -127,7 +134,8 @@ class State:
             where.append(f"created {COMPARISONS[name]} ?")
             values.append(moment)
         if labels:
-            where.append(f"label IN ({', '.join('?' * len(labels))})")
+            # A type of events may be a group such as `charge.*`.
+            where.append(f"({' OR '.join(['label GLOB ?'] * len(labels))})")
             values.extend(labels)
         if parent is not None:
             where.append("parent = ?")

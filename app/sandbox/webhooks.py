@@ -9,6 +9,7 @@ import stripe
 import structlog
 
 from app.sandbox.fake_stripe import FakeStripe
+from app.sandbox.stripe_shapes import Doc
 from app.sandbox.stripe_state import Delivery
 
 log = structlog.get_logger()
@@ -46,7 +47,7 @@ class Webhooks:
             while True:
                 self.fake.news.clear()
                 try:
-                    busy = await self._beat(client)
+                    busy = await self.beat(client)
                 except Exception:
                     # The heart beats on: the rows are still there for the next try.
                     log.exception("the sandbox could not deliver")
@@ -55,20 +56,23 @@ class Webhooks:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self.fake.news.wait(), HEARTBEAT_SECONDS)
 
-    async def _beat(self, client: httpx.AsyncClient) -> bool:
+    async def beat(self, client: httpx.AsyncClient) -> bool:
         """Lets the clock catch up and sends what is due; whether there was anything to send."""
         self.fake.tick()
         waiting = [] if self.fake.faults.silent else self.fake.state.deliveries(limit=AT_ONCE)
         await asyncio.gather(*(self._deliver(client, delivery) for delivery in waiting))
         return bool(waiting)
 
-    async def _deliver(self, client: httpx.AsyncClient, delivery: Delivery) -> None:
-        body = json.dumps(self.fake.shown(delivery.event), indent=2)
+    def letter(self, event: Doc) -> tuple[str, dict[str, str]]:
+        """The body of a webhook about the event, and its headers, signed now."""
+        body = json.dumps(self.fake.shown(event), indent=2)
         signature = stripe.WebhookSignature.generate_signature_header(body, self.secret)
+        return body, {"Stripe-Signature": signature, "Content-Type": "application/json; charset=utf-8"}
+
+    async def _deliver(self, client: httpx.AsyncClient, delivery: Delivery) -> None:
+        body, headers = self.letter(delivery.event)
         try:
-            answer = await client.post(
-                self.url, content=body, headers={"Stripe-Signature": signature, "Content-Type": "application/json; charset=utf-8"}
-            )
+            answer = await client.post(self.url, content=body, headers=headers)
             arrived = answer.is_success
         except httpx.HTTPError:
             arrived = False

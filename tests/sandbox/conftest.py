@@ -7,7 +7,7 @@ import pytest
 
 from app.core import settings as core_settings
 from app.core.settings import DEMO_SECRET_KEY, Settings
-from tests.stage import Shop, World, free_port, opened, serving
+from tests.stage import Shop, World, booking, free_port, opened, serving
 
 
 @pytest.fixture(autouse=True)
@@ -28,3 +28,10 @@ async def shop() -> AsyncIterator[Shop]:
 async def world(tmp_path: Path, shop: Shop) -> AsyncIterator[World]:
     async with opened(tmp_path / "sandbox", shop) as made:
         yield made
+
+
+async def paid(world: World) -> str:
+    """The payment intent of a session over 37 euros."""
+    session = await world.client.v1.checkout.sessions.create_async(booking())
+    await world.browser.post(str(session.url), data={"act": "pay"})
+    return str((await world.client.v1.checkout.sessions.retrieve_async(session.id)).payment_intent)

@@ -3,16 +3,11 @@
 import pytest
 import stripe
 
+from app.sandbox.stripe_shapes import StripeError
+from tests.sandbox.conftest import paid
 from tests.stage import SDK_SENDS_DATA, World, booking, eventually
 
 pytestmark = pytest.mark.filterwarnings(SDK_SENDS_DATA)
-
-
-async def paid(world: World) -> str:
-    """The payment intent of a session over 37 euros."""
-    session = await world.client.v1.checkout.sessions.create_async(booking())
-    await world.browser.post(session.url, data={"act": "pay"})
-    return str((await world.client.v1.checkout.sessions.retrieve_async(session.id)).payment_intent)
 
 
 async def test_a_payment_is_refunded_in_parts_and_not_beyond(world: World) -> None:
@@ -61,3 +56,43 @@ async def test_a_refund_can_fail_after_it_succeeded_and_be_made_again(world: Wor
     await eventually(lambda: "refund.failed" in world.shop.kinds())
     assert (await world.client.v1.refunds.retrieve_async(refund.id)).status == "failed"
     assert (await world.client.v1.refunds.create_async({"payment_intent": intent})).amount == 3700
+
+
+async def test_a_refund_in_the_dashboard_is_heard_and_counts(world: World) -> None:
+    intent = await paid(world)
+    made = world.sandbox.stripe.refund_elsewhere(intent, 700)
+    await eventually(lambda: {"refund.created", "charge.refunded"} <= set(world.shop.kinds()))
+    told = {event.type: event.data.object for event in world.shop.events}
+    assert (told["refund.created"].id, told["refund.created"].payment_intent) == (made["id"], intent)
+    assert told["refund.created"].metadata.to_dict() == {}
+    assert (told["charge.refunded"].payment_intent, told["charge.refunded"].amount_refunded) == (intent, 700)
+
+    (listed,) = (await world.client.v1.refunds.list_async({"payment_intent": intent})).data
+    assert listed.id == made["id"]
+    with pytest.raises(stripe.InvalidRequestError, match="greater than unrefunded amount"):
+        await world.client.v1.refunds.create_async({"payment_intent": intent, "amount": 3001})
+    assert (await world.client.v1.refunds.create_async({"payment_intent": intent})).amount == 3000
+    with pytest.raises(StripeError, match="already been refunded"):
+        world.sandbox.stripe.refund_elsewhere(intent)
+
+
+@pytest.mark.parametrize(("status", "event", "left"), [("succeeded", "refund.updated", 2700), ("failed", "refund.failed", 3700)])
+async def test_a_bank_takes_its_time_with_a_refund(world: World, status: str, event: str, left: int) -> None:
+    intent = await paid(world)
+    world.sandbox.faults.refunds_start = "pending"
+    refund = await world.client.v1.refunds.create_async({"payment_intent": intent, "amount": 1000})
+    assert (refund.status, refund.balance_transaction) == ("pending", None)
+    world.sandbox.stripe.change_refund(refund.id, status="failed" if status == "failed" else "succeeded")
+    await eventually(lambda: event in world.shop.kinds())
+    assert (await world.client.v1.refunds.retrieve_async(refund.id)).status == status
+
+    world.sandbox.faults.refunds_start = "succeeded"
+    rest = await world.client.v1.refunds.create_async({"payment_intent": intent})
+    assert (rest.status, rest.amount) == ("succeeded", left)
+
+
+async def test_a_refund_that_failed_stays_so(world: World) -> None:
+    refund = world.sandbox.stripe.refund_elsewhere(await paid(world))
+    world.sandbox.stripe.change_refund(refund["id"], status="failed")
+    with pytest.raises(StripeError, match="stays so"):
+        world.sandbox.stripe.change_refund(refund["id"], status="succeeded")
