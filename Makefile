@@ -53,6 +53,19 @@ migrate: .venv/.for-running  ## brings the database to the present tables
 test: .venv/.for-working  ## the whole suite: make test ARGS="tests/bookings -k hold"
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
+.PHONY: simulate
+simulate: .venv/.for-working  ## the long simulation: make simulate ARGS="--minutes 60 --database both"
+	@$(BIN)/python -m tests.simulation.model --seeds 5000 --mutant all
+	@$(BIN)/python -m tests.simulation.real $(or $(ARGS),--minutes 60 --workers 2 --database both --mutant all)
+
+.PHONY: torture
+torture: .venv/.for-working  ## the large races, storms and kills: make torture ARGS="--kills 100 --database both"
+	@$(BIN)/python -m tests.torture $(ARGS)
+
+.PHONY: bench
+bench: .venv/.for-working  ## measures the shop on this machine: make bench ARGS="--database sqlite --only holds"
+	@$(BIN)/python -m bench $(ARGS)
+
 .PHONY: check
 check: .venv/.for-working  ## style, types and templates
 	@$(BIN)/ruff check .

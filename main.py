@@ -17,7 +17,9 @@ for _signal in (signal.SIGINT, signal.SIGTERM):
 import argparse  # noqa: E402
 import asyncio  # noqa: E402
 import getpass  # noqa: E402
-from collections.abc import AsyncIterator  # noqa: E402
+import os  # noqa: E402
+import secrets  # noqa: E402
+from collections.abc import AsyncIterator, Callable  # noqa: E402
 from contextlib import asynccontextmanager  # noqa: E402
 from dataclasses import replace  # noqa: E402
 
@@ -39,26 +41,36 @@ import app.accounts.pages.register  # noqa: E402
 import app.accounts.pages.security  # noqa: E402
 import app.accounts.pages.settings  # noqa: E402
 import app.admin.pages.events  # noqa: E402
+import app.admin.pages.invariants  # noqa: E402
 import app.admin.pages.managers  # noqa: E402
 import app.admin.pages.overview  # noqa: E402
 import app.admin.pages.texts  # noqa: E402
-import app.bookings.pages  # noqa: E402
+import app.bookings.pages.checkout  # noqa: E402
+import app.bookings.pages.presales  # noqa: E402
 import app.events.pages.browse  # noqa: E402
 import app.events.pages.favourites  # noqa: E402
 import app.events.pages.form  # noqa: E402
 import app.events.pages.manager  # noqa: E402
+import app.events.pages.sales  # noqa: E402
 import app.events.pages.show  # noqa: E402
 import app.notifications.pages  # noqa: E402
-import app.payments.pages  # noqa: E402
+import app.payments.pages.history  # noqa: E402
+import app.payments.pages.manager  # noqa: E402
+import app.payments.pages.receipt  # noqa: E402
+import app.payments.pages.refund  # noqa: E402
+import app.payments.pages.webhook  # noqa: E402
 import app.tickets.pages  # noqa: E402
 from app import seed  # noqa: E402
 from app.accounts import actions, flows, rules  # noqa: E402
 from app.core import clock, db, logs, migrate  # noqa: E402
 from app.core.errors import Refused  # noqa: E402
 from app.core.owner import FileInUse, own  # noqa: E402
-from app.core.settings import Settings, SettingsError, settings, use  # noqa: E402
+from app.core.settings import Settings, SettingsError, read, settings, use  # noqa: E402
 from app.core.templates import ROOT  # noqa: E402
 from app.payments import stripe  # noqa: E402
+from app.prove.ground import CannotProve  # noqa: E402
+from app.prove.run import Wish, prove  # noqa: E402
+from app.prove.storm import MOST_BUYERS  # noqa: E402
 from app.sandbox.app import Sandbox  # noqa: E402
 from app.web import errors, security, visitor  # noqa: E402
 from app.web.kept import Kept  # noqa: E402
@@ -74,9 +86,13 @@ ROUTERS = (
     app.events.pages.browse.router,
     app.events.pages.show.router,
     app.events.pages.favourites.router,
-    app.bookings.pages.router,
+    app.bookings.pages.checkout.router,
+    app.bookings.pages.presales.router,
     app.tickets.pages.router,
-    app.payments.pages.router,
+    app.payments.pages.webhook.router,
+    app.payments.pages.refund.router,
+    app.payments.pages.receipt.router,
+    app.payments.pages.history.router,
     app.accounts.pages.register.router,
     app.accounts.pages.login.router,
     app.accounts.pages.password.router,
@@ -86,9 +102,12 @@ ROUTERS = (
     app.notifications.pages.router,
     app.events.pages.manager.router,
     app.events.pages.form.router,
+    app.payments.pages.manager.router,
+    app.events.pages.sales.router,
     app.admin.pages.overview.router,
     app.admin.pages.managers.router,
     app.admin.pages.events.router,
+    app.admin.pages.invariants.router,
     app.admin.pages.texts.router,
 )
 
@@ -149,7 +168,7 @@ def _sandbox(chosen: Settings) -> Sandbox:
         state=chosen.data / "sandbox",
         base_url=chosen.base_url,
         api_key=chosen.stripe_api_key,
-        webhook_secret=chosen.stripe_webhook_secret,
+        webhook_secret=chosen.stripe_webhook_secret.split(",")[0],
         webhook_url=f"http://127.0.0.1:{chosen.port}/webhooks/stripe",
     )
 
@@ -178,7 +197,14 @@ async def serve() -> None:
     chosen = settings()
     await prepare()
     server = Server(
-        create_app(), address=chosen.host, port=chosen.port, interface=Interfaces.ASGI, websockets=False, log_enabled=False
+        create_app(),
+        address=chosen.host,
+        port=chosen.port,
+        interface=Interfaces.ASGI,
+        websockets=False,
+        log_enabled=False,
+        # So many connections may be open at once; the 129th would wait otherwise.
+        backlog=1024,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -259,10 +285,51 @@ def _arguments() -> argparse.Namespace:
     admin = commands.add_parser("create-admin", help="make an admin; asks for the password")
     admin.add_argument("email")
     commands.add_parser("worker", help="run only the worker: reactions, mails, sweeps")
+    proof = commands.add_parser("prove", help="prove that no place is sold twice: many buyers at once, on a throw-away database")
+    proof.add_argument(
+        "--buyers", type=_number(MOST_BUYERS), default=2000, metavar="N", help="how many try to get one place each"
+    )
+    proof.add_argument("--places", type=_number(MOST_BUYERS), default=500, metavar="N", help="how many places there are")
+    proof.add_argument("--clients", type=_number(1000), default=256, metavar="N", help="how many buyers are there at once")
+    proof.add_argument(
+        "--paid", type=_number(MOST_BUYERS, least=0), metavar="N", help="how many buy it; half of the places by default"
+    )
+    proof.add_argument(
+        "--here", action="store_true", help="in the shop's own database: the event is removed at the end, nobody buys"
+    )
+    proof.add_argument("--json", action="store_true", help="the result for programs")
     return parser.parse_args()
 
 
+def _number(most: int, *, least: int = 1) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"a whole number from {least} to {most}")
+        return int(text)
+
+    return number
+
+
+def _prove(arguments: argparse.Namespace) -> int:
+    """Needs no settings at all; with them, it proves on the same kind of database as the shop's. Gives the exit code."""
+    use(read({"SECRET_KEY": secrets.token_hex(32), **os.environ}))
+    logs.configure(settings().log_format)
+    half = 0 if arguments.here else min(arguments.buyers, arguments.places) // 2
+    wish = Wish(
+        buyers=arguments.buyers,
+        places=arguments.places,
+        clients=arguments.clients,
+        buying=half if arguments.paid is None else arguments.paid,
+        here=arguments.here,
+    )
+    report = asyncio.run(prove(wish, settings().database_url))
+    print(report.as_json() if arguments.json else report.as_text())
+    return 0 if report.proves else 1
+
+
 def _run(arguments: argparse.Namespace) -> None:
+    if arguments.command == "prove":
+        sys.exit(_prove(arguments))
     chosen = settings()
     logs.configure(chosen.log_format)
     own(chosen.database_url)
@@ -286,5 +353,5 @@ def _run(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     try:
         _run(_arguments())
-    except (SettingsError, FileInUse, Refused, ValueError) as refused:
+    except (SettingsError, FileInUse, CannotProve, Refused, ValueError) as refused:
         sys.exit(f"{refused}")

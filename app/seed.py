@@ -22,6 +22,7 @@ from app.accounts.models import User, Visitor
 from app.bookings import actions as bookings
 from app.bookings.models import AccessCode, Booking, BookingLine, BuyerLimit
 from app.core import activity
+from app.core.activity import Activity
 from app.core.codes import secret_code
 from app.core.db import reading, writing
 from app.events.models import Category, Event, Favourite, TicketType, Venue
@@ -146,6 +147,8 @@ def _event(given: dict[str, Any], managers: list[User], category: Category, venu
         tone=tone,
         motif=motif,
         per_buyer=given.get("per_buyer", 6),
+        refund_hours=given.get("refund_hours", 24),
+        refund_fee_minor=given.get("refund_fee_minor", 100),
         created_at=created_at,
         submitted_at=None if state == "draft" else created_at + timedelta(days=1),
         published_at=created_at + timedelta(days=3) if is_public else None,
@@ -239,6 +242,7 @@ async def _sell(tx: AsyncSession, sales: list[Sale]) -> None:
         tx, (_ticket(booking, line, n) for booking, line in zip(made, lines, strict=True) for n in range(1, line.qty + 1))
     )
     await _kept(tx, (_cash(booking) for booking in made if booking.total_minor))
+    await _kept(tx, (_paid(booking) for booking in made))
     await _kept(
         tx,
         (
@@ -261,7 +265,10 @@ def _booking(sale: Sale) -> Booking:
         name=sale.name,
         held_until=sale.at + timedelta(minutes=15),
         total_minor=sale.qty * sale.ticket_type.price_minor,
+        kept_minor=sale.qty * sale.ticket_type.price_minor,
         currency=sale.event.currency,
+        refund_hours=sale.event.refund_hours,
+        refund_fee_minor=sale.event.refund_fee_minor,
         created_at=sale.at,
         paid_at=sale.at,
     )
@@ -284,6 +291,12 @@ def _ticket(booking: Booking, line: BookingLine, n: int) -> Ticket:
         holder=booking.name,
         issued_at=booking.created_at,
     )
+
+
+def _paid(booking: Booking) -> Activity:
+    """Nobody is told any more of what was bought before the shop opened, so there is no work beside it."""
+    details = {"event": booking.event_id}
+    return Activity(kind="booking.paid", about=f"booking:{booking.id}", at=booking.created_at, details=details)
 
 
 def _cash(booking: Booking) -> Payment:

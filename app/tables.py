@@ -5,7 +5,7 @@ from sqlmodel import SQLModel
 from app.accounts import models as accounts
 from app.admin import models as admin
 from app.bookings import models as bookings
-from app.core import activity, leases, limits
+from app.core import activity, alarms, leases, limits
 from app.events import models as events
 from app.notifications import models as notifications
 from app.payments import models as payments
@@ -15,6 +15,7 @@ __all__ = [
     "accounts",
     "activity",
     "admin",
+    "alarms",
     "bookings",
     "events",
     "leases",

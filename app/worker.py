@@ -8,6 +8,7 @@ from typing import NamedTuple
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.admin import flows as admin
 from app.bookings import flows as bookings
 from app.core import activity, clock, leases, limits
 from app.core.activity import Activity
@@ -16,6 +17,7 @@ from app.core.db import reading, writing
 from app.events import flows as events
 from app.notifications import flows as notifications
 from app.notifications.actions import TOLD, tell
+from app.payments.flows import lists, notices, orphans, refunds
 from app.payments.flows import sweeps as payments
 
 log = structlog.get_logger()
@@ -51,17 +53,26 @@ SCHEDULE = (
     Sweep("bookings.expire_due", 15, bookings.expire_due),
     Sweep("payments.close_due", 15, payments.close_due),
     Sweep("payments.resolve_creating", 60, payments.resolve_creating),
-    Sweep("payments.work_notices", 15, payments.work_notices, woken=True),
-    Sweep("payments.send_refunds", 5, payments.send_refunds, woken=True),
-    Sweep("payments.follow_refunds", 600, payments.follow_refunds),
+    Sweep("payments.watch_stripe", 15, payments.watch_stripe),
+    Sweep("payments.work_notices", 15, notices.work_notices, woken=True),
+    Sweep("payments.read_events", 60, lists.read_events),
+    Sweep("payments.compare_new_sessions", 600, lists.compare_new_sessions),
+    Sweep("payments.compare_sessions", 21_600, lists.compare_sessions),
+    Sweep("payments.compare_balance", 21_600, lists.compare_balance),
+    Sweep("payments.close_orphans", 300, orphans.close_orphans),
+    Sweep("payments.send_refunds", 5, refunds.send_refunds, woken=True),
+    Sweep("payments.follow_refunds", 600, refunds.follow_refunds),
     Sweep("payments.wind_down", 15, payments.wind_down, woken=True),
     Sweep("payments.set_money_right", 600, payments.set_money_right),
+    Sweep("admin.check_invariants", 300, admin.check_invariants),
     Sweep("limits.forget_old", 86_400, forget_old_limits),
 )
 
 BATCH = 20
 # News of this process arrives at once; this is how often we look for that of others, and for what is tried again.
 LOOK_EVERY = 2
+# A process that was killed keeps its leases so long at most; nobody else runs those sweeps meanwhile.
+MOST_LEASE = 900
 # How long a sweep may go on after the stop; what it has claimed is tried again later.
 GRACE = 5
 
@@ -145,7 +156,7 @@ class Worker:
 
     async def _has_lease(self, sweep: Sweep) -> bool:
         """Takes the lease when it is free, and renews it when half of it is over, so that an idle shop hardly writes."""
-        now, seconds = clock.now(), max(60, 2 * sweep.seconds)
+        now, seconds = clock.now(), min(MOST_LEASE, max(60, 2 * sweep.seconds))
         if now < self._held_until.get(sweep.name, now) - timedelta(seconds=seconds / 2):
             return True
         async with writing() as tx:

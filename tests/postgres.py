@@ -18,7 +18,9 @@ from app.core import migrate
 UNPRIVILEGED = "nobody"
 
 # The tests' clusters hold nothing that a power cut may not take.
-CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=", "max_connections=200")
+CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+# As PostgreSQL is by itself: what is measured or killed must be on the disk when it says so.
+DURABLE = ("fsync=on", "synchronous_commit=on", "full_page_writes=on")
 
 
 class MissingBinaries(Exception):
@@ -28,7 +30,8 @@ class MissingBinaries(Exception):
 class Cluster:
     """One server per test process, started when the first test asks for a database."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: tuple[str, ...] = CARELESS) -> None:
+        self._options = (*options, "listen_addresses=", "max_connections=200")
         self._server: subprocess.Popen[bytes] | None = None
         self._home = Path()
         self._has_template = False
@@ -83,7 +86,7 @@ class Cluster:
         data = self._home / "data"
         initdb = [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         subprocess.run(initdb, check=True, cwd="/", stdout=subprocess.DEVNULL, **user)
-        options = [part for option in CARELESS for part in ("-c", option)]
+        options = [part for option in self._options for part in ("-c", option)]
         with (self._home / "log").open("wb") as log:
             command = [binaries / "postgres", "-D", data, "-k", self._home, *options]
             self._server = subprocess.Popen(command, cwd="/", stdout=log, stderr=log, **user)

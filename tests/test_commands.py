@@ -65,7 +65,7 @@ def served(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
 def test_help_lists_every_command(tmp_path: Path) -> None:
     said = run(tmp_path, "--help")
     assert said.returncode == 0
-    assert all(command in said.stdout for command in ("serve", "migrate", "seed", "create-admin", "worker"))
+    assert all(command in said.stdout for command in ("serve", "migrate", "seed", "create-admin", "worker", "prove"))
 
 
 def test_a_start_without_secrets_says_what_is_missing(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Migrations and tables say the same, there and back, on both databases."""
 
+from datetime import UTC, datetime, timedelta
+
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -60,3 +62,56 @@ async def test_every_check_of_the_tables_is_in_the_database(empty_url: str):
     }
     assert len(checks) > 20
     assert {name for name in checks if name not in text} == set()
+
+
+async def rows_into(url: str, table: str, *rows: dict[str, object]) -> None:
+    """Plain rows; columns that must have a value and are given none get an empty one of their type."""
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        found = await connection.run_sync(lambda plain: sa.Table(table, sa.MetaData(), autoload_with=plain))
+        for row in rows:
+            values = {
+                column.name: EMPTY[column.type.python_type]
+                for column in found.columns
+                if not column.nullable and not (column.primary_key and column.name == "id")
+            }
+            await connection.execute(found.insert().values(values | row))
+    await engine.dispose()
+
+
+NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)
+EMPTY: dict[type, object] = {int: 0, str: "", bool: False, datetime: NOON, dict: {}}
+
+
+async def test_what_was_sold_before_keeps_its_money_and_its_limits(empty_url: str):
+    await migrate.upgrade(empty_url, "0001")
+    if empty_url.startswith("sqlite"):
+        # SQLite reflects a moment as text of the kind that the shop writes.
+        EMPTY[datetime] = NOON.replace(tzinfo=None)
+    await rows_into(empty_url, "users", {"id": 1, "email": "alice@example.org", "role": "manager", "code": "a"})
+    await rows_into(empty_url, "categories", {"id": 1, "slug": "music", "name": "Music"})
+    over = EMPTY[datetime] + timedelta(hours=3)  # type: ignore[operator]
+    event = {"id": 1, "slug": "late-show", "manager_id": 1, "category_id": 1, "state": "published", "per_buyer": 6}
+    await rows_into(empty_url, "events", event | {"ends_at": over})
+    sale = {"capacity": 10, "sold": 3, "held": 0, "per_booking": 6, "sale_to": over, "presale_taken": 2, "price_minor": 1000}
+    await rows_into(empty_url, "ticket_types", {"id": 1, "event_id": 1, "code": "t"} | sale)
+    paid = {"event_id": 1, "kind": "purchase", "state": "paid", "currency": "EUR", "paid_at": EMPTY[datetime]}
+    bookings = (
+        {"id": 1, "code": "a", "buyer_key": "mail:bob@example.org", "total_minor": 2000, **paid},
+        {"id": 2, "code": "b", "buyer_key": "mail:eve@example.org", "total_minor": 1000, **paid, "state": "released"},
+    )
+    await rows_into(empty_url, "bookings", *bookings)
+    lines = ({"booking_id": 1, "qty": 2, "in_presale": True}, {"booking_id": 2, "qty": 1, "in_presale": True})
+    await rows_into(empty_url, "booking_lines", *({"ticket_type_id": 1, "unit_minor": 1000} | line for line in lines))
+    await migrate.upgrade(empty_url)
+    engine = create_async_engine(empty_url)
+    async with engine.connect() as connection:
+        kept = (await connection.execute(sa.text("SELECT id, kept_minor FROM bookings ORDER BY id"))).all()
+        limits = (await connection.execute(sa.text("SELECT buyer_key, qty FROM buyer_limits"))).all()
+        told = (await connection.execute(sa.text("SELECT about FROM activities WHERE kind = 'booking.paid' ORDER BY 1"))).all()
+    await engine.dispose()
+    assert [tuple(row) for row in kept] == [(1, 2000), (2, 0)]
+    assert [tuple(row) for row in limits] == [("presale:mail:bob@example.org", 2)]
+    assert [row.about for row in told] == ["booking:1", "booking:2"]
+    await migrate.downgrade(empty_url, "0001")
+    await migrate.upgrade(empty_url)

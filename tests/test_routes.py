@@ -12,7 +12,7 @@ from litestar.routes import HTTPRoute
 from sqlmodel import col, update
 
 import app.admin.pages.overview
-import app.bookings.pages
+import app.bookings.pages.checkout
 from app.accounts.models import User
 from app.core import clock
 from app.core.db import Database, writing
@@ -106,6 +106,14 @@ RULES = [
     get("/bookings/{code:str}/return", EVERYBODY, code="paid booking"),
     get("/tickets/{code:str}", EVERYBODY, code="ticket"),
     post("/webhooks/stripe", EVERYBODY),
+    # Giving back, and receipts.
+    *both("/bookings/{code:str}/refund", BOB_OR_ADMIN, code="bob's booking"),
+    *both("/bookings/{code:str}/refund", EVERYBODY, code="guest's booking"),
+    post("/bookings/{code:str}/refund/code", BOB_OR_ADMIN, code="bob's booking"),
+    post("/bookings/{code:str}/refund/code", EVERYBODY, code="guest's booking"),
+    get("/bookings/{code:str}/receipts", BOB_OR_ADMIN, code="bob's booking"),
+    get("/bookings/{code:str}/receipts", EVERYBODY, code="paid booking"),
+    get("/bookings/{code:str}/receipts/{number:str}", EVERYBODY, code="paid booking", number="receipt"),
     # Accounts.
     *both("/register", EVERYBODY),
     *both("/login", EVERYBODY),
@@ -143,7 +151,22 @@ RULES = [
     post("/manager/events/{slug:str}/submit", ITS_MANAGER, slug="draft"),
     post("/manager/events/{slug:str}/delete", ITS_MANAGER, slug="old draft"),
     *both("/manager/events/{slug:str}/call-off", ITS_MANAGER, slug="event"),
+    get("/manager/events/{slug:str}/sales", ITS_MANAGER, slug="early"),
+    post("/manager/events/{slug:str}/sales/{code:str}/share", ITS_MANAGER, slug="early", code="early type"),
+    *both("/manager/events/{slug:str}/sales/{code:str}/codes", ITS_MANAGER, slug="early", code="early type"),
+    get("/manager/events/{slug:str}/sales/{code:str}/codes.csv", ITS_MANAGER, slug="early", code="early type"),
+    post("/manager/events/{slug:str}/sales/{code:str}/withdraw", ITS_MANAGER, slug="early", code="early type"),
+    post("/manager/events/{slug:str}/sales/{code:str}/move", ITS_MANAGER, slug="early", code="early type"),
+    post("/manager/events/{slug:str}/sales/{code:str}/open", ITS_MANAGER, slug="early", code="early type"),
+    get("/manager/events/{slug:str}/payments", ITS_MANAGER, slug="event"),
+    get("/manager/events/{slug:str}/refunds", ITS_MANAGER, slug="event"),
+    *both("/manager/events/{slug:str}/bookings/{reference:str}/refund", ITS_MANAGER, slug="big house", reference="reference"),
+    post(
+        "/manager/events/{slug:str}/bookings/{reference:str}/refund/amount", ITS_MANAGER, slug="big house", reference="reference"
+    ),
+    post("/manager/events/{slug:str}/refunds/{refund:str}/handed-back", ITS_MANAGER, slug="big house", refund="cash refund"),
     # The operator's desk.
+    get("/admin/payments", ADMIN),
     get("/admin", ADMIN),
     *both("/admin/managers", ADMIN),
     post("/admin/managers/{code:str}/suspend", ADMIN, code="manager's code"),
@@ -153,6 +176,9 @@ RULES = [
     post("/admin/events/{slug:str}/approve", ADMIN, slug="submitted"),
     post("/admin/events/{slug:str}/return", ADMIN, slug="submitted"),
     post("/admin/events/{slug:str}/call-off", ADMIN, slug="event"),
+    get("/admin/invariants", ADMIN),
+    post("/admin/invariants/check", ADMIN),
+    post("/admin/alarms/{number:int}/settle", ADMIN, number="alarm"),
     get("/admin/texts", ADMIN),
     *both("/admin/texts/{name:str}", ADMIN, name="text"),
 ]
@@ -250,7 +276,7 @@ async def test_without_asking_whose_booking_it_is_the_table_does_not_hold(
     shop: Any, small_town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative control of the look through who may see it."""
-    monkeypatch.setattr(app.bookings.pages, "_may_see", lambda _booking, _visitor: True)
+    monkeypatch.setattr(app.bookings.pages.checkout, "_may_see", lambda _booking, _visitor: True)
     rule = next(rule for rule in RULES if rule.group is BOB_OR_ADMIN)
     assert (await answers(shop, small_town, rule))["carol"] == ALLOWED
 

@@ -14,7 +14,7 @@ from app.accounts import flows, rules
 from app.accounts.models import User
 from app.bookings.models import Booking
 from app.core import clock
-from app.core.activity import Activity
+from app.core.activity import ActivityWork
 from app.core.db import Database, reading
 from app.events.models import Category, Event, TicketType
 from app.payments.models import Payment
@@ -85,7 +85,7 @@ async def test_places_money_and_tickets_add_up(database: Database):
 async def test_few_people_are_told_about_the_demo_world(sqlite_database: Database):
     await seed.seed(clock.now())
     async with reading() as db:
-        assert len((await db.exec(select(Activity))).all()) < 10
+        assert len((await db.exec(select(ActivityWork))).all()) < 10
 
 
 async def test_everybody_on_the_list_can_log_in(sqlite_database: Database):

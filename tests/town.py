@@ -15,13 +15,13 @@ from app.accounts.models import LINK_LIFE, MailedLink, User, Visitor
 from app.accounts.rules import session_hash
 from app.bookings import actions as bookings
 from app.bookings.models import Booking
-from app.core import activity, clock, tokens
+from app.core import activity, alarms, clock, tokens
 from app.core.db import connect, disconnect, writing
 from app.core.settings import settings
 from app.events.models import Event
 from app.notifications.models import Notification
 from app.notifications.rules import unsubscribe_token
-from app.payments.models import Payment
+from app.payments.models import Payment, Refund
 from app.tickets import actions as tickets
 from app.tickets import queries as ticket_queries
 from app.web.visitor import login_cookie
@@ -100,6 +100,7 @@ async def _built() -> Town:
             **await _bookings(tx, people),
             **await _links(tx, people["bob"]),
             **await _told(tx, people["bob"]),
+            "alarm": await _sounding(tx),
         }
     cookies = {visitor: login_cookie(session, people[visitor].role).value or "" for visitor, session in sessions.items()}
     return Town(cookies, things)
@@ -118,7 +119,11 @@ async def _events(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
         },
     }
     await world.event(tx, manager=people["mallory"], title="Other Evening")
-    return {name: event.slug for name, event in things.items()}
+    early = await world.event(tx, manager=alice, title="Early Evening")
+    kind = await world.only_type(tx, early)
+    kind.presale_from, kind.sale_from = clock.now() - timedelta(hours=1), clock.now() + timedelta(days=7)
+    slugs = {name: event.slug for name, event in things.items()}
+    return slugs | {"early": early.slug, "early type": kind.code, "early sales": f"{early.slug}/sales/{kind.code}"}
 
 
 async def _bookings(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
@@ -131,7 +136,35 @@ async def _bookings(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]
     tx.add(_payment(paid, "captured"))
     await tickets.settle(tx, paid, now=clock.now())
     ticket = (await ticket_queries.of_booking(tx, paid.id or 0))[0].ticket
-    return {"bob's booking": bobs.code, "guest's booking": guests.code, "paid booking": paid.code, "ticket": ticket.code}
+    return {
+        "bob's booking": bobs.code,
+        "guest's booking": guests.code,
+        "paid booking": paid.code,
+        "ticket": ticket.code,
+        "big house": event.slug,
+        "reference": paid.reference,
+        "receipt": f"{paid.reference}-P1",
+        "refund desk": f"{event.slug}/bookings/{paid.reference}/refund",
+        **await _cash_refunds(tx, paid),
+    }
+
+
+async def _cash_refunds(tx: AsyncSession, booking: Booking) -> dict[str, str]:
+    """Cash for each visitor to hand back: who is allowed to uses it up."""
+    now = clock.now()
+    payment = _payment(booking, "captured")
+    payment.provider, payment.session_id = "cash", None
+    tx.add(payment)
+    await tx.flush()
+    refunds = {
+        f"cash refund for {visitor}": Refund(
+            payment_id=payment.id, amount_minor=100, reason="manager", created_at=now, next_try_at=now
+        )
+        for visitor in VISITORS
+    }
+    tx.add_all(refunds.values())
+    await tx.flush()
+    return {name: refund.id for name, refund in refunds.items()}
 
 
 async def _held(tx: AsyncSession, event: Event, by: Visitor) -> Booking:
@@ -187,3 +220,8 @@ async def _told(tx: AsyncSession, bob: User) -> dict[str, str]:
     tx.add(line)
     await tx.flush()
     return {"bob's notification": line.code}
+
+
+async def _sounding(tx: AsyncSession) -> str:
+    await alarms.sound(tx, "stripe_down", about="stripe")
+    return str((await alarms.open_ones(tx))[0].id)

@@ -1,4 +1,4 @@
-"""The operator's own words on the site."""
+"""The operator's own words on the site, and what the last look at the invariants found."""
 
 from datetime import datetime
 
@@ -19,3 +19,15 @@ class SiteText(SQLModel, table=True):
     name: str = Field(primary_key=True, max_length=20)
     body: str = Field(max_length=50_000)
     changed_at: datetime
+
+
+class InvariantResult(SQLModel, table=True):
+    """What one invariant's query found last: how many rows break it, and the first of them."""
+
+    __tablename__ = "invariant_results"
+
+    name: str = Field(primary_key=True, max_length=10)
+    checked_at: datetime
+    broken: int
+    examples: str = Field(default="", max_length=500)
+    milliseconds: int = 0

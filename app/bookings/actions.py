@@ -3,74 +3,32 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, func, insert, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import User, Visitor
-from app.bookings import queries, rules, stock
+from app.bookings import boxoffice, queries, rules, stock
 from app.bookings.models import AccessCode, Booking, BookingLine
 from app.core import activity
 from app.core.db import changed, move
-from app.core.errors import NotYours, Refused
+from app.core.errors import Refused
 from app.core.i18n import gettext as _
-from app.core.i18n import language
 from app.core.settings import settings
+from app.core.steps import run
 from app.events.models import Event, TicketType
 
 
 async def hold(
     tx: AsyncSession, event: Event, wanted: Mapping[int, int], *, by: Visitor, access_code: str = "", now: datetime
 ) -> Booking:
-    """Takes places for a while: all that are wanted (places by ticket type id) or none.
+    """The box office's hold in the caller's writing block, for whoever does more in the same block.
 
-    A visitor's second hold for an event replaces their first. Raises Refused with the reason, SoldOut with what is left.
+    Places by ticket type id. Raises Refused with the reason, SoldOut with what is left.
     """
-    event = await _locked(tx, event, now=now)
-    types = await _types(tx, event, wanted)
-    chosen = [(kind, wanted[kind.id or 0]) for kind in types if wanted[kind.id or 0] > 0]
-    rules.check_amounts(event, chosen)
-    kind = rules.phase([kind for kind, _qty in chosen], now=now)
-    if kind == "presale" and not by.is_signed_in:
-        raise NotYours(_("Pre-sale places are kept for accounts. Sign in or create an account, then book them."))
-    codes = await _codes(tx, chosen, access_code) if kind == "presale" else {}
-    first = await queries.held_by(tx, event.id or 0, by)
-    if first and kind == "purchase":
-        await _end(tx, first, to="released", now=now)
-    await _take(tx, chosen, in_presale=kind == "presale", now=now)
-    buyer_key = f"mail:{by.email}" if by.is_signed_in else f"browser:{by.key}"
-    if not await stock.claim(tx, event, buyer_key, sum(qty for _kind, qty in chosen)):
-        raise Refused(_limit_sentence(event))
-    booking = Booking(
-        event_id=event.id or 0,
-        user_id=by.user_id,
-        kind=kind,
-        visitor_key=by.key,
-        buyer_key=buyer_key,
-        email=by.email,
-        name=by.name,
-        language=language(),
-        total_minor=sum(kind.price_minor * qty for kind, qty in chosen),
-        currency=event.currency,
-        created_at=now,
-        held_until=event.presale_kept_until(now) if kind == "presale" else now + timedelta(minutes=settings().hold_minutes),
-    )
-    tx.add(booking)
-    await tx.flush()
-    for ticket_type, qty in chosen:
-        tx.add(
-            BookingLine(
-                booking_id=booking.id or 0,
-                ticket_type_id=ticket_type.id or 0,
-                name=ticket_type.name,
-                qty=qty,
-                unit_minor=ticket_type.price_minor,
-                in_presale=kind == "presale",
-                access_code_id=codes.get(ticket_type.id or 0),
-            )
-        )
-    await activity.record(tx, "booking.held", about=f"booking:{booking.id}", by=by.user_id, event=event.id)
-    return booking
+    present, types = await run(tx, boxoffice.offer(event.slug))
+    made = await run(tx, boxoffice.holding(present, types, wanted, by=by, access_code=access_code, now=now))
+    return (await tx.exec(select(Booking).where(Booking.id == made.id))).one()
 
 
 async def extend(tx: AsyncSession, booking: Booking, *, now: datetime) -> None:
@@ -91,17 +49,17 @@ async def extend(tx: AsyncSession, booking: Booking, *, now: datetime) -> None:
 
 async def release(tx: AsyncSession, booking: Booking, *, now: datetime) -> bool:
     """The buyer gives held places back. False when the booking was no longer held."""
-    return await _end(tx, booking, to="released", now=now)
+    return await run(tx, boxoffice.ending(booking.id or 0, to="released", now=now))
 
 
 async def expire(tx: AsyncSession, booking: Booking, *, now: datetime) -> bool:
     """A hold whose time is over ends. False when it was extended, paid or ended meanwhile."""
-    return await _end(tx, booking, to="expired", now=now)
+    return await run(tx, boxoffice.ending(booking.id or 0, to="expired", now=now))
 
 
 async def call_off(tx: AsyncSession, booking: Booking, *, now: datetime) -> bool:
     """A hold ends because its event will not take place."""
-    return await _end(tx, booking, to="called_off", now=now)
+    return await run(tx, boxoffice.ending(booking.id or 0, to="called_off", now=now))
 
 
 async def start_paying(tx: AsyncSession, booking: Booking, *, now: datetime) -> bool:
@@ -130,10 +88,10 @@ async def fill_in(tx: AsyncSession, booking: Booking, event: Event, *, email: st
         booking.user_id, booking.email = by.user_id, by.email or email
     buyer_key = f"mail:{booking.email}"
     if buyer_key != booking.buyer_key:
-        places = sum(line.qty for line in await queries.lines(tx, booking.id or 0))
-        if not await stock.claim(tx, event, buyer_key, places):
-            raise Refused(_limit_sentence(event))
-        await stock.unclaim(tx, booking.event_id, booking.buyer_key, places)
+        lines = await queries.lines(tx, booking.id or 0)
+        if not await run(tx, stock.claim(event, buyer_key, lines)):
+            raise Refused(rules.limit_sentence(event, in_presale=booking.is_presale))
+        await run(tx, stock.unclaim(booking.event_id, booking.buyer_key, lines))
         booking.buyer_key = buyer_key
     await tx.flush()
 
@@ -147,90 +105,123 @@ async def adopt(tx: AsyncSession, user: User, *, now: datetime) -> int:
     return joined
 
 
-async def set_access_code(tx: AsyncSession, ticket_type_id: int, code: str) -> None:
-    """The one shared code of a ticket type's pre-sale; an empty one removes it. Codes that were used stay, without uses left."""
-    wanted = queries.normal_code(code)
-    others = select(AccessCode).where(AccessCode.ticket_type_id == ticket_type_id, AccessCode.code != wanted)
-    for other in (await tx.exec(others)).all():
-        if other.used:
-            await tx.exec(update(AccessCode).where(col(AccessCode.id) == other.id).values(max_uses=other.used))
-        else:
-            await tx.exec(delete(AccessCode).where(col(AccessCode.id) == other.id))
-    same = (
-        await tx.exec(select(AccessCode).where(AccessCode.ticket_type_id == ticket_type_id, AccessCode.code == wanted))
-    ).first()
-    if same:
-        same.max_uses = None
+# ---------- the sale, on its manager's desk ----------
+
+
+async def share_code(tx: AsyncSession, kind: TicketType, word: str, *, max_uses: int | None, by: int, now: datetime) -> None:
+    """A code for many people; without `max_uses` for any number of bookings. From now on the pre-sale asks for a code.
+
+    Raises Refused when the type has that code, or its pre-sale is over.
+    """
+    await _ask_for_codes(tx, kind, now=now)
+    code = rules.normal_code(word)
+    if code in await queries.codes_of(tx, kind.id or 0):
+        raise Refused(_("%(name)s has the code %(code)s already.") % {"name": kind.name, "code": code})
+    tx.add(AccessCode(ticket_type_id=kind.id or 0, code=code, max_uses=max_uses))
+    await activity.record(tx, "presale.code_shared", about=f"ticket_type:{kind.id}", by=by, event=kind.event_id)
+
+
+async def make_codes(tx: AsyncSession, kind: TicketType, number: int, *, by: int, now: datetime) -> None:
+    """So many new codes for one booking each. From now on the pre-sale asks for a code. Raises Refused when it is over."""
+    await _ask_for_codes(tx, kind, now=now)
+    fresh = rules.new_codes(number, taken=await queries.codes_of(tx, kind.id or 0))
+    rows = [{"ticket_type_id": kind.id, "code": code, "max_uses": 1, "used": 0} for code in fresh]
+    await tx.exec(insert(AccessCode), params=rows)
+    details = {"event": kind.event_id, "codes": number}
+    await activity.record(tx, "presale.codes_made", about=f"ticket_type:{kind.id}", by=by, **details)
+
+
+async def withdraw_code(tx: AsyncSession, kind: TicketType, code: str, *, by: int) -> None:
+    """A code opens nothing any more; bookings made with it stay. Raises Refused when there is none."""
+    if not await _withdraw(tx, kind.id or 0, code):
+        raise Refused(_("That code was withdrawn before."))
+    await activity.record(tx, "presale.code_withdrawn", about=f"ticket_type:{kind.id}", by=by, event=kind.event_id)
+
+
+async def withdraw_unused(tx: AsyncSession, kind: TicketType, *, by: int) -> int:
+    """The codes for one booking that nobody has used are gone; how many. A code that a held booking uses counts as used."""
+    unused = (col(AccessCode.ticket_type_id) == kind.id, col(AccessCode.max_uses) == 1, col(AccessCode.used) == 0)
+    # Bookings that ended have given their use back; they need not name the code any more.
+    ids = (await tx.exec(select(AccessCode.id).where(*unused).with_for_update())).all()
+    await changed(tx, update(BookingLine).where(col(BookingLine.access_code_id).in_(ids)).values(access_code_id=None))
+    gone = await changed(tx, delete(AccessCode).where(*unused, col(AccessCode.id).in_(ids)))
+    if gone:
+        details = {"event": kind.event_id, "codes": gone}
+        await activity.record(tx, "presale.codes_withdrawn", about=f"ticket_type:{kind.id}", by=by, **details)
+    return gone
+
+
+async def replace_code(tx: AsyncSession, ticket_type_id: int, *, was: str, code: str) -> None:
+    """The code that everybody may use becomes another; empty stands for none. Codes with a number of uses stay."""
+    wanted = rules.normal_code(code)
+    if wanted == rules.normal_code(was):
+        return
+    await _withdraw(tx, ticket_type_id, was)
+    if wanted in await queries.codes_of(tx, ticket_type_id):
+        same = update(AccessCode).where(col(AccessCode.ticket_type_id) == ticket_type_id, col(AccessCode.code) == wanted)
+        await changed(tx, same.values(max_uses=None))
     elif wanted:
         tx.add(AccessCode(ticket_type_id=ticket_type_id, code=wanted))
 
 
-async def _locked(tx: AsyncSession, event: Event, *, now: datetime) -> Event:
-    """On PostgreSQL calling off waits until this hold is done, so that none slips through; SQLite has one writer anyway."""
-    locked = select(Event).where(Event.id == event.id).with_for_update(read=True).execution_options(populate_existing=True)
-    present = (await tx.exec(locked)).one()
-    if not present.sells(now):
-        raise Refused(_("This event is not on sale."))
-    return present
+async def forget_codes(tx: AsyncSession, ticket_type_id: int) -> None:
+    """All codes go with a ticket type that is on no booking."""
+    await changed(tx, delete(AccessCode).where(col(AccessCode.ticket_type_id) == ticket_type_id))
 
 
-async def _types(tx: AsyncSession, event: Event, wanted: Mapping[int, int]) -> list[TicketType]:
-    """The wanted ticket types in ascending id: everybody takes stock in the same order, so nobody waits in a circle."""
-    of_event = select(TicketType).where(TicketType.event_id == event.id, col(TicketType.id).in_(list(wanted)))
-    return list((await tx.exec(of_event.order_by(col(TicketType.id)))).all())
+async def move_places(tx: AsyncSession, kind: TicketType, places: int | None, *, to: str, by: int, now: datetime) -> int:
+    """Moves places that the pre-sale has not taken to the "general" sale, or back to the "presale"; all when `places` is None.
+
+    Gives how many. Raises Refused when the pre-sale is over, or so many cannot be moved.
+    """
+    present = await _locked_type(tx, kind)
+    most = rules.movable(present, to=to)
+    moving = most if places is None else places
+    size = func.coalesce(col(TicketType.presale_places), col(TicketType.capacity)) + (-moving if to == "general" else moving)
+    goes_on = (col(TicketType.presale_from).is_not(None), col(TicketType.sale_from) > now)
+    fits = (size >= col(TicketType.presale_taken), size <= col(TicketType.capacity))
+    moved = update(TicketType).where(col(TicketType.id) == kind.id, *goes_on, *fits)
+    if moving < 1 or not await changed(tx, moved.values(presale_places=size)):
+        raise Refused(rules.unmovable(present, to=to, now=now))
+    details = {"event": kind.event_id, "places": moving, "to": to}
+    await activity.record(tx, "presale.places_moved", about=f"ticket_type:{kind.id}", by=by, **details)
+    return moving
 
 
-async def _take(tx: AsyncSession, chosen: list[tuple[TicketType, int]], *, in_presale: bool, now: datetime) -> None:
-    """Takes every line, or raises SoldOut. A guard that fails ends lapsed holds of that type first and tries once more."""
-    short = []
-    for ticket_type, qty in chosen:
-        type_id = ticket_type.id or 0
-        if await stock.take(tx, type_id, qty, in_presale=in_presale, now=now):
-            continue
-        await _expire_lapsed(tx, type_id, now=now)
-        if not await stock.take(tx, type_id, qty, in_presale=in_presale, now=now):
-            short.append(type_id)
-    if short:
-        fresh = select(TicketType).where(col(TicketType.id).in_(short)).execution_options(populate_existing=True)
-        raise rules.sold_out((await tx.exec(fresh)).all(), now=now)
+async def open_general_sale(tx: AsyncSession, kind: TicketType, *, at: datetime, by: int, now: datetime) -> None:
+    """The general sale opens at another moment, at once when that is now; until then the pre-sale goes on.
+
+    Raises Refused when it is open, or `at` does not fit. What the pre-sale keeps for buyers stays kept until its minute.
+    """
+    present = await _locked_type(tx, kind)
+    why_not = rules.cannot_open(present, at=at, now=now)
+    if why_not:
+        raise Refused(why_not)
+    await changed(tx, update(TicketType).where(col(TicketType.id) == kind.id).values(sale_from=at))
+    details = {"event": kind.event_id, "at": at.isoformat()}
+    await activity.record(tx, "sale.moved", about=f"ticket_type:{kind.id}", by=by, **details)
 
 
-async def _expire_lapsed(tx: AsyncSession, ticket_type_id: int, *, now: datetime) -> None:
-    over = select(Booking).join(BookingLine, col(BookingLine.booking_id) == Booking.id)
-    over = over.where(BookingLine.ticket_type_id == ticket_type_id, Booking.state == "held", Booking.held_until <= now)
-    for booking in (await tx.exec(over.order_by(col(Booking.id)).limit(50))).all():
-        await expire(tx, booking, now=now)
+async def _ask_for_codes(tx: AsyncSession, kind: TicketType, *, now: datetime) -> None:
+    """The pre-sale opens with a code only. Codes without a pre-sale would be keys without a door, so that is refused."""
+    opens = (col(TicketType.presale_from).is_not(None), col(TicketType.sale_from) > now)
+    asking = update(TicketType).where(col(TicketType.id) == kind.id, *opens).values(needs_code=True)
+    if not await changed(tx, asking):
+        raise Refused(_("%(name)s has no pre-sale, or it is over.") % {"name": kind.name})
 
 
-async def _codes(tx: AsyncSession, chosen: list[tuple[TicketType, int]], access_code: str) -> dict[int, int]:
-    """Uses the access code once for each type that asks for one; ids of the codes by ticket type id."""
-    used = {}
-    for ticket_type, _qty in chosen:
-        if not ticket_type.needs_code:
-            continue
-        wanted = select(AccessCode).where(
-            AccessCode.ticket_type_id == ticket_type.id, AccessCode.code == queries.normal_code(access_code)
-        )
-        found = (await tx.exec(wanted)).first()
-        if not found or not await stock.use_code(tx, found.id or 0):
-            raise Refused(_("The pre-sale of %(name)s needs an access code that still works.") % {"name": ticket_type.name})
-        used[ticket_type.id or 0] = found.id or 0
-    return used
-
-
-async def _end(tx: AsyncSession, booking: Booking, *, to: str, now: datetime) -> bool:
-    """held → one of the ends, and everything the hold had taken goes back."""
-    over = [col(Booking.held_until) <= now] if to == "expired" else []
-    if not await move(tx, booking, to, *over, out_of=("held",), ended_at=now):
+async def _withdraw(tx: AsyncSession, ticket_type_id: int, code: str) -> bool:
+    """Removes a code. Bookings made with it live on without naming it, so a use that comes back opens nothing again."""
+    found = select(AccessCode).where(AccessCode.ticket_type_id == ticket_type_id, AccessCode.code == rules.normal_code(code))
+    # Whoever uses the code this moment waits here or is waited for; afterwards there is none to use.
+    present = (await tx.exec(found.with_for_update())).first()
+    if not present:
         return False
-    lines = await queries.lines(tx, booking.id or 0)
-    present = (await tx.exec(select(Booking.buyer_key).where(Booking.id == booking.id))).one()
-    await stock.give_back(tx, lines)
-    await stock.unuse_codes(tx, lines)
-    await stock.unclaim(tx, booking.event_id, present, sum(line.qty for line in lines))
-    await activity.record(tx, f"booking.{to}", about=f"booking:{booking.id}", by=None, event=booking.event_id)
-    return True
+    await changed(tx, update(BookingLine).where(col(BookingLine.access_code_id) == present.id).values(access_code_id=None))
+    return await changed(tx, delete(AccessCode).where(col(AccessCode.id) == present.id)) == 1
 
 
-def _limit_sentence(event: Event) -> str:
-    return _("Each buyer gets %(num)s places for this event at most, and some are yours already.") % {"num": event.per_buyer}
+async def _locked_type(tx: AsyncSession, kind: TicketType) -> TicketType:
+    """The ticket type as it is now, and stays until the writing block ends."""
+    locked = select(TicketType).where(TicketType.id == kind.id).with_for_update().execution_options(populate_existing=True)
+    return (await tx.exec(locked)).one()

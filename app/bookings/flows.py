@@ -1,20 +1,29 @@
-"""Holds whose time is over end here, a few hundred at a time, each in its own short transaction."""
+"""Holds whose time is over end here, each by itself, many in one commit."""
 
-from app.bookings import actions, queries
+import asyncio
+
+import structlog
+
+from app.bookings import boxoffice, queries
 from app.core import clock
-from app.core.db import reading, retried, writing
+from app.core.db import reading
+
+log = structlog.get_logger()
 
 BATCH = 200
 
 
-@retried
-async def expire_due() -> None:
-    """Ends lapsed holds and puts their places back on sale. Nothing depends on it being quick: the guards decide."""
+async def expire_due() -> bool:
+    """Ends lapsed holds and puts their places back on sale; whether it did something.
+
+    Nothing depends on it being quick: the guards decide, and a hold that finds nothing left ends them by itself.
+    """
     now = clock.now()
     async with reading() as db:
-        ids = await queries.lapsed(db, now=now, most=BATCH)
-    for booking_id in ids:
-        async with writing() as tx:
-            booking = await queries.by_id(tx, booking_id)
-            if booking:
-                await actions.expire(tx, booking, now=now)
+        lapsed = await queries.lapsed(db, now=now, most=BATCH)
+    ends = (boxoffice.lapse(booking_id, slug, now=now) for booking_id, slug in lapsed)
+    outcomes = await asyncio.gather(*ends, return_exceptions=True)
+    for (booking_id, _slug), outcome in zip(lapsed, outcomes, strict=True):
+        if isinstance(outcome, Exception):
+            log.error("hold could not be ended", booking=booking_id, exc_info=outcome)
+    return True in outcomes

@@ -32,6 +32,8 @@ class Booking(SQLModel, table=True):
     """`code` opens the booking for whoever holds the link; `reference` is for reading aloud.
 
     `buyer_key` is what the limit per buyer counts by: the e-mail address once we know it, the browser before.
+    `kept_minor` is what the shop may keep of the money: the price once it is paid, less what is given back. The rule for
+    refunds is the event's at the moment of the hold: until so many hours before the start (None: never), less a fee a ticket.
     """
 
     __tablename__ = "bookings"
@@ -40,6 +42,7 @@ class Booking(SQLModel, table=True):
         CheckConstraint(one_of("kind", KINDS), name="kind"),
         CheckConstraint(one_of("state", STATES), name="state"),
         CheckConstraint("total_minor >= 0", name="total"),
+        CheckConstraint("kept_minor >= 0 AND kept_minor <= total_minor", name="kept"),
         Index("ix_bookings_lapsing", "state", "held_until"),
     )
 
@@ -58,7 +61,10 @@ class Booking(SQLModel, table=True):
     held_until: datetime
     extensions: int = 0
     total_minor: int = Field(sa_type=BigInteger)
+    kept_minor: int = Field(default=0, sa_type=BigInteger)
     currency: str = Field(max_length=3)
+    refund_hours: int | None = None
+    refund_fee_minor: int = Field(default=0, sa_type=BigInteger)
     is_late: bool = False
     created_at: datetime
     paid_at: datetime | None = None
@@ -91,13 +97,14 @@ class Booking(SQLModel, table=True):
 
 
 class BookingLine(SQLModel, table=True):
-    """So many places of one ticket type, at the price of the moment of the hold."""
+    """So many places of one ticket type, at the price of the moment of the hold. `returned` of them were given back since."""
 
     __tablename__ = "booking_lines"
     __table_args__ = (
         UniqueConstraint("booking_id", "ticket_type_id"),
         CheckConstraint("qty > 0", name="qty"),
         CheckConstraint("unit_minor >= 0", name="unit"),
+        CheckConstraint("returned >= 0 AND returned <= qty", name="returned"),
     )
 
     id: int | None = row_id()
@@ -105,6 +112,7 @@ class BookingLine(SQLModel, table=True):
     ticket_type_id: int = link("ticket_types.id")
     name: str = Field(max_length=60)
     qty: int
+    returned: int = 0
     unit_minor: int = Field(sa_type=BigInteger)
     in_presale: bool = False
     access_code_id: int | None = maybe_link("access_codes.id")
@@ -112,6 +120,11 @@ class BookingLine(SQLModel, table=True):
     @property
     def sum_minor(self) -> int:
         return self.qty * self.unit_minor
+
+    @property
+    def places(self) -> int:
+        """Places that the line still claims while its booking lives."""
+        return self.qty - self.returned
 
 
 class BuyerLimit(SQLModel, table=True):

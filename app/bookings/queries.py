@@ -8,7 +8,7 @@ from sqlalchemy import func, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.accounts.models import Visitor
+from app.bookings import rules
 from app.bookings.models import HOLDING, AccessCode, Booking, BookingLine
 from app.events.models import Event, TicketType, Venue
 
@@ -27,6 +27,22 @@ class BookingView:
     @property
     def places(self) -> int:
         return sum(line.qty for line in self.lines)
+
+
+@dataclass(frozen=True)
+class TypeSales:
+    """How a ticket type sells: its pre-sale places held and sold, its codes for many, and how many there are for one booking."""
+
+    kind: TicketType
+    presale_held: int
+    presale_sold: int
+    shared: Sequence[AccessCode]
+    single: int
+    single_used: int
+
+    @property
+    def single_unused(self) -> int:
+        return self.single - self.single_used
 
 
 async def by_code(db: AsyncSession, code: str) -> Booking | None:
@@ -54,20 +70,12 @@ async def view(db: AsyncSession, booking_id: int) -> BookingView:
     return (await _views(db, [booking_id]))[0]
 
 
-async def presales_of(db: AsyncSession, user_id: int) -> list[BookingView]:
+async def presales_of(db: AsyncSession, user_id: int, *, now: datetime) -> list[BookingView]:
     """Pre-sale bookings that still claim places without being paid, the first to lapse first."""
-    held = select(Booking.id).where(Booking.user_id == user_id, Booking.kind == "presale", col(Booking.state).in_(HOLDING))
+    kept = or_(col(Booking.state) != "held", col(Booking.held_until) > now)
+    held = select(Booking.id).where(Booking.user_id == user_id, Booking.kind == "presale", col(Booking.state).in_(HOLDING), kept)
     ids = (await db.exec(held.order_by(col(Booking.held_until)))).all()
     return await _views(db, ids)
-
-
-async def held_by(db: AsyncSession, event_id: int, visitor: Visitor) -> Booking | None:
-    """The purchase that this visitor holds for the event now, which their next hold replaces."""
-    whose = Booking.user_id == visitor.user_id if visitor.is_signed_in else Booking.visitor_key == visitor.key
-    if not visitor.is_signed_in and not visitor.key:
-        return None
-    held = select(Booking).where(Booking.event_id == event_id, Booking.state == "held", Booking.kind == "purchase", whose)
-    return (await db.exec(held.order_by(col(Booking.id).desc()))).first()
 
 
 async def live_of_event(db: AsyncSession, event_id: int) -> list[Booking]:
@@ -91,9 +99,49 @@ async def revenue(db: AsyncSession, event_ids: Sequence[int]) -> dict[int, int]:
 
 
 async def access_codes(db: AsyncSession, event_id: int) -> dict[int, str]:
-    """The access code of each ticket type of the event that has one."""
+    """The code of each ticket type of the event that any number of bookings may use; the oldest when there are several."""
     codes = select(AccessCode.ticket_type_id, AccessCode.code).join(TicketType, col(TicketType.id) == AccessCode.ticket_type_id)
-    return dict((await db.exec(codes.where(TicketType.event_id == event_id).order_by(col(AccessCode.id).desc()))).all())
+    unlimited = codes.where(TicketType.event_id == event_id, col(AccessCode.max_uses).is_(None))
+    return dict((await db.exec(unlimited.order_by(col(AccessCode.id).desc()))).all())
+
+
+async def codes_of(db: AsyncSession, ticket_type_id: int) -> set[str]:
+    """All codes of a ticket type, used up or not."""
+    return set((await db.exec(select(AccessCode.code).where(AccessCode.ticket_type_id == ticket_type_id))).all())
+
+
+async def single_codes(db: AsyncSession, ticket_type_id: int) -> list[AccessCode]:
+    """A ticket type's codes for one booking, in the order of the alphabet."""
+    single = select(AccessCode).where(AccessCode.ticket_type_id == ticket_type_id, AccessCode.max_uses == 1)
+    return list((await db.exec(single.order_by(AccessCode.code))).all())
+
+
+async def sales(db: AsyncSession, types: Sequence[TicketType]) -> list[TypeSales]:
+    """How each of these ticket types sells. Three queries."""
+    ids = [kind.id or 0 for kind in types]
+    places = func.sum(col(BookingLine.qty) - col(BookingLine.returned))
+    taken = select(BookingLine.ticket_type_id, Booking.state, places).join(Booking, col(Booking.id) == BookingLine.booking_id)
+    taken = taken.where(col(BookingLine.ticket_type_id).in_(ids), col(BookingLine.in_presale), col(Booking.state).in_(LIVE))
+    states = (await db.exec(taken.group_by(col(BookingLine.ticket_type_id), col(Booking.state)))).all()
+    of_types = col(AccessCode.ticket_type_id).in_(ids)
+    shared = select(AccessCode).where(of_types, or_(col(AccessCode.max_uses).is_(None), col(AccessCode.max_uses) != 1))
+    several = (await db.exec(shared.order_by(col(AccessCode.id)))).all()
+    single = select(AccessCode.ticket_type_id, func.count(), func.sum(AccessCode.used)).where(of_types, AccessCode.max_uses == 1)
+    counted = {
+        found: (number, int(used))
+        for found, number, used in (await db.exec(single.group_by(col(AccessCode.ticket_type_id)))).all()
+    }
+    return [
+        TypeSales(
+            kind=kind,
+            presale_held=sum(number for found, state, number in states if found == kind.id and state in HOLDING),
+            presale_sold=sum(number for found, state, number in states if found == kind.id and state == "paid"),
+            shared=[code for code in several if code.ticket_type_id == kind.id],
+            single=counted.get(kind.id or 0, (0, 0))[0],
+            single_used=counted.get(kind.id or 0, (0, 0))[1],
+        )
+        for kind in types
+    ]
 
 
 async def types_opened_by(db: AsyncSession, event_id: int, code: str) -> set[int]:
@@ -102,13 +150,16 @@ async def types_opened_by(db: AsyncSession, event_id: int, code: str) -> set[int
         return set()
     usable = or_(col(AccessCode.max_uses).is_(None), col(AccessCode.used) < col(AccessCode.max_uses))
     opened = select(AccessCode.ticket_type_id).join(TicketType, col(TicketType.id) == AccessCode.ticket_type_id)
-    return set((await db.exec(opened.where(TicketType.event_id == event_id, AccessCode.code == normal_code(code), usable))).all())
+    return set(
+        (await db.exec(opened.where(TicketType.event_id == event_id, AccessCode.code == rules.normal_code(code), usable))).all()
+    )
 
 
-async def lapsed(db: AsyncSession, *, now: datetime, most: int) -> list[int]:
-    """Ids of holds whose time is over, the longest over first."""
-    over = select(Booking.id).where(Booking.state == "held", Booking.held_until <= now)
-    return [found for found in (await db.exec(over.order_by(col(Booking.held_until)).limit(most))).all() if found]
+async def lapsed(db: AsyncSession, *, now: datetime, most: int) -> list[tuple[int, str]]:
+    """Holds whose time is over, the longest over first: their ids, and the slugs of their events."""
+    over = select(Booking.id, Event.slug).join(Event, col(Event.id) == Booking.event_id)
+    over = over.where(Booking.state == "held", Booking.held_until <= now).order_by(col(Booking.held_until)).limit(most)
+    return [(booking_id or 0, slug) for booking_id, slug in (await db.exec(over)).all()]
 
 
 async def counts_for(db: AsyncSession, user_id: int) -> dict[str, int]:
@@ -119,11 +170,6 @@ async def counts_for(db: AsyncSession, user_id: int) -> dict[str, int]:
         "presales": sum(number for state, kind, number in rows if kind == "presale" and state in HOLDING),
         "paid": sum(number for state, _kind, number in rows if state == "paid"),
     }
-
-
-def normal_code(code: str) -> str:
-    """Access codes are compared without regard to case and surrounding spaces."""
-    return code.strip().upper()
 
 
 async def _views(db: AsyncSession, ids: Sequence[int | None]) -> list[BookingView]:

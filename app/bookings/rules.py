@@ -1,12 +1,16 @@
 """What may be booked together, and how refusals sound. Pure functions over plain values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+from app.core.codes import short_code
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import ngettext
 from app.events.models import Event, TicketType
+
+# More codes than these belong into several ticket types.
+MOST_CODES = 5000
 
 
 class SoldOut(Refused):
@@ -55,7 +59,66 @@ def sold_out(short: Sequence[TicketType], *, now: datetime) -> SoldOut:
     return SoldOut(" ".join(sentences), left)
 
 
+def new_codes(number: int, *, taken: Collection[str]) -> list[str]:
+    """So many codes that nobody has yet. Raises Refused when the type would have more than it is good to look through.
+
+    Eight letters of thirty are enough: whoever tries 300 a minute, the most that an address may, needs years to find one of 500.
+    """
+    if len(taken) + number > MOST_CODES:
+        raise Refused(_("A ticket type has at most %(num)s codes. Withdraw the unused ones first.") % {"num": f"{MOST_CODES:,}"})
+    fresh: set[str] = set()
+    while len(fresh) < number:
+        fresh |= {short_code() for _number in range(number - len(fresh))} - set(taken)
+    return sorted(fresh)
+
+
+def movable(kind: TicketType, *, to: str) -> int:
+    """Places that can move to the "general" sale because the pre-sale has not taken them, or back to the "presale"."""
+    size = kind.capacity if kind.presale_places is None else kind.presale_places
+    return size - kind.presale_taken if to == "general" else kind.capacity - size
+
+
+def unmovable(kind: TicketType, *, to: str, now: datetime) -> str:
+    """Why places cannot be moved, as a sentence."""
+    if kind.presale_from is None or kind.sale_from <= now:
+        return _("%(name)s has no pre-sale, or it is over.") % {"name": kind.name}
+    most = movable(kind, to=to)
+    if to == "general":
+        text = ngettext(
+            "The pre-sale of %(name)s has %(num)s place to move.", "The pre-sale of %(name)s has %(num)s places to move.", most
+        )
+    else:
+        text = ngettext(
+            "The pre-sale of %(name)s can get %(num)s place more.", "The pre-sale of %(name)s can get %(num)s places more.", most
+        )
+    return text % {"name": kind.name, "num": most}
+
+
+def cannot_open(kind: TicketType, *, at: datetime, now: datetime) -> str:
+    """Why the general sale cannot open at that moment, as a sentence; empty when it can."""
+    rules = [
+        (kind.sale_from > now, _("The general sale of %(name)s is open already.")),
+        (at >= now, _("Choose a moment in the future for %(name)s.")),
+        (at < kind.sale_to, _("The general sale of %(name)s must open before it ends.")),
+        (kind.presale_from is None or at > kind.presale_from, _("The general sale of %(name)s must open after its pre-sale.")),
+    ]
+    return next((sentence % {"name": kind.name} for holds, sentence in rules if not holds), "")
+
+
 def _left_sentence(name: str, left: int) -> str:
     if left == 0:
         return _("%(name)s just sold out.") % {"name": name}
     return ngettext("%(name)s: one place is left.", "%(name)s: %(num)s places are left.", left) % {"name": name, "num": left}
+
+
+def limit_sentence(event: Event, *, in_presale: bool) -> str:
+    """The refusal when a buyer would pass the limit per buyer with what is already theirs."""
+    if in_presale and event.presale_per_buyer:
+        text = _("Each buyer gets %(num)s places in the pre-sale of this event at most.")
+        return text % {"num": event.presale_per_buyer}
+    return _("Each buyer gets %(num)s places for this event at most, and some are yours already.") % {"num": event.per_buyer}
+
+
+def normal_code(code: str) -> str:
+    """Access codes are compared without regard to case and surrounding spaces."""
+    return code.strip().upper()

@@ -1,119 +1,167 @@
 """The guarded statements: the only place where counters of places change.
 
-The row count of each statement decides; nothing is read, compared and written back. CHECK constraints stand behind.
+A guard names its condition in its WHERE, and the row that it gives back, or does not, decides; nothing is read, compared
+and written back. CHECK constraints stand behind. Each function is a series of steps (app/core/steps.py): the box office
+runs them over the plain driver, everybody else by `run(tx, …)`.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Protocol
 
-from sqlalchemy import and_, exists, or_, text, update
-from sqlmodel import col
-from sqlmodel.ext.asyncio.session import AsyncSession
-
-from app.bookings.models import AccessCode, BookingLine
-from app.core.db import changed
-from app.events.models import Event, TicketType
+from app.core.steps import Steps
+from app.events.models import Event
 
 
-async def take(tx: AsyncSession, ticket_type_id: int, qty: int, *, in_presale: bool, now: datetime) -> bool:
+class Claim(Protocol):
+    """So many places of one ticket type: a booking line, or the plain row of one."""
+
+    @property
+    def ticket_type_id(self) -> int: ...
+    @property
+    def qty(self) -> int: ...
+    @property
+    def places(self) -> int: ...
+    @property
+    def in_presale(self) -> bool: ...
+    @property
+    def access_code_id(self) -> int | None: ...
+
+
+_TAKE = (
+    "UPDATE ticket_types SET held = held + :qty WHERE id = :type AND held + sold + :qty <= capacity AND :qty <= per_booking "
+    "AND EXISTS (SELECT 1 FROM events WHERE events.id = event_id AND events.state = 'published' AND events.ends_at > :now) "
+    "AND sale_from <= :now AND sale_to > :now RETURNING id"
+)
+_TAKE_IN_PRESALE = _TAKE.replace(
+    "AND sale_from <= :now AND sale_to > :now",
+    "AND presale_from <= :now AND sale_from > :now AND (presale_places IS NULL OR presale_taken + :qty <= presale_places)",
+).replace("held = held + :qty WHERE", "held = held + :qty, presale_taken = presale_taken + :qty WHERE")
+
+
+def take(ticket_type_id: int, qty: int, *, in_presale: bool, now: datetime) -> Steps[bool]:
     """Moves places from free to held, if the phase is open, the event is published and enough are left."""
-    kind = TicketType
-    fits = [
-        col(kind.id) == ticket_type_id,
-        col(kind.held) + col(kind.sold) + qty <= col(kind.capacity),
-        qty <= col(kind.per_booking),
-        exists().where(col(Event.id) == col(kind.event_id), col(Event.state) == "published", col(Event.ends_at) > now),
-    ]
-    values: dict[str, Any] = {"held": col(kind.held) + qty}
-    if in_presale:
-        within = or_(col(kind.presale_places).is_(None), col(kind.presale_taken) + qty <= col(kind.presale_places))
-        fits += [col(kind.presale_from) <= now, col(kind.sale_from) > now, within]
-        values["presale_taken"] = col(kind.presale_taken) + qty
-    else:
-        fits.append(and_(col(kind.sale_from) <= now, col(kind.sale_to) > now))
-    return await _one(tx, update(kind).where(*fits).values(**values))
+    taken = yield _TAKE_IN_PRESALE if in_presale else _TAKE, {"type": ticket_type_id, "qty": qty, "now": now}
+    return bool(taken)
 
 
-async def give_back(tx: AsyncSession, lines: Sequence[BookingLine]) -> None:
+_GIVE_BACK = "UPDATE ticket_types SET held = held - :qty, presale_taken = presale_taken - :presale WHERE id = :type RETURNING id"
+
+
+def give_back(claims: Sequence[Claim]) -> Steps[None]:
     """Held places become free again."""
-    for line in lines:
-        await _must(tx, _of(line).values(held=col(TicketType.held) - line.qty, **_presale(line)))
+    for claim in claims:
+        yield from _must(_GIVE_BACK, claim, claim.qty)
 
 
-async def sell(tx: AsyncSession, lines: Sequence[BookingLine]) -> None:
+_SELL = "UPDATE ticket_types SET held = held - :qty, sold = sold + :qty WHERE id = :type RETURNING id"
+
+
+def sell(claims: Sequence[Claim]) -> Steps[None]:
     """Held places become sold."""
-    for line in lines:
-        moved = {"held": col(TicketType.held) - line.qty, "sold": col(TicketType.sold) + line.qty}
-        await _must(tx, _of(line).values(**moved))
+    for claim in claims:
+        yield from _must(_SELL, claim, claim.qty)
 
 
-async def sell_late(tx: AsyncSession, lines: Sequence[BookingLine]) -> bool:
+_SELL_LATE = "UPDATE ticket_types SET sold = sold + :qty WHERE id = :type AND held + sold + :qty <= capacity RETURNING id"
+
+
+def sell_late(claims: Sequence[Claim]) -> Steps[bool]:
     """Free places become sold at once, for money that came after the hold was over; False when one line does not fit.
 
     The caller undoes the whole savepoint on False.
     """
-    for line in lines:
-        fits = col(TicketType.held) + col(TicketType.sold) + line.qty <= col(TicketType.capacity)
-        if not await _one(tx, _of(line).where(fits).values(sold=col(TicketType.sold) + line.qty)):
+    for claim in claims:
+        if not (yield _SELL_LATE, {"type": claim.ticket_type_id, "qty": claim.qty}):
             return False
     return True
 
 
-async def unsell(tx: AsyncSession, lines: Sequence[BookingLine]) -> None:
-    """Sold places become free again."""
-    for line in lines:
-        await _must(tx, _of(line).values(sold=col(TicketType.sold) - line.qty, **_presale(line)))
+_UNSELL = "UPDATE ticket_types SET sold = sold - :qty, presale_taken = presale_taken - :presale WHERE id = :type RETURNING id"
+_RETURN_ONE = "UPDATE booking_lines SET returned = returned + 1 WHERE id = :line AND returned < qty RETURNING id"
 
 
-_CLAIM = text(
+def unsell(claims: Sequence[Claim]) -> Steps[None]:
+    """The places that sold lines still claim become free again."""
+    for claim in claims:
+        yield from _must(_UNSELL, claim, claim.places)
+
+
+def unsell_one(claim: Claim, *, line_id: int) -> Steps[None]:
+    """One sold place of a line becomes free again, and the line claims one less."""
+    if not (yield _RETURN_ONE, {"line": line_id}):
+        raise RuntimeError("A line cannot return more places than it has.")
+    yield from _must(_UNSELL, claim, 1)
+
+
+_CLAIM = (
     "INSERT INTO buyer_limits (event_id, buyer_key, qty, max_qty) VALUES (:event, :buyer, :qty, :most) "
     "ON CONFLICT (event_id, buyer_key) DO UPDATE SET qty = buyer_limits.qty + :qty, max_qty = :most "
-    "WHERE buyer_limits.qty + :qty <= :most"
+    "WHERE buyer_limits.qty + :qty <= :most RETURNING qty"
 )
-_UNCLAIM = text("UPDATE buyer_limits SET qty = qty - :qty WHERE event_id = :event AND buyer_key = :buyer")
+_UNCLAIM = "UPDATE buyer_limits SET qty = qty - :qty WHERE event_id = :event AND buyer_key = :buyer"
 
 
-async def claim(tx: AsyncSession, event: Event, buyer_key: str, qty: int) -> bool:
-    """Counts places towards the buyer's limit at this event; False when that would pass it."""
-    if qty > event.per_buyer:
-        return False
-    values = {"event": event.id, "buyer": buyer_key, "qty": qty, "most": event.per_buyer}
-    return (await (await tx.connection()).execute(_CLAIM, values)).rowcount == 1
+def claim(event: Event, buyer_key: str, claims: Sequence[Claim]) -> Steps[bool]:
+    """Counts places towards the buyer's limits at this event; False when that would pass one of them.
+
+    Places of the pre-sale count twice: among all, and under a key of their own towards the pre-sale's limit.
+    The caller undoes what it has done on False.
+    """
+    in_presale = sum(claim.places for claim in claims if claim.in_presale)
+    for key, qty, most in (
+        (buyer_key, sum(claim.places for claim in claims), event.per_buyer),
+        (presale_key(buyer_key), in_presale, event.presale_per_buyer or event.per_buyer),
+    ):
+        if qty > most or (qty and not (yield _CLAIM, {"event": event.id, "buyer": key, "qty": qty, "most": most})):
+            return False
+    return True
 
 
-async def unclaim(tx: AsyncSession, event_id: int, buyer_key: str, qty: int) -> None:
-    """The places no longer count towards the buyer's limit."""
-    values = {"event": event_id, "buyer": buyer_key, "qty": qty}
-    await (await tx.connection()).execute(_UNCLAIM, values)
+def unclaim(event_id: int, buyer_key: str, claims: Sequence[Claim]) -> Steps[None]:
+    """The places no longer count towards the buyer's limits."""
+    yield from _unclaim(event_id, buyer_key, sum(claim.places for claim in claims))
+    yield from _unclaim(event_id, presale_key(buyer_key), sum(claim.places for claim in claims if claim.in_presale))
 
 
-async def use_code(tx: AsyncSession, access_code_id: int) -> bool:
-    """Counts one more use of an access code; False when it has none left."""
-    left = or_(col(AccessCode.max_uses).is_(None), col(AccessCode.used) < col(AccessCode.max_uses))
-    return await _one(
-        tx, update(AccessCode).where(col(AccessCode.id) == access_code_id, left).values(used=col(AccessCode.used) + 1)
-    )
+def unclaim_one(event_id: int, buyer_key: str, claim: Claim) -> Steps[None]:
+    """One place of a line no longer counts."""
+    yield from _unclaim(event_id, buyer_key, 1)
+    yield from _unclaim(event_id, presale_key(buyer_key), 1 if claim.in_presale else 0)
 
 
-async def unuse_codes(tx: AsyncSession, lines: Sequence[BookingLine]) -> None:
+def presale_key(buyer_key: str) -> str:
+    """Under which key a buyer's places of the pre-sale are counted."""
+    return f"presale:{buyer_key}"
+
+
+_USE_CODE = (
+    "UPDATE access_codes SET used = used + 1 WHERE ticket_type_id = :type AND code = :code "
+    "AND (max_uses IS NULL OR used < max_uses) RETURNING id"
+)
+_UNUSE_CODE = "UPDATE access_codes SET used = used - 1 WHERE id = :id"
+
+
+def use_code(ticket_type_id: int, code: str) -> Steps[int | None]:
+    """Counts one more use of an access code; its id, or None when there is no such code with a use left."""
+    used = yield _USE_CODE, {"type": ticket_type_id, "code": code}
+    return used[0][0] if used else None
+
+
+def unuse_codes(claims: Sequence[Claim]) -> Steps[None]:
     """Gives the uses of access codes back."""
-    for code_id in {line.access_code_id for line in lines if line.access_code_id}:
-        await _one(tx, update(AccessCode).where(col(AccessCode.id) == code_id).values(used=col(AccessCode.used) - 1))
+    for code_id in sorted({claim.access_code_id for claim in claims if claim.access_code_id}):
+        yield _UNUSE_CODE, {"id": code_id}
 
 
-def _of(line: BookingLine) -> Any:
-    return update(TicketType).where(col(TicketType.id) == line.ticket_type_id)
+def _unclaim(event_id: int, buyer_key: str, qty: int) -> Steps[None]:
+    if qty:
+        yield _UNCLAIM, {"event": event_id, "buyer": buyer_key, "qty": qty}
 
 
-def _presale(line: BookingLine) -> dict[str, Any]:
-    return {"presale_taken": col(TicketType.presale_taken) - line.qty} if line.in_presale else {}
-
-
-async def _one(tx: AsyncSession, statement: Any) -> bool:
-    return await changed(tx, statement) == 1
-
-
-async def _must(tx: AsyncSession, statement: Any) -> None:
-    if not await _one(tx, statement):
+def _must(sql: str, claim: Claim, qty: int) -> Steps[None]:
+    values = {"type": claim.ticket_type_id, "qty": qty}
+    if ":presale" in sql:
+        values["presale"] = qty if claim.in_presale else 0
+    if not (yield sql, values):
         raise RuntimeError("A ticket type that stands on a booking is gone.")

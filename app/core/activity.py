@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import clock
 from app.core.columns import row_id
 from app.core.db import changed, when_kept
+from app.core.steps import Steps, insert
 
 
 class Activity(SQLModel, table=True):
@@ -67,9 +68,22 @@ async def record(tx: AsyncSession, kind: str, *, about: str, by: int | None, **d
     return activity
 
 
+def recorded(kind: str, *, about: str, by: int | None, at: datetime, has_reactions: bool = True, **details: Any) -> Steps[None]:
+    """The same as steps; without reactions there is nothing for the worker to look at, and no work row. Call wake() later."""
+    activity_id = (yield insert(Activity, kind=kind, about=about, by_user_id=by, at=at, details=details))[0][0]
+    if has_reactions:
+        yield insert(ActivityWork, activity_id=activity_id, next_try_at=at)
+
+
+def wake() -> None:
+    """The worker of this process looks at once for what is to be done."""
+    for call in list(_wakers):
+        call()
+
+
 def wake_after(tx: AsyncSession) -> None:
     """The worker of this process looks at once, when the block is kept, instead of at its next turn."""
-    when_kept(tx, _wake)
+    when_kept(tx, wake)
 
 
 async def due(db: AsyncSession, *, now: datetime, most: int) -> list[int]:
@@ -96,8 +110,3 @@ async def postpone(tx: AsyncSession, activity_id: int, *, error: str, now: datet
         work.attempts += 1
         work.next_try_at = now + timedelta(seconds=min(3600, 5 * 2**work.attempts))
         work.error = error[:500]
-
-
-def _wake() -> None:
-    for call in list(_wakers):
-        call()

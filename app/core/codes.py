@@ -12,7 +12,9 @@ def secret_code() -> str:
 
 def short_code() -> str:
     """Eight letters, shown as "7K2M-9QXD": for reading aloud, never a secret."""
-    letters = "".join(secrets.choice(ALPHABET) for _ in range(8))
+    # One call for all eight: each asks the system for randomness, and a hold should not ask eight times.
+    number = secrets.randbelow(len(ALPHABET) ** 8)
+    letters = "".join(ALPHABET[number // len(ALPHABET) ** place % len(ALPHABET)] for place in range(8))
     return f"{letters[:4]}-{letters[4:]}"
 
 

@@ -8,12 +8,12 @@ import asyncio
 import random
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any, Literal, ParamSpec, TypeVar
 
-from sqlalchemy import event, update
+from sqlalchemy import event, make_url, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import col
@@ -25,6 +25,9 @@ SQLITE_SAFE_FOR_PROCESSES = (3, 51, 3)
 # Serialization failure, deadlock, lock timeout: the database asks us to try once more.
 RETRYABLE = {"40001", "40P01", "55P03"}
 
+SQLITE_PRAGMAS = ("journal_mode=wal", "synchronous=full", "foreign_keys=on", "busy_timeout=10000", "trusted_schema=off")
+POSTGRESQL_LIMITS = {"lock_timeout": "3s", "statement_timeout": "5s", "idle_in_transaction_session_timeout": "10s"}
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -32,11 +35,17 @@ _is_writing: ContextVar[bool] = ContextVar("is_writing", default=False)
 
 
 class Database:
-    """Engines for one address. SQLite has one writing connection and several that cannot write."""
+    """Engines for one address. SQLite has one writing connection and several that cannot write.
+
+    Whoever writes to SQLite takes its turn: a queue in this process is fairer than the waiting loop of the file's lock.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
+        self.turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.is_sqlite else nullcontext()
+        self.group: object = None
+        self._last: list[Callable[[], Awaitable[None]]] = []
         if self.is_sqlite:
             self.reader = _sqlite_engine(url, writes=False, size=6)
             self.writer = _sqlite_engine(url, writes=True, size=1)
@@ -44,7 +53,18 @@ class Database:
             self.reader = _postgresql_engine(url, isolation_level="AUTOCOMMIT")
             self.writer = _postgresql_engine(url, isolation_level="READ COMMITTED")
 
+    @property
+    def path(self) -> str:
+        """Where a SQLite file lies."""
+        return make_url(self.url).database or ""
+
+    def at_the_end(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Calls before the connections are closed."""
+        self._last.append(call)
+
     async def dispose(self) -> None:
+        for call in self._last:
+            await call()
         await self.reader.dispose()
         await self.writer.dispose()
 
@@ -109,7 +129,7 @@ async def writing() -> AsyncIterator[AsyncSession]:
     outside_writing("A second writing block")
     token = _is_writing.set(True)
     try:
-        async with AsyncSession(database().writer, expire_on_commit=False) as tx, tx.begin():
+        async with database().turn, AsyncSession(database().writer, expire_on_commit=False) as tx, tx.begin():
             yield tx
     finally:
         _is_writing.reset(token)
@@ -174,9 +194,7 @@ def one_process_owns_the_file() -> bool:
 
 def _sqlite_engine(url: str, *, writes: bool, size: int) -> AsyncEngine:
     engine = create_async_engine(url, hide_parameters=True, pool_size=size, max_overflow=0, pool_timeout=60)
-    pragmas = ["journal_mode=wal", "synchronous=full", "foreign_keys=on", "busy_timeout=10000", "trusted_schema=off"]
-    if not writes:
-        pragmas.append("query_only=on")
+    pragmas = SQLITE_PRAGMAS if writes else (*SQLITE_PRAGMAS, "query_only=on")
 
     @event.listens_for(engine.sync_engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
@@ -201,7 +219,6 @@ def _sqlite_engine(url: str, *, writes: bool, size: int) -> AsyncEngine:
 
 
 def _postgresql_engine(url: str, *, isolation_level: Literal["AUTOCOMMIT", "READ COMMITTED"]) -> AsyncEngine:
-    limits = {"lock_timeout": "3s", "statement_timeout": "5s", "idle_in_transaction_session_timeout": "10s"}
     return create_async_engine(
         url,
         hide_parameters=True,
@@ -210,5 +227,5 @@ def _postgresql_engine(url: str, *, isolation_level: Literal["AUTOCOMMIT", "READ
         pool_timeout=60,
         pool_pre_ping=True,
         isolation_level=isolation_level,
-        connect_args={"server_settings": limits},
+        connect_args={"server_settings": POSTGRESQL_LIMITS},
     )

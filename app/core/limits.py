@@ -1,8 +1,9 @@
 """Rate limits: one counter per key in the database, so that all processes share it."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, delete, text
+from sqlalchemy import BigInteger, delete
 from sqlmodel import Field, SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -10,6 +11,7 @@ from app.core import clock
 from app.core.db import writing
 from app.core.errors import TooMany
 from app.core.i18n import gettext as _
+from app.core.steps import KEEP, Steps, run
 
 
 class Limit(SQLModel, table=True):
@@ -23,11 +25,20 @@ class Limit(SQLModel, table=True):
     count: int
 
 
-_COUNT_UP = text(
+_COUNT_UP = (
     "INSERT INTO limits (key, period, seconds, count) VALUES (:key, :period, :seconds, 1) "
     "ON CONFLICT (key) DO UPDATE SET count = CASE WHEN limits.period = excluded.period THEN limits.count + 1 ELSE 1 END, "
     "period = excluded.period, seconds = excluded.seconds RETURNING count"
 )
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """At most so often in a period of so many seconds."""
+
+    key: str
+    most: int
+    seconds: int
 
 
 async def count(key: str, *, most: int, seconds: int) -> None:
@@ -35,12 +46,28 @@ async def count(key: str, *, most: int, seconds: int) -> None:
 
     Raises TooMany beyond `most` attempts in a period of `seconds`.
     """
-    period, passed = divmod(int(clock.now().timestamp()), seconds)
     async with writing() as tx:
-        values = {"key": key[:200], "period": period, "seconds": seconds}
-        reached = (await (await tx.connection()).execute(_COUNT_UP, values)).scalar_one()
-    if reached > most:
-        raise TooMany(_("That was too often. Wait a moment, then try again."), retry_after=seconds - passed)
+        refusal = await run(tx, _counted(Allowance(key, most, seconds), now=clock.now()))
+    if refusal:
+        raise refusal
+
+
+def spend(allowance: Allowance, *, now: datetime) -> Steps[None]:
+    """The same as steps of a larger work, which keeps the count although the refusal undoes the rest. Raises TooMany."""
+    refusal = yield from _counted(allowance, now=now)
+    yield KEEP
+    if refusal:
+        raise refusal
+
+
+def _counted(allowance: Allowance, *, now: datetime) -> Steps[TooMany | None]:
+    period, passed = divmod(int(now.timestamp()), allowance.seconds)
+    values = {"key": allowance.key[:200], "period": period, "seconds": allowance.seconds}
+    reached = (yield _COUNT_UP, values)[0][0]
+    if reached <= allowance.most:
+        return None
+    wait = allowance.seconds - passed
+    return TooMany(_("That was too often. Wait a moment, then try again."), retry_after=wait)
 
 
 async def forget(tx: AsyncSession, key: str) -> None:

@@ -1,6 +1,8 @@
 """Who may open a SQLite file. An old SQLite lets only one process write it safely in WAL mode, so that one holds a lock."""
 
 import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -15,8 +17,25 @@ class FileInUse(Exception):
 
 def own(url: str) -> None:
     """Makes this process the owner of the file until it ends. Raises FileInUse; does nothing for PostgreSQL or a newer SQLite."""
+    lock = _locked(url)
+    if lock:
+        _held.append(lock)
+
+
+@contextmanager
+def owned(url: str) -> Iterator[None]:
+    """The same for the length of a block, so that another process can have the file afterwards."""
+    lock = _locked(url)
+    try:
+        yield
+    finally:
+        if lock:
+            lock.close()
+
+
+def _locked(url: str) -> IO[str] | None:
     if not url.startswith("sqlite") or not one_process_owns_the_file():
-        return
+        return None
     path = Path(url.partition(":///")[2])
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f"{path.name}.lock").open("w")
@@ -27,4 +46,4 @@ def own(url: str) -> None:
         raise FileInUse(
             f"Another process uses {path}. This SQLite lets one process own the file: stop the server first."
         ) from None
-    _held.append(lock)
+    return lock

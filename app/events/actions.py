@@ -21,7 +21,8 @@ from app.events.rules.proposing import EventWish, TypeWish
 # The columns that a wish holds under the same name.
 _SAME_NAME = (
     "title", "summary", "description", "category_id", "starts_at", "ends_at", "doors_at", "zone", "currency", "hue",
-    "tone", "motif", "picture", "access", "per_buyer", "presale_hours", "publish_at",
+    "tone", "motif", "picture", "access", "per_buyer", "presale_hours", "presale_per_buyer", "publish_at",
+    "refund_hours", "refund_fee_minor",
 )  # fmt: skip
 _SAME_NAME_OF_TYPE = (
     "name", "note", "price_minor", "capacity", "per_booking", "sale_from", "sale_to", "presale_from", "presale_places",
@@ -172,7 +173,8 @@ async def _venue_id(tx: AsyncSession, wish: EventWish) -> int | None:
 
 
 def _type_columns(wanted: TypeWish) -> dict[str, Any]:
-    return {name: getattr(wanted, name) for name in _SAME_NAME_OF_TYPE} | {"needs_code": bool(wanted.access_code)}
+    needs_code = wanted.needs_code or bool(wanted.access_code)
+    return {name: getattr(wanted, name) for name in _SAME_NAME_OF_TYPE} | {"needs_code": needs_code}
 
 
 async def _revise_types(tx: AsyncSession, event: Event, wanted: Sequence[TypeWish], *, booked: set[int]) -> bool:

@@ -54,6 +54,9 @@ class Event(SQLModel, table=True):
         CheckConstraint(one_of("state", STATES), name="state"),
         CheckConstraint("ends_at > starts_at", name="ends_after_start"),
         CheckConstraint("per_buyer >= 1", name="per_buyer"),
+        CheckConstraint("presale_per_buyer IS NULL OR presale_per_buyer >= 1", name="presale_per_buyer"),
+        CheckConstraint("refund_hours IS NULL OR refund_hours >= 0", name="refund_hours"),
+        CheckConstraint("refund_fee_minor >= 0", name="refund_fee"),
         Index("ix_events_shown", "state", "starts_at"),
     )
 
@@ -82,6 +85,11 @@ class Event(SQLModel, table=True):
     picture: str = Field(default="", max_length=80)
     per_buyer: int = 6
     presale_hours: int = 48
+    # Of the places of one buyer, how many may be of the pre-sale; empty means all.
+    presale_per_buyer: int | None = None
+    # Until how many hours before the start a buyer may give tickets back (empty: never), and what that costs a ticket.
+    refund_hours: int | None = None
+    refund_fee_minor: int = Field(default=0, sa_type=BigInteger)
     publish_at: datetime | None = None
     created_at: datetime
     submitted_at: datetime | None = None

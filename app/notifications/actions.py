@@ -43,6 +43,8 @@ TOLD: dict[str, tuple[tuple[str, Finder], ...]] = {
     "booking.expired": (("booking_lapsed", recipients.buyer_of_ended_hold),),
     "booking.lapses_soon": (("presale_lapses_soon", recipients.buyer),),
     "booking.day_before": (("day_before", recipients.buyer),),
+    "booking.tickets_returned": (("tickets_returned", recipients.buyer_of_returned),),
+    "refund.code_asked": (("refund_code", recipients.buyer_with_code),),
     "refund.succeeded": (("booking_refunded", recipients.buyer_of_refund),),
     "refund.failed": (("refund_failed", recipients.admins_of_refund),),
 }

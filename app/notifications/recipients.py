@@ -20,7 +20,7 @@ from app.core.activity import Activity
 from app.events import queries as events
 from app.events.models import Event, Venue
 from app.notifications.rules import TOLD_CHANGES
-from app.payments.models import Payment
+from app.payments.models import Payment, Refund
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,28 @@ async def buyer(tx: AsyncSession, activity: Activity) -> list[Reader]:
 
 
 async def buyer_of_refund(tx: AsyncSession, activity: Activity) -> list[Reader]:
-    """Whose address is on the booking that money went back for."""
-    return _buyer(await _view(tx, activity), {"minor": activity.details.get("minor", 0)})
+    """Whose address is on the booking that money went back for, with what was said about it."""
+    view = await _view(tx, activity)
+    refund = await tx.get(Refund, activity.details.get("refund", ""))
+    payment = await tx.get(Payment, refund.payment_id) if refund else None
+    told = {
+        "minor": activity.details.get("minor", 0),
+        "note": refund.note if refund else "",
+        "in_cash": payment is not None and payment.provider == "cash",
+        "is_over": not view.booking.is_paid,
+    }
+    return _buyer(view, told)
+
+
+async def buyer_of_returned(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Whose tickets became void, by their own wish or by a manager's."""
+    told = {"minor": activity.details["minor"], "returned": activity.details["places"], "note": activity.details["note"]}
+    return _buyer(await _view(tx, activity), told)
+
+
+async def buyer_with_code(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """The address that a code is to prove. The facts hold what the digits are made from, not the digits."""
+    return _buyer(await _view(tx, activity), {"nonce": activity.details["nonce"]})
 
 
 async def buyer_of_presale(tx: AsyncSession, activity: Activity) -> list[Reader]:

@@ -53,6 +53,8 @@ KINDS = {
     "booking_released": Kind("/events/{slug}", topic="presales"),
     "booking_lapsed": Kind("/events/{slug}", topic="presales"),
     "booking_refunded": Kind("/bookings/{booking}"),
+    "tickets_returned": Kind("/bookings/{booking}"),
+    "refund_code": Kind("/bookings/{booking}/refund", in_panel=False),
     "refund_failed": Kind("/admin", is_mailed=False),
     "day_before": Kind("/bookings/{booking}", topic="reminders", is_bulk=True),
 }

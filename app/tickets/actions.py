@@ -10,6 +10,7 @@ from app.bookings import queries, stock
 from app.bookings.models import HOLDING, Booking, BookingLine
 from app.core import activity
 from app.core.db import changed, move
+from app.core.steps import Steps, run
 from app.events.models import Event
 from app.tickets.models import Ticket
 
@@ -19,10 +20,10 @@ async def settle(tx: AsyncSession, booking: Booking, *, now: datetime) -> bool:
 
     Free bookings call it directly; payments calls it once the money is there.
     """
-    if not await move(tx, booking, "paid", out_of=HOLDING, paid_at=now):
+    if not await move(tx, booking, "paid", out_of=HOLDING, paid_at=now, kept_minor=col(Booking.total_minor)):
         return False
     lines = await queries.lines(tx, booking.id or 0)
-    await stock.sell(tx, lines)
+    await run(tx, stock.sell(lines))
     await _issue(tx, booking, lines, now=now)
     return True
 
@@ -33,31 +34,54 @@ async def settle_late(tx: AsyncSession, booking: Booking, event: Event, *, now: 
     The places come out of the general stock now; what the lapsed hold had claimed of the pre-sale was given back.
     """
     lines = await queries.lines(tx, booking.id or 0)
-    places = sum(line.qty for line in lines)
     undo = await tx.begin_nested()
-    taken = event.sells(now) and await move(tx, booking, "paid", out_of=("expired",), paid_at=now, is_late=True, ended_at=None)
-    if not taken or not await stock.sell_late(tx, lines) or not await stock.claim(tx, event, booking.buyer_key, places):
-        await undo.rollback()
-        return False
+    late = {"paid_at": now, "is_late": True, "ended_at": None, "kept_minor": col(Booking.total_minor)}
     for line in lines:
         line.in_presale, line.access_code_id = False, None
+    taken = event.sells(now) and await move(tx, booking, "paid", out_of=("expired",), **late)
+    if not taken or not await run(tx, _take_late(booking, event, lines)):
+        await undo.rollback()
+        return False
     await undo.commit()
     await _issue(tx, booking, lines, now=now)
     return True
 
 
-async def take_back(tx: AsyncSession, booking: Booking, *, to: str, now: datetime) -> bool:
-    """A paid booking ends as "refunded" or "called_off": its tickets are void, its places free. False when it was not paid."""
-    if not await move(tx, booking, to, out_of=("paid",), ended_at=now):
+async def take_back(tx: AsyncSession, booking: Booking, *, to: str, kept_minor: int = 0, now: datetime) -> bool:
+    """A paid booking ends as "refunded" or "called_off": its tickets are void, its places free. False when it was not paid.
+
+    `kept_minor` is the fee that the shop keeps; the money rule sends back the rest.
+    """
+    if not await move(tx, booking, to, out_of=("paid",), ended_at=now, kept_minor=kept_minor):
         return False
     lines = await queries.lines(tx, booking.id or 0)
-    await stock.unsell(tx, lines)
-    await stock.unuse_codes(tx, lines)
-    await stock.unclaim(tx, booking.event_id, booking.buyer_key, sum(line.qty for line in lines))
+    await run(tx, stock.unsell(lines))
+    await run(tx, stock.unuse_codes(lines))
+    await run(tx, stock.unclaim(booking.event_id, booking.buyer_key, lines))
     valid = update(Ticket).where(col(Ticket.booking_id) == booking.id, col(Ticket.state) == "valid")
     await changed(tx, valid.values(state="void", voided_at=now))
     await activity.record(tx, f"booking.{to}", about=f"booking:{booking.id}", by=None, event=booking.event_id)
     return True
+
+
+async def take_back_one(tx: AsyncSession, booking: Booking, ticket: Ticket, *, now: datetime) -> bool:
+    """One ticket of a paid booking becomes void and its place free. False when the ticket was void already.
+
+    The booking stays paid; the caller, who has locked it, ends it by take_back when this was its last ticket.
+    """
+    valid = update(Ticket).where(col(Ticket.id) == ticket.id, col(Ticket.booking_id) == booking.id, col(Ticket.state) == "valid")
+    if await changed(tx, valid.values(state="void", voided_at=now)) != 1:
+        return False
+    line = await tx.get(BookingLine, ticket.line_id, populate_existing=True)
+    assert line is not None
+    await run(tx, stock.unsell_one(line, line_id=ticket.line_id))
+    await run(tx, stock.unclaim_one(booking.event_id, booking.buyer_key, line))
+    await activity.record(tx, "ticket.voided", about=f"ticket:{ticket.id}", by=None, booking=booking.id)
+    return True
+
+
+def _take_late(booking: Booking, event: Event, lines: list[BookingLine]) -> Steps[bool]:
+    return (yield from stock.sell_late(lines)) and (yield from stock.claim(event, booking.buyer_key, lines))
 
 
 async def _issue(tx: AsyncSession, booking: Booking, lines: list[BookingLine], *, now: datetime) -> None:

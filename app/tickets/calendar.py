@@ -32,7 +32,10 @@ def calendar(event: Event, venue: Venue | None, url: str, now: datetime) -> byte
 
 
 def deadline(event: Event, held_until: datetime, url: str, now: datetime) -> bytes:
-    """The minute until which a pre-sale booking is kept, as an .ics file that warns six hours before. `url` is the booking's."""
+    """The minute until which a pre-sale booking is kept, as an .ics file. `url` is the booking's.
+
+    It warns six hours before, or in the middle of what is left when that is sooner.
+    """
     until = held_until.astimezone(event.tz)
     entry = _entry(f"pay-{hashlib.sha256(url.encode()).hexdigest()[:24]}@{_host()}", url, now)
     entry.add("summary", _("Pay for %(title)s") % {"title": event.title})
@@ -42,7 +45,8 @@ def deadline(event: Event, held_until: datetime, url: str, now: datetime) -> byt
     alarm = Alarm()
     alarm.add("action", "DISPLAY")
     alarm.add("description", _("Pay for %(title)s") % {"title": event.title})
-    alarm.add("trigger", -WARNED_BEFORE)
+    in_the_middle = max((held_until - now) / 2 - DEADLINE_SHOWN, timedelta(0))
+    alarm.add("trigger", -min(WARNED_BEFORE, in_the_middle))
     entry.add_component(alarm)
     return _file(entry)
 

@@ -1,9 +1,11 @@
 """The cookies of the shop. Each is signed or harmless; a broken one counts as none."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData, Serializer, URLSafeSerializer
+from itsdangerous.encoding import base64_encode
 from litestar.datastructures import Cookie
 
 from app.core.settings import settings
@@ -68,5 +70,17 @@ def theme(cookies: Mapping[str, str]) -> str:
     return chosen if chosen in THEMES else ""
 
 
+class _Signer(URLSafeSerializer):
+    """Without compression: cookies are so short that it takes time and saves nothing."""
+
+    def dump_payload(self, obj: Any) -> bytes:
+        return base64_encode(Serializer.dump_payload(self, obj))
+
+
 def _signer(name: str) -> URLSafeSerializer:
-    return URLSafeSerializer(settings().secret_key, salt=f"cookie:{name.removeprefix('__Host-')}")
+    return _signer_of(name, settings().secret_key)
+
+
+@cache
+def _signer_of(name: str, secret_key: str) -> URLSafeSerializer:
+    return _Signer(secret_key, salt=f"cookie:{name.removeprefix('__Host-')}")

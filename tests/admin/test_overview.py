@@ -1,15 +1,18 @@
 """What waits for an admin: proposals first, then what the shop could not do by itself."""
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import httpx
 import time_machine
+from sqlmodel import select
 
 from app.accounts.models import User
 from app.admin import queries
 from app.bookings.models import Booking
-from app.core import activity, clock, db
+from app.core import activity, alarms, clock, db
+from app.core.templates import ROOT
 from app.notifications.models import Delivery, Notification
 from app.payments.models import Notice, Payment, Refund
 from tests import world
@@ -111,3 +114,68 @@ async def something_failed() -> None:
         for name, age in (("evt_old", 11), ("evt_young", 9)):
             received = now - timedelta(minutes=age)
             tx.add(Notice(id=name, kind="checkout.session.completed", received_at=received, next_try_at=now, attempts=3))
+
+
+# ---------- alarms ----------
+
+KINDS = (
+    "invariant",
+    "orphan",
+    "dispute",
+    "refund_stuck",
+    "amount_differs",
+    "unknown_session",
+    "bad_signatures",
+    "ledger",
+    "stripe_down",
+    "refund_unknown",
+)
+
+
+async def test_an_alarm_says_what_it_means_and_leads_to_its_booking(client: httpx.AsyncClient, sign_in: SignIn) -> None:
+    await something_failed()
+    async with db.writing() as tx:
+        dora = await world.dora(tx)
+        booking = (await tx.exec(select(Booking))).one()
+        await alarms.sound(tx, "dispute", about="payment:x", booking=booking.id)
+        await alarms.sound(tx, "dispute", about="payment:x", booking=booking.id)
+        await alarms.sound(tx, "amount_differs", about=f"booking:{booking.id}")
+        await alarms.sound(tx, "orphan", about="cs_live_1", booking="of another shop")
+    await sign_in(client, dora)
+    shown = (await client.get("/admin")).text
+    assert "A buyer’s bank asks for the money back." in shown
+    assert "2 times" in shown
+    assert shown.count(f'href="/bookings/{booking.code}"') == 2
+    assert "A payment at Stripe has no booking here." in shown
+
+
+async def test_every_kind_of_alarm_has_a_sentence(client: httpx.AsyncClient, sign_in: SignIn) -> None:
+    async with db.writing() as tx:
+        dora = await world.dora(tx)
+        for kind in KINDS:
+            await alarms.sound(tx, kind, about="it")
+    await sign_in(client, dora)
+    shown = (await client.get("/admin")).text
+    assert [kind for kind in KINDS if f"<strong>{kind}</strong>" in shown] == []
+    assert shown.count("Settled") == len(KINDS)
+
+
+def test_every_kind_that_sounds_is_known_here() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "app").rglob("*.py"))
+    sounded = set(re.findall(r"alarms\.(?:sound|calm)\(\s*tx,\s*\"(\w+)\"", sources))
+    assert "invariant" in sounded
+    assert sounded - set(KINDS) == set()
+
+
+async def test_who_has_seen_to_an_alarm_settles_it_once(client: httpx.AsyncClient, sign_in: SignIn) -> None:
+    async with db.writing() as tx:
+        dora = await world.dora(tx)
+        await alarms.sound(tx, "stripe_down", about="stripe")
+        number = (await alarms.open_ones(tx))[0].id
+    await sign_in(client, dora)
+    assert (await client.post(f"/admin/alarms/{number}/settle")).headers["location"] == "/admin"
+    async with db.reading() as reader:
+        assert await alarms.open_ones(reader) == []
+        assert (await reader.exec(select(alarms.Alarm.settled_by_user_id))).one() == dora.id
+        assert (await reader.exec(select(activity.Activity.by_user_id).where(activity.Activity.kind == "alarm.settled"))).one()
+    assert (await client.post(f"/admin/alarms/{number}/settle")).status_code == 404

@@ -1,11 +1,13 @@
 """A hold ends by the buyer's release or by its time; either way its places are on sale again, once."""
 
-from datetime import timedelta
+import asyncio
+import contextvars
+from datetime import datetime, timedelta
 
 import pytest
 import time_machine
 
-from app.bookings import actions, flows, queries
+from app.bookings import actions, boxoffice, flows, queries
 from app.core import clock
 from app.core.db import Database, reading, writing
 from app.core.errors import Refused
@@ -49,6 +51,46 @@ async def test_a_buyer_gets_lapsed_places_without_waiting_for_the_sweep(
     async with writing() as tx:
         await actions.hold(tx, event, {kind.id or 0: 2}, by=guest("carols-browser"), now=clock.now())
     assert await stock(kind) == (2, 0)
+
+
+async def test_lapsed_holds_end_while_one_of_them_is_being_extended(
+    postgresql_database: Database, moment: time_machine.Traveller
+) -> None:
+    """The sweep passes over a booking that somebody has locked, and takes it the next time."""
+    event, kind = await the_event(capacity=20)
+    made = []
+    for number in range(5):
+        async with writing() as tx:
+            made.append(await actions.hold(tx, event, {kind.id or 0: 1}, by=guest(f"browser-{number}"), now=clock.now()))
+    moment.shift(timedelta(minutes=15))
+    async with writing() as tx:
+        await queries.lock(tx, made[2].id or 0)
+        assert await asyncio.create_task(flows.expire_due(), context=contextvars.Context())
+    assert await stock(kind) == (1, 0)
+    assert await flows.expire_due()
+    assert not await flows.expire_due()
+    assert await stock(kind) == (0, 0)
+
+
+async def test_one_hold_that_cannot_be_ended_does_not_keep_the_others(
+    database: Database, moment: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event, kind = await the_event(capacity=20)
+    made = []
+    for number in range(3):
+        async with writing() as tx:
+            made.append(await actions.hold(tx, event, {kind.id or 0: 1}, by=guest(f"browser-{number}"), now=clock.now()))
+    moment.shift(timedelta(minutes=15))
+    lapse = boxoffice.lapse
+
+    async def broken(booking_id: int, slug: str, *, now: datetime) -> bool:
+        if booking_id == made[1].id:
+            raise ZeroDivisionError
+        return await lapse(booking_id, slug, now=now)
+
+    monkeypatch.setattr(boxoffice, "lapse", broken)
+    assert await flows.expire_due()
+    assert await stock(kind) == (1, 0)
 
 
 async def test_a_hold_is_made_longer_three_times(database: Database, moment: time_machine.Traveller) -> None:

@@ -194,7 +194,7 @@ async def test_released_places_are_on_sale_again(client: httpx.AsyncClient) -> N
 async def test_a_refunded_booking_says_where_the_money_is(client: httpx.AsyncClient) -> None:
     booking = await paid_by_guest()
     await becomes(booking, "refunded", ended_at=clock.now())
-    assert "This booking was refunded Your tickets are void. Your money is on its way back" in await page(client, booking)
+    assert "This booking was given back Its tickets are void." in await page(client, booking)
 
 
 async def test_a_called_off_event_says_what_happens_with_the_money(client: httpx.AsyncClient) -> None:
@@ -205,16 +205,16 @@ async def test_a_called_off_event_says_what_happens_with_the_money(client: httpx
     payment = await attempt(booking, "captured")
     await refund(payment, "requested")
     said = await page(client, booking)
-    assert "Your money is on its way back to the card you paid with." in said
-    assert "Refund on its way −€36.00" in said
+    assert "You get all your money back, the way you paid it." in said
+    assert "€36.00 is on its way back since" in said
 
 
 @pytest.mark.parametrize(
     ("state", "sentence"),
     [
-        ("succeeded", "Refunded 16 Nov 2026"),
-        ("failed", "Refund failed, we are looking into it"),
-        ("pending", "Refund on its way"),
+        ("succeeded", "€36.00 went back on 16 Nov 2026"),
+        ("failed", "A refund of €36.00 failed. We are looking into it."),
+        ("pending", "€36.00 is on its way back since 16 Nov 2026"),
     ],
 )
 async def test_each_refund_is_listed_with_its_state(client: httpx.AsyncClient, state: str, sentence: str) -> None:

@@ -116,6 +116,22 @@ async def nothing_chosen(page: Page) -> None:
     await page.get_by_role("alert").wait_for()
 
 
+async def wrong_codes(page: Page) -> None:
+    await page.goto("/manager/events/nine-pianos/sales")
+    await page.get_by_text("New codes for one booking each").first.click()
+    await page.get_by_label("How many codes").first.fill("9999")
+    await page.get_by_role("button", name="Make the codes").first.click()
+    await page.get_by_role("alert").wait_for()
+
+
+async def new_codes(page: Page) -> None:
+    await page.goto("/manager/events/nine-pianos/sales")
+    await page.get_by_text("New codes for one booking each").first.click()
+    await page.get_by_label("How many codes").first.fill("12")
+    await page.get_by_role("button", name="Make the codes").first.click()
+    await page.get_by_role("link", name="See and print").first.click()
+
+
 async def unlocked(page: Page) -> None:
     await sent(page, "/events/nine-pianos", "Use the code", Access_code="NINEPIANOS")
 
@@ -188,6 +204,48 @@ async def too_often(page: Page) -> None:
         await page.evaluate("document.querySelector('form[action$=unlock]').submit()")
 
 
+async def give_back(page: Page) -> None:
+    """Tickets that cost nothing can be given back under every rule."""
+    await choose(page, "the-choir-that-cannot-read-music", Chair=2)
+    await fill_in(page, address("bob"), "Bob Bauer")
+    await page.get_by_role("button", name="Get tickets").click()
+    await page.get_by_role("link", name="Give tickets back").click()
+
+
+async def give_back_by_code(page: Page) -> None:
+    await give_back(page)
+    await page.get_by_role("button", name="Send me the code").click()
+    await page.get_by_label("Code from the mail").wait_for()
+
+
+async def wrong_code(page: Page) -> None:
+    await give_back_by_code(page)
+    await page.get_by_label("Code from the mail").fill("1234")
+    await page.get_by_role("button", name="Give the chosen tickets back").click()
+    await page.get_by_role("alert").wait_for()
+
+
+async def receipts(page: Page) -> None:
+    await paid(page)
+    await page.get_by_role("link", name="Receipts").click()
+
+
+async def receipt(page: Page) -> None:
+    await receipts(page)
+    await page.get_by_role("main").get_by_role("link", name="Show").first.click()
+
+
+async def refund_desk(page: Page) -> None:
+    await page.goto("/manager/events/the-fog-machine-orchestra/payments")
+    await page.get_by_role("main").get_by_role("link", name="Refund").last.click()
+
+
+async def wrong_refund(page: Page) -> None:
+    await refund_desk(page)
+    await page.get_by_role("button", name="Give the money back").click()
+    await page.get_by_role("alert").wait_for()
+
+
 PAGES = (
     Look("home", "/"),
     Look("home of a city", "/?city=Turin"),
@@ -214,6 +272,11 @@ PAGES = (
     Look("booking of a pre-sale", presale_hold, SOFIA),
     Look("all tickets of a booking", all_tickets),
     Look("ticket", ticket),
+    Look("tickets to give back", give_back),
+    Look("tickets to give back, with a code", give_back_by_code),
+    Look("tickets to give back, wrong code", wrong_code, status=422),
+    Look("receipts", receipts),
+    Look("receipt", receipt),
     Look("payment", payment),
     Look("payment, declined", declined, status=402),
     Look("payment, closed", closed_payment, status=410),
@@ -260,6 +323,13 @@ PAGES = (
     Look("desk of a new manager", "/manager", ADA),
     Look("events of a manager", "/manager/events", MARTINA),
     Look("event of a manager", "/manager/events/the-fog-machine-orchestra", MARTINA),
+    Look("sales", "/manager/events/nine-pianos/sales", MARTINA),
+    Look("sales, codes", new_codes, MARTINA),
+    Look("sales, wrong", wrong_codes, MARTINA, 422),
+    Look("payments of an event", "/manager/events/the-fog-machine-orchestra/payments", MARTINA),
+    Look("refunds of an event, called off", "/manager/events/lost-property-office/refunds", ADA),
+    Look("refund by a manager", refund_desk, MARTINA),
+    Look("refund by a manager, wrong", wrong_refund, MARTINA, 422),
     Look("draft", "/manager/events/untitled-evening-with-cello", MARTINA),
     Look("new event", "/manager/events/new", MARTINA),
     Look("new event, wrong", wrong_event, MARTINA, 422),
@@ -273,6 +343,8 @@ PAGES = (
     Look("everybody's events of a manager's desk", "/manager/events?all=1", ADA),
     Look("review", "/admin/events/a-concert-for-one-hundred-bicycles", ADA),
     Look("review, without reasons", return_without_reasons, ADA, 422),
+    Look("payments of everybody", "/admin/payments", ADA),
+    Look("invariants", "/admin/invariants", ADA),
     Look("texts", "/admin/texts", ADA),
     Look("text", "/admin/texts/terms", ADA),
 )

@@ -303,7 +303,7 @@ async def test_when_few_are_left_the_numbers_come_out_of_band(client: httpx.Asyn
 async def locked(code: str = "NINEPIANOS") -> tuple[Event, TicketType]:
     event, kind = await an_event(kind=in_presale(needs_code=True))
     async with writing() as tx:
-        await bookings.set_access_code(tx, kind.id or 0, code)
+        await bookings.replace_code(tx, kind.id or 0, was="", code=code)
     return event, kind
 
 

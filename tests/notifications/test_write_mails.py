@@ -44,6 +44,11 @@ FACTS = {
     "email": "ada@example.com",
     "new_email": "new@example.com",
     "name": "Ada",
+    "note": "The <b>singer</b> is ill.",
+    "in_cash": False,
+    "is_over": False,
+    "returned": 2,
+    "nonce": "n1",
 }
 VOID = {"meta", "br"}
 
@@ -106,7 +111,7 @@ def test_every_kind_has_subject_text_and_html(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", MAILED)
 def test_every_kind_does_without_what_may_be_missing(kind: str) -> None:
-    absent = dict.fromkeys(("venue", "address", "city", "summary", "reason", "reasons"), "") | dict.fromkeys(
+    absent = dict.fromkeys(("venue", "address", "city", "summary", "reason", "reasons", "note"), "") | dict.fromkeys(
         ("doors_at", "publish_at")
     )
     written(

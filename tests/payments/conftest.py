@@ -22,6 +22,9 @@ async def fake(database: Database, tmp_path: Path) -> AsyncIterator[Sandbox]:
         state=tmp_path / "sandbox", base_url=url, api_key=API_KEY, webhook_secret=WEBHOOK_SECRET, webhook_url=f"{url}/nobody"
     )
     sandbox.faults.silent = True
+    # Whoever asked Stripe in an earlier test did so in another event loop, and perhaps in vain.
+    for made in (stripe._client, stripe._connections, stripe._breaker, stripe._pace):
+        made.cache_clear()
     use(
         dataclasses.replace(
             settings(), stripe_api_key=API_KEY, stripe_api_base=f"{url}/sandbox/stripe", stripe_webhook_secret=WEBHOOK_SECRET

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from sqlmodel import select
 
 from app.bookings import actions
 from app.bookings import flows as booking_flows
@@ -15,15 +14,14 @@ from app.core import clock
 from app.core.db import writing
 from app.core.errors import Refused
 from app.events.models import Event
-from app.payments import actions as payment_actions
 from app.payments import stripe
-from app.payments.flows import sweeps
+from app.payments.actions import paying
+from app.payments.flows import refunds, sweeps
 from app.payments.flows.converge import converge
 from app.payments.flows.release import release
-from app.payments.models import Refund
 from app.sandbox.app import Sandbox
 from app.tickets import actions as tickets
-from tests.payments.story import BOB, card_is_charged, held, now_is, payment_of, pays, refunds_of, stock_of, tickets_of
+from tests.payments.story import BOB, alarms_of, card_is_charged, held, now_is, payment_of, pays, refunds_of, stock_of, tickets_of
 
 
 async def test_paid_becomes_one_ticket_for_each_place(fake: Sandbox) -> None:
@@ -99,7 +97,7 @@ async def test_late_money_for_places_that_are_gone_goes_back_in_full(fake: Sandb
     await converge((await payment_of(booking)).session_id or "")
     assert (await now_is(booking)).state == "expired"
     assert [refund.amount_minor for refund in await refunds_of(booking)] == [3700]
-    await sweeps.send_refunds()
+    await refunds.send_refunds()
     assert [refund.state for refund in await refunds_of(booking)] == ["succeeded"]
     assert await tickets_of(booking) == []
 
@@ -121,9 +119,9 @@ async def test_a_wrong_sum_buys_nothing_and_goes_back(fake: Sandbox) -> None:
 async def test_a_refund_is_sent_once_although_the_answer_was_lost(fake: Sandbox, moment: time_machine.Traveller) -> None:
     booking = await called_off_after_paying(fake)
     fake.faults.next("refund", status=500, done=True, times=3)
-    await sweeps.send_refunds()
+    await refunds.send_refunds()
     moment.shift(timedelta(minutes=1))
-    await sweeps.send_refunds()
+    await refunds.send_refunds()
     payment = await payment_of(booking)
     sent = await stripe.refunds_of(payment.payment_intent or "")
     assert [refund.amount_minor for refund in sent] == [3700]
@@ -132,34 +130,34 @@ async def test_a_refund_is_sent_once_although_the_answer_was_lost(fake: Sandbox,
 
 async def test_a_refund_that_the_bank_refuses_days_later_is_sent_again(fake: Sandbox, moment: time_machine.Traveller) -> None:
     booking = await called_off_after_paying(fake)
-    await sweeps.send_refunds()
+    fake.faults.refunds_start = "pending"
+    await refunds.send_refunds()
     (sent,) = await refunds_of(booking)
-    async with writing() as tx:
-        again = await tx.get(Refund, sent.id)
-        assert again
-        again.state = "pending"
+    assert sent.state == "pending"
+    moment.shift(timedelta(days=3))
     fake.stripe.change_refund(sent.stripe_refund_id or "", status="failed")
-    await sweeps.follow_refunds()
+    await refunds.follow_refunds()
     await now_is(booking)
     assert [refund.state for refund in await refunds_of(booking)] == ["failed", "requested"]
 
 
 async def test_after_three_failures_a_person_must_look(fake: Sandbox, moment: time_machine.Traveller) -> None:
     booking = await called_off_after_paying(fake)
+    fake.faults.refunds_start = "pending"
     for _attempt in range(5):
-        await sweeps.send_refunds()
-        async with writing() as tx:
-            for sent in (await tx.exec(select(Refund).where(Refund.state == "succeeded"))).all():
-                sent.state = "pending"
+        await refunds.send_refunds()
+        for sent in await refunds_of(booking):
+            if sent.state == "pending":
                 fake.stripe.change_refund(sent.stripe_refund_id or "", status="failed")
-        await sweeps.follow_refunds()
+        await refunds.follow_refunds()
         await sweeps.set_money_right()
     assert [refund.state for refund in await refunds_of(booking)] == ["failed"] * 3
+    assert await alarms_of("refund_stuck") == [f"payment:{(await payment_of(booking)).id}"]
 
 
 async def test_calling_off_voids_tickets_and_sends_the_money_back(fake: Sandbox) -> None:
     booking = await called_off_after_paying(fake)
-    await sweeps.send_refunds()
+    await refunds.send_refunds()
     ended = await now_is(booking)
     assert ended.state == "called_off"
     assert {view.ticket.state for view in await tickets_of(booking)} == {"void"}
@@ -226,7 +224,7 @@ async def lapsed_but_charged(fake: Sandbox, *, capacity: int) -> Booking:
     async with writing() as tx:
         fresh = await booking_queries.by_id(tx, booking.id or 0)
         assert fresh
-        await payment_actions.end_payment_soon(tx, fresh.id or 0, now=clock.now())
+        await paying.end_payment_soon(tx, fresh.id or 0, now=clock.now())
         await actions.stop_paying(tx, fresh, now=clock.now())
     assert (await now_is(booking)).state == "expired"
     return booking

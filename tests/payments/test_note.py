@@ -6,16 +6,16 @@ from sqlmodel import select
 
 from app.core import clock
 from app.core.db import Database, reading, writing
-from app.payments import actions
+from app.payments.actions import notices
+from app.payments.at_stripe import Told
 from app.payments.models import Notice
-from app.payments.stripe import Told
 
-TOLD = Told(id="evt_1", kind="checkout.session.completed", session_id="cs_1", live=False)
+TOLD = Told(id="evt_1", kind="checkout.session.completed", object_id="cs_1", payment_intent="", live=False)
 
 
 async def hear() -> bool:
     async with writing() as tx:
-        return await actions.note(tx, TOLD, now=clock.now())
+        return await notices.note(tx, TOLD, now=clock.now())
 
 
 async def test_eight_copies_at_once_make_one_notice(database: Database) -> None:

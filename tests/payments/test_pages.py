@@ -19,6 +19,8 @@ from app.events.models import Event
 from app.payments.flows import sweeps
 from app.payments.flows.checkout import checkout
 from app.payments.flows.converge import converge
+from app.payments.flows.notices import work_notices
+from app.payments.flows.refunds import send_refunds
 from app.payments.models import Notice, Refund
 from app.sandbox.app import Sandbox
 from main import create_app
@@ -181,7 +183,7 @@ async def test_the_worker_makes_the_booking_paid(fake: Sandbox, client: httpx.As
     await pays(booking)
     body = told(await card_is_charged(fake, booking))
     await hear(client, body, signed(body))
-    await sweeps.work_notices()
+    await work_notices()
     assert (await now_is(booking)).state == "paid"
     assert (await notices())[0].done_at is not None
 
@@ -192,16 +194,16 @@ async def test_a_notice_that_lies_makes_nothing_paid(fake: Sandbox, client: http
     await pays(booking)
     body = told((await payment_of(booking)).session_id or "")
     assert await hear(client, body, signed(body)) == 200
-    await sweeps.work_notices()
+    await work_notices()
     assert (await now_is(booking)).state == "paying"
 
 
 async def test_a_notice_about_something_else_is_stored_and_done(fake: Sandbox, client: httpx.AsyncClient) -> None:
     body = told("in_123", kind="invoice.paid")
     assert await hear(client, body, signed(body)) == 200
-    await sweeps.work_notices()
+    await work_notices()
     (notice,) = await notices()
-    assert notice.session_id == "" and notice.done_at is not None
+    assert notice.object_id == "" and notice.done_at is not None
 
 
 BODY = told("cs_test_1")
@@ -303,7 +305,7 @@ async def test_a_refund_stands_beside_its_payment(fake: Sandbox, client: httpx.A
     await sweeps.wind_down()
     await sign_in(client, bob)
     assert "€37.00 is on its way back" in words((await client.get("/me/payments")).text)
-    await sweeps.send_refunds()
+    await send_refunds()
     assert "€37.00 went back on" in words((await client.get("/me/payments")).text)
     (refund,) = await refunds_of(booking)
     async with writing() as tx:

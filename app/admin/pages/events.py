@@ -15,6 +15,7 @@ from app.core.i18n import lazy
 from app.events import actions, queries
 from app.events.models import STATES, Event
 from app.events.rules import offering
+from app.payments import queries as payment_queries
 from app.web.forms import BaseForm, ManyLines, read, text
 from app.web.page import page, see_other
 from app.web.visitor import Db, Who, admin
@@ -97,6 +98,7 @@ async def _review_page(
         "call_off_form": call_off_form,
         "now": now,
         "paid": len(paid),
+        "progress": await payment_queries.progress(db, event.id or 0) if event.is_called_off else None,
         "back_minor": sum(booking.total_minor for booking in paid),
         "may_call_off": event.may_become("called_off") and not event.is_over(now),
     }

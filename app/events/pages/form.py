@@ -88,15 +88,16 @@ async def _save(slug: str, wish: proposing.EventWish, visitor: Visitor) -> None:
         staying = {kind.code for kind in wish.types}
         for kind in await queries.ticket_types(tx, event.id):
             if kind.code not in staying and kind.id not in booked:
-                await booking_actions.set_access_code(tx, kind.id or 0, "")
+                await booking_actions.forget_codes(tx, kind.id or 0)
         await actions.revise(tx, event, wish, by=visitor.user_id or 0, booked=booked, now=clock.now())
         await _set_codes(tx, event, wish)
 
 
 async def _set_codes(tx: AsyncSession, event: Event, wish: proposing.EventWish) -> None:
     """Ticket types stand in the order of the wish."""
+    present = await booking_queries.access_codes(tx, event.id or 0)
     for kind, wanted in zip(await queries.ticket_types(tx, event.id), wish.types, strict=True):
-        await booking_actions.set_access_code(tx, kind.id or 0, wanted.access_code)
+        await booking_actions.replace_code(tx, kind.id or 0, was=present.get(kind.id or 0, ""), code=wanted.access_code)
 
 
 async def _values(db: AsyncSession, event: Event) -> dict[str, Any]:
@@ -115,6 +116,8 @@ async def _values(db: AsyncSession, event: Event) -> dict[str, Any]:
         "access",
         "per_buyer",
         "presale_hours",
+        "presale_per_buyer",
+        "refund_hours",
     )
     times = {"starts": event.starts_at, "ends": event.ends_at, "doors": event.doors_at, "publish_at": event.publish_at}
     return {
@@ -122,11 +125,13 @@ async def _values(db: AsyncSession, event: Event) -> dict[str, Any]:
         **{name: proposing.in_zone(moment, event.zone) for name, moment in times.items()},
         **({"venue": venue.name, "address": venue.address, "city": venue.city} if venue else {}),
         "category": kind.slug,
+        "refund_fee": str(major(event.refund_fee_minor, event.currency)) if event.refund_fee_minor else "",
         "types": [_type_values(event, of, codes.get(of.id or 0, "")) for of in await queries.ticket_types(db, event.id)],
     }
 
 
 def _type_values(event: Event, kind: TicketType, access_code: str) -> dict[str, Any]:
+    names = ("code", "name", "note", "capacity", "per_booking", "presale_places", "needs_code")
     # A sale that ends when the event starts moves with it, so the field stays empty.
     times = {
         "sale_from": kind.sale_from,
@@ -134,7 +139,7 @@ def _type_values(event: Event, kind: TicketType, access_code: str) -> dict[str, 
         "presale_from": kind.presale_from,
     }
     return {
-        **{name: getattr(kind, name) for name in ("code", "name", "note", "capacity", "per_booking", "presale_places")},
+        **{name: getattr(kind, name) for name in names},
         **{name: proposing.in_zone(moment, event.zone) for name, moment in times.items()},
         "price": str(major(kind.price_minor, event.currency)),
         "access_code": access_code,

@@ -21,6 +21,7 @@ from app.core.i18n import lazy
 from app.events import actions, pictures, queries
 from app.events.models import Event
 from app.events.rules import offering, proposing
+from app.payments import queries as payment_queries
 from app.web.forms import BaseForm, read, text
 from app.web.page import page, see_other
 from app.web.visitor import Db, Who, manager
@@ -94,7 +95,7 @@ async def delete(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
     async with writing() as tx:
         event = await queries.event_of(tx, slug, visitor)
         for kind in await queries.ticket_types(tx, event.id):
-            await booking_actions.set_access_code(tx, kind.id or 0, "")
+            await booking_actions.forget_codes(tx, kind.id or 0)
         await actions.delete_draft(tx, event, by=visitor.user_id or 0)
     if event.picture and not await queries.is_picture_used(db, event.picture):
         pictures.remove(event.picture)
@@ -140,6 +141,7 @@ async def _show_page(request: Request[Any, Any, Any], db: AsyncSession, event: E
         "category": await queries.category(db, event),
         "now": now,
         "refused": refused,
+        "progress": await payment_queries.progress(db, event.id or 0) if event.is_called_off else None,
         "missing": proposing.missing(event, venue, types, now=now) if event.state == "draft" else [],
         "codes": await booking_queries.access_codes(db, event.id or 0),
         "word": offering.state_word(event, types, now=now),

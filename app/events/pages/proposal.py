@@ -46,6 +46,11 @@ MOTIF_NAMES = [
 _PRICE = re.compile(r"[0-9]{1,7}([.,][0-9]{1,3})?")
 
 
+def _minor_units(typed: str, currency: str) -> int:
+    """The integer behind a typed price. Raises ValueError for anything that is no price, such as "1e5" or "NaN"."""
+    return minor_units(typed if _PRICE.fullmatch(typed) else "", currency)
+
+
 def _choices(pairs: Iterable[tuple[str, Any]]) -> list[SelectChoice]:
     return [SelectChoice(value, label) for value, label in pairs]
 
@@ -111,6 +116,7 @@ class TypeForm(BaseForm):
     presale_places = number(
         lazy("Places in the pre-sale"), least=0, most=1_000_000, sentence=lazy("Enter a number up to 1,000,000")
     )
+    needs_code = BooleanField(lazy("Only with an access code"))
     access_code = text(lazy("Access code"), most=40)
 
     def check(self, *, zone: str, currency: str, starts: LocalTime, now: datetime) -> None:
@@ -129,11 +135,12 @@ class TypeForm(BaseForm):
             self.presale_places.errors = [_("The pre-sale cannot have more places than there are")]
         if not self.presale_from.data and (self.presale_places.data is not None or self.access_code.data):
             self.presale_from.wrong(_("Say when the pre-sale begins, or leave its places and code empty"))
+        self.needs_code.data = bool(self.presale_from.data and (self.needs_code.data or self.access_code.data))
 
     def _price(self, currency: str) -> int:
         typed = self.price.data or ""
         try:
-            return minor_units(typed if _PRICE.fullmatch(typed) else "", currency)
+            return _minor_units(typed, currency)
         except ValueError:
             if not self.price.errors:
                 self.price.errors = [_("Enter a price such as 18.50 or 0")]
@@ -153,11 +160,14 @@ class TypeForm(BaseForm):
             presale_from=self.presale_from.moment,
             presale_places=presale_places,
             access_code=self.access_code.data or "",
+            needs_code=self.needs_code.data,
         )
 
 
 class EventForm(BaseForm):
     """`do` is the button: save, preview, add (a ticket type) or remove-0, remove-1 …"""
+
+    refund_fee_minor = 0
 
     do = StringField(default="save")
     title = text(lazy("Title"), most=120, missing=lazy("Enter the event's title"))
@@ -185,6 +195,14 @@ class EventForm(BaseForm):
     presale_hours = number(
         lazy("Hours to pay a pre-sale booking"), least=1, most=720, sentence=lazy("Enter 1 to 720 hours"), default=48
     )
+    presale_per_buyer = number(
+        lazy("Most tickets per buyer in the pre-sale"), least=1, most=1000, sentence=lazy("Enter a number from 1 to 1,000")
+    )
+    refund_hours = number(
+        lazy("Hours before the start until which buyers may give tickets back"),
+        least=0, most=8760, sentence=lazy("Enter 0 to 8,760 hours"),
+    )  # fmt: skip
+    refund_fee = text(lazy("Fee for a ticket given back"), most=12)
     publish_at = _local(lazy("Publish at"))
     types = TypeList(FormField(TypeForm), min_entries=1, max_entries=MOST_TYPES)
 
@@ -221,7 +239,10 @@ class EventForm(BaseForm):
             self.doors.wrong(_("Doors must open before it starts"))
         if starts and self.publish_at.moment and self.publish_at.moment >= starts:
             self.publish_at.wrong(_("Publish at must be before Starts"))
+        if (self.presale_per_buyer.data or 0) > (self.per_buyer.data or 6) and not self.presale_per_buyer.errors:
+            self.presale_per_buyer.errors = [_("The pre-sale cannot allow a buyer more tickets than the event does")]
         self._check_place()
+        self._check_refund_rule()
         self._check_types(now)
 
     def _check_types(self, now: datetime) -> None:
@@ -233,6 +254,14 @@ class EventForm(BaseForm):
             seen.add(entry.form.code.data)
         wrong = [entry.errors for entry in self.types.entries]
         self.types.errors = wrong if any(wrong) else []
+
+    def _check_refund_rule(self) -> None:
+        try:
+            self.refund_fee_minor = _minor_units(self.refund_fee.data or "0", self.currency.data)
+        except ValueError:
+            self.refund_fee.errors = self.refund_fee.errors or [_("Enter a fee such as 2.00, or leave it empty")]
+        if self.refund_fee_minor and self.refund_hours.data is None and not self.refund_hours.errors:
+            self.refund_hours.errors = [_("Say until when tickets can be given back, or leave the fee empty")]
 
     def _check_place(self) -> None:
         """A draft may lack these; what an admin has seen must keep them."""
@@ -282,6 +311,9 @@ class EventForm(BaseForm):
             publish_at=self.publish_at.moment,
             per_buyer=self.per_buyer.data or 6,
             presale_hours=self.presale_hours.data or 48,
+            presale_per_buyer=self.presale_per_buyer.data,
+            refund_hours=self.refund_hours.data,
+            refund_fee_minor=self.refund_fee_minor,
             types=tuple(entry.form.wish() for entry in self.types.entries),
         )
 

@@ -12,14 +12,16 @@ from wtforms import HiddenField, RadioField, SelectChoice  # type: ignore[attr-d
 from wtforms.validators import Length, Optional
 
 from app.accounts.models import Visitor
-from app.bookings import actions as bookings
+from app.bookings import boxoffice
 from app.bookings import queries as booking_queries
-from app.bookings.rules import SoldOut
+from app.bookings.boxoffice import Wish
+from app.bookings.rules import SoldOut, normal_code
 from app.core import clock, limits
-from app.core.db import writing
-from app.core.errors import NotFound, Refused
+from app.core.db import reading
+from app.core.errors import NotFound, Refused, TooMany
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
+from app.core.limits import Allowance
 from app.core.money import major
 from app.core.settings import settings
 from app.events import queries
@@ -34,6 +36,7 @@ from app.web.security import client_address
 from app.web.visitor import Db, Who, remember, with_key
 
 MOST_PER_TYPE = 20
+AMOUNTS: dict[Any, int] = {str(number): number for number in range(MOST_PER_TYPE + 1)} | {"": 0}
 
 
 class CodeForm(BaseForm):
@@ -49,22 +52,19 @@ async def show(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: From
 
 
 @post("/events/{slug:str}/hold")
-async def hold(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[Any]:
-    await limits.count(f"hold:{client_address(request)}", most=300, seconds=60)
-    found = await _found(request, db, visitor, slug)
-    form = await read(_hold_form(found.types), request)
-    visitor, status = with_key(visitor), form.status
-    if not form.rejected:
-        wanted, code = form.wanted(found.types), form.code.data or ""
-        try:
-            async with writing() as tx:
-                booking = await bookings.hold(tx, found.event, wanted, by=visitor, access_code=code, now=clock.now())
-            return remember(see_other(request, f"/bookings/{booking.code}"), visitor)
-        except Refused as refused:
-            form.refuse(refused)
-            status = 409 if isinstance(refused, SoldOut) else 422
-    context = await _context(db, await _found(request, db, visitor, slug), form)
-    return page(request, "events/show.html", fragment="picker", status=status, **context)
+async def hold(request: Request[Any, Any, Any], visitor: Who, slug: FromPath[str]) -> Response[Any]:
+    allowance = Allowance(f"hold:{client_address(request)}", most=300, seconds=60)
+    wish = await _wish(request, slug, visitor, allowance)
+    if not wish:
+        await limits.count(allowance.key, most=allowance.most, seconds=allowance.seconds)
+        return await _picker_again(request, slug, visitor)
+    try:
+        booking = await boxoffice.hold(wish)
+    except (NotFound, TooMany):
+        raise
+    except Refused as refused:
+        return await _picker_again(request, slug, visitor, refused)
+    return remember(see_other(request, f"/bookings/{booking.code}"), wish.by)
 
 
 @post("/events/{slug:str}/quote")
@@ -92,7 +92,7 @@ async def unlock(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
     await limits.count(f"unlock:{client_address(request)}", most=20, seconds=3600)
     found = await _found(request, db, visitor, slug)
     code_form = await read(CodeForm, request)
-    code = booking_queries.normal_code(code_form.code.data or "")
+    code = normal_code(code_form.code.data or "")
     if not code_form.errors and not await booking_queries.types_opened_by(db, found.event.id or 0, code):
         code_form.code.errors = [_("No ticket type of this event opens with that code.")]
     context = await _context(db, found, _hold_form(found.types)(code=code)) | {"code_form": code_form}
@@ -108,6 +108,39 @@ async def calendar_file(db: Db, slug: FromPath[str]) -> Response[bytes]:
     body = calendar(event, await queries.venue(db, event), f"{settings().base_url}/events/{event.slug}", clock.now())
     disposition = f'attachment; filename="{event.slug}.ics"'
     return Response(body, media_type="text/calendar", headers={"Content-Disposition": disposition})
+
+
+async def _wish(request: Request[Any, Any, Any], slug: str, visitor: Visitor, allowance: Allowance) -> Wish | None:
+    """What the form asks for, read by hand: when everybody comes at once, building the form takes longer than the hold.
+
+    None when anything in it is odd; the form then finds the words for it.
+    """
+    try:
+        sent = [(name, value) for name, value in (await request.form()).multi_items() if name.startswith("q-") or name == "code"]
+    except (ValueError, UnicodeError):
+        return None
+    code = plain(next((value for name, value in sent if name == "code" and isinstance(value, str)), ""))
+    places = {name[2:]: AMOUNTS.get(value) for name, value in sent if name != "code"}
+    if None in places.values() or len(dict(sent)) < len(sent) or len(code) > 40 or not code.isprintable():
+        return None
+    wanted = {code: qty for code, qty in places.items() if qty}
+    is_new = not (visitor.key or visitor.is_signed_in)
+    return Wish(slug, wanted, by=with_key(visitor), access_code=code, is_new=is_new, allowance=allowance)
+
+
+async def _picker_again(
+    request: Request[Any, Any, Any], slug: str, visitor: Visitor, refused: Refused | None = None
+) -> Response[str]:
+    """The event page with the choice as it was sent, and what is wrong with it."""
+    async with reading() as db:
+        found = await _found(request, db, visitor, slug)
+        form = await read(_hold_form(found.types), request)
+        if refused:
+            form.refuse(refused)
+        elif not form.rejected:
+            form.refuse(Refused(_("Choose at least one ticket.")))
+        status = 409 if isinstance(refused, SoldOut) else form.status
+        return page(request, "events/show.html", fragment="picker", status=status, **await _context(db, found, form))
 
 
 async def _public(db: AsyncSession, slug: str) -> Event:
@@ -127,7 +160,7 @@ async def _found(request: Request[Any, Any, Any], db: AsyncSession, visitor: Vis
 async def _context(db: AsyncSession, found: EventPage, form: "HoldForm") -> dict[str, Any]:
     """Everything that events/show.html shows."""
     now, event = clock.now(), found.event
-    code = booking_queries.normal_code(form.code.data or "")
+    code = normal_code(form.code.data or "")
     opened = await booking_queries.types_opened_by(db, event.id or 0, code)
     offers = offering.offers(event, found.types, opened=opened, now=now)
     return {

@@ -60,7 +60,8 @@ def _state_of(event: Event, kind: TicketType, opened: Collection[int], *, now: d
     if not kind.is_on_sale(now):
         return "later"
     if kind.left_now(now) <= 0:
-        return "sold_out"
+        # A full pre-sale is not the end: what it may not take waits for the general sale.
+        return "later" if kind.is_in_presale(now) and kind.left > 0 else "sold_out"
     return "locked" if kind.is_in_presale(now) and kind.needs_code and kind.id not in opened else "open"
 
 
@@ -89,7 +90,7 @@ def badge(types: Sequence[TicketType], *, called_off: bool, zone: str, now: date
     if called_off:
         return Badge("danger", _("Cancelled"), "x")
     on_sale = [t for t in types if t.is_on_sale(now)]
-    if on_sale:
+    if on_sale and (any(t.left_now(now) > 0 for t in on_sale) or all(t.left <= 0 for t in on_sale)):
         return _stock_badge(on_sale, now=now)
     if types and all(t.capacity == t.sold for t in types):
         return Badge("", _("Sold out"), "")

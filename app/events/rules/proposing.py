@@ -38,6 +38,8 @@ class TypeWish:
     presale_from: datetime | None
     presale_places: int | None
     access_code: str
+    # Also without a code of its own: the sales page makes more of them.
+    needs_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ class EventWish:
     presale_hours: int
     publish_at: datetime | None
     types: tuple[TypeWish, ...]
+    presale_per_buyer: int | None = None
+    refund_hours: int | None = None
+    refund_fee_minor: int = 0
 
 
 def slug_of(title: str) -> str:

@@ -6,17 +6,22 @@ from app.accounts import actions as accounts
 from app.accounts.models import Visitor
 from app.bookings import actions as bookings
 from app.bookings import queries as booking_queries
+from app.bookings.models import Booking
 from app.core import clock
 from app.core.db import reading, retried, writing
 from app.core.errors import Refused, Unavailable
 from app.core.i18n import gettext as _
 from app.core.settings import settings
-from app.payments import actions, queries, stripe
+from app.payments import queries, stripe
+from app.payments.actions import paying
 from app.payments.flows.converge import converge
 from app.payments.models import Payment
 from app.tickets import actions as tickets
 
 log = structlog.get_logger()
+
+# Seconds that a buyer waits for Stripe in all.
+PATIENCE = 25
 
 
 @retried
@@ -46,8 +51,11 @@ async def checkout(booking_id: int, *, email: str, name: str, by: Visitor) -> st
             return here
         if not settings().sells_online:
             raise Unavailable(_("Online payment is not set up in this shop. Your places are kept until the minute shown."))
-        payment = await actions.start(tx, view, now=now)
-    return await _page(payment) or here
+        if stripe.is_down():
+            raise Unavailable(_silent())
+        payment = await paying.start(tx, view, now=now)
+    with stripe.patience(PATIENCE):
+        return await _page(payment) or here
 
 
 async def _page(payment: Payment) -> str:
@@ -58,9 +66,7 @@ async def _page(payment: Payment) -> str:
         session = await stripe.create_session(payment.params, key=f"cs:{payment.id}")
     except stripe.StripeSilent as silent:
         log.warning("stripe did not answer", payment=payment.id, state=payment.state, error=str(silent))
-        raise Unavailable(
-            _("The payment service does not answer. Nothing was charged and your places are kept. Try again in a moment.")
-        ) from silent
+        raise Unavailable(_silent()) from silent
     except stripe.StripeRefused as refused:
         log.error("stripe refused", payment=payment.id, state=payment.state, error=str(refused))
         await _give_up(payment)
@@ -68,7 +74,7 @@ async def _page(payment: Payment) -> str:
             _("The payment could not be started. Nothing was charged. Try again, or write to the shop.")
         ) from refused
     async with writing() as tx:
-        await actions.opened(tx, payment, session)
+        await paying.opened(tx, payment, session)
     return session.url
 
 
@@ -81,6 +87,10 @@ async def _open_page(payment: Payment) -> str:
 
 async def _give_up(payment: Payment) -> None:
     async with writing() as tx:
-        booking = await booking_queries.by_id(tx, payment.booking_id)
-        if booking:
-            await actions.refused_at_creation(tx, payment, booking, now=clock.now())
+        await booking_queries.lock(tx, payment.booking_id)
+        booking = await tx.get_one(Booking, payment.booking_id, populate_existing=True)
+        await paying.refused_at_creation(tx, payment, booking, now=clock.now())
+
+
+def _silent() -> str:
+    return _("The payment service does not answer. Nothing was charged and your places are kept. Try again in a moment.")

@@ -3,10 +3,13 @@
 import structlog
 
 from app.bookings import queries as booking_queries
-from app.core import clock
-from app.core.db import retried, writing
+from app.bookings.models import Booking
+from app.core import alarms, clock
+from app.core.db import reading, retried, writing
 from app.events.models import Event
-from app.payments import actions, queries, stripe
+from app.payments import queries, stripe
+from app.payments.actions import capture, orphans
+from app.payments.at_stripe import Session
 from app.payments.models import Payment
 
 log = structlog.get_logger()
@@ -15,14 +18,38 @@ log = structlog.get_logger()
 @retried
 async def converge(session_id: str) -> None:
     """Brings our rows to what Stripe says of the session now. Raises StripeSilent, StripeRefused (no such session)."""
-    session = await stripe.session(session_id)
+    try:
+        session = await stripe.session(session_id)
+    except stripe.StripeRefused as refused:
+        async with writing() as tx:
+            await alarms.sound(tx, "unknown_session", about=f"session:{session_id}", code=refused.code)
+        raise
+    await take_over(session)
+
+
+async def take_over(session: Session) -> None:
+    """The same with a session that Stripe has just shown. One of ours that nobody here knows is an orphan."""
     async with writing() as tx:
-        payment = await queries.by_session(tx, session_id) or await tx.get(Payment, session.payment_id)
-        if not payment:
-            # Somebody else's session on our account; the nightly comparison with Stripe lists what nobody claims.
-            log.error("unknown session", session=session_id)
-            return
-        booking = await booking_queries.by_id(tx, payment.booking_id)
-        event = await tx.get(Event, booking.event_id) if booking else None
-        if booking and event:
-            await actions.apply(tx, payment, booking, event, session, now=clock.now())
+        payment = await queries.of_session(tx, session)
+        if payment:
+            await booking_queries.lock(tx, payment.booking_id)
+            booking = await tx.get_one(Booking, payment.booking_id, populate_existing=True)
+            event = await tx.get_one(Event, booking.event_id, populate_existing=True)
+            await capture.apply(tx, payment, booking, event, session, now=clock.now())
+        elif session.is_ours:
+            await orphans.found(tx, session, now=clock.now())
+        else:
+            log.info("a session of another shop", session=session.id)
+
+
+async def payment_of(payment_intent: str) -> Payment | None:
+    """The payment whose money is under this intent, heard of for the first time if need be. None when it is not ours."""
+    async with reading() as db:
+        payment = await queries.by_intent(db, payment_intent)
+    if payment:
+        return payment
+    session = await stripe.session_of(payment_intent)
+    if session:
+        await converge(session.id)
+    async with reading() as db:
+        return await queries.by_intent(db, payment_intent)

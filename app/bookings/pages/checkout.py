@@ -1,4 +1,4 @@
-"""The booking's page: checkout while the places are held, confirmation once it is paid; and the list of pre-sales."""
+"""The booking's page: checkout while the places are held, confirmation once it is paid."""
 
 from datetime import datetime
 from typing import Any
@@ -24,11 +24,10 @@ from app.payments.flows.checkout import checkout as go_and_pay
 from app.payments.flows.release import release as give_back
 from app.tickets import pdf, qr
 from app.tickets import queries as ticket_queries
-from app.tickets.calendar import deadline
 from app.tickets.queries import TicketView
 from app.web.forms import BaseForm, email, read, text
 from app.web.page import page, see_other, shown
-from app.web.visitor import Db, SignInFirst, Who, signed_in
+from app.web.visitor import Db, SignInFirst, Who
 
 
 class BuyerForm(BaseForm):
@@ -101,21 +100,6 @@ async def tickets_file(db: Db, visitor: Who, code: FromPath[str]) -> Response[by
     return Response(body, media_type="application/pdf", headers=headers)
 
 
-@get("/bookings/{code:str}/deadline.ics")
-async def deadline_file(db: Db, visitor: Who, code: FromPath[str]) -> Response[bytes]:
-    """The minute until which a pre-sale is kept, as an appointment with a reminder."""
-    view = await found(db, code, visitor)
-    body = deadline(view.event, view.booking.held_until, f"{settings().base_url}/bookings/{code}", clock.now())
-    headers = {"Content-Disposition": f'attachment; filename="{view.booking.reference}.ics"', "Cache-Control": "no-store"}
-    return Response(body, media_type="text/calendar", headers=headers)
-
-
-@get("/me/presales", guards=[signed_in])
-async def presales(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
-    views = await queries.presales_of(db, visitor.user_id or 0)
-    return page(request, "bookings/presales.html", views=views, now=clock.now())
-
-
 async def found(db: AsyncSession, code: str, visitor: Visitor) -> BookingView:
     """A guest's booking opens for whoever has its link, an account's for its owner and admins; for others there is none."""
     booking = await queries.by_code(db, code)
@@ -168,4 +152,4 @@ def _stage(view: BookingView, *, now: datetime) -> str:
     return {"held": "details", "paying": "paying", "processing": "bank"}.get(booking.state, booking.state)
 
 
-router = Router("/", route_handlers=[show, checkout, extend, release, tickets, tickets_file, deadline_file, presales])
+router = Router("/", route_handlers=[show, checkout, extend, release, tickets, tickets_file])

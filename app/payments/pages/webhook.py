@@ -1,4 +1,4 @@
-"""Back from Stripe, what Stripe tells us by itself, and a user's payments."""
+"""Back from Stripe, and what Stripe tells us by itself."""
 
 from typing import Any
 
@@ -7,18 +7,22 @@ from litestar import MediaType, Request, Response, Router, get, post
 from litestar.params import FromPath
 
 from app.bookings import queries as booking_queries
-from app.core import activity, clock, limits
+from app.core import activity, clock
 from app.core.db import writing
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
-from app.payments import actions, queries, stripe
+from app.payments import queries, stripe
+from app.payments.actions import notices
 from app.payments.flows.converge import converge
-from app.web.page import page, see_other
-from app.web.visitor import Db, Who, signed_in
+from app.payments.flows.notices import bad_signature
+from app.web.page import see_other
+from app.web.visitor import Db
 
 log = structlog.get_logger()
 
 MOST_BYTES = 256 * 1024
+# Seconds that a buyer waits for Stripe's word; the page they land on asks again by itself.
+PATIENCE = 10
 
 
 @get("/bookings/{code:str}/return")
@@ -30,7 +34,8 @@ async def come_back(request: Request[Any, Any, Any], db: Db, code: FromPath[str]
         raise NotFound(_("There is no such booking. Check the link in your mail."))
     if payment.session_id and payment.session_id == request.query_params.get("s"):
         try:
-            await converge(payment.session_id)
+            with stripe.patience(PATIENCE):
+                await converge(payment.session_id)
         except (stripe.StripeSilent, stripe.StripeRefused) as error:
             # The page says that the payment is being confirmed; webhook and sweep bring the rest.
             log.warning("stripe did not answer", call="session", payment=payment.id, error=str(error))
@@ -44,18 +49,15 @@ async def stripe_webhook(request: Request[Any, Any, Any]) -> Response[str]:
     try:
         told = stripe.told(body, request.headers.get("stripe-signature", ""))
     except stripe.BadSignature:
-        await limits.count("webhook:bad-signature", most=30, seconds=60)
-        log.warning("webhook with a bad signature")
+        await bad_signature()
         return Response("The signature does not fit.", status_code=400, media_type=MediaType.TEXT)
+    except stripe.WrongMode:
+        log.error("webhook of the other mode: the key and the endpoint at Stripe do not belong together")
+        return Response("The mode does not fit.", status_code=400, media_type=MediaType.TEXT)
     async with writing() as tx:
-        if await actions.note(tx, told, now=clock.now()):
+        if await notices.note(tx, told, now=clock.now()):
             activity.wake_after(tx)
     return Response("Noted.", status_code=200, media_type=MediaType.TEXT)
 
 
-@get("/me/payments", guards=[signed_in])
-async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
-    return page(request, "payments/index.html", views=await queries.of_user(db, visitor.user_id or 0))
-
-
-router = Router("/", route_handlers=[come_back, stripe_webhook, index])
+router = Router("/", route_handlers=[come_back, stripe_webhook])

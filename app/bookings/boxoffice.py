@@ -1,0 +1,265 @@
+"""The box office: where places are held, and the one place where we go below the ORM.
+
+All holds of a process go through one group commit (app/core/group.py), because on-sales are when everybody comes at once.
+What a hold does stands here as steps, in the order in which everybody takes locks: event, ticket types in ascending id, limits.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from app.accounts.models import Visitor
+from app.bookings import rules, stock
+from app.bookings.models import TRANSITIONS, Booking, BookingLine
+from app.core import activity, clock, limits
+from app.core.codes import secret_code
+from app.core.errors import NotFound, NotYours, Refused
+from app.core.group import Known, group
+from app.core.i18n import gettext as _
+from app.core.i18n import language, speaking
+from app.core.limits import Allowance
+from app.core.settings import settings
+from app.core.steps import KEEP, Steps, insert, rows_of
+from app.events.models import Event, TicketType
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a visitor asks for: places by the code of their ticket type. The allowance is counted whatever comes of it;
+    who is new to the shop cannot have held anything before."""
+
+    slug: str
+    places: Mapping[str, int]
+    by: Visitor
+    access_code: str = ""
+    is_new: bool = False
+    allowance: Allowance | None = None
+    language: str = field(default_factory=language)
+
+    @property
+    def order(self) -> str:
+        """What is locked first: the event, then the counter of the allowance."""
+        return f"{self.slug} {self.allowance.key if self.allowance else ''}"
+
+
+class Held(NamedTuple):
+    """The booking that came of a wish."""
+
+    id: int
+    code: str
+    is_presale: bool
+
+
+class Line(NamedTuple):
+    """A booking line before it is one."""
+
+    ticket_type_id: int
+    qty: int
+    in_presale: bool
+    access_code_id: int | None
+    name: str
+    unit_minor: int
+
+    @property
+    def places(self) -> int:
+        return self.qty
+
+
+async def hold(wish: Wish) -> Held:
+    """Takes places for a while: all that are wanted or none. When this returns, the hold is on disk.
+
+    A visitor's second hold for an event replaces their first. Raises NotFound for an event that is not public, TooMany,
+    Refused with the reason, SoldOut with what is left.
+    """
+    held: Held = await group().do(lambda known: _served(wish, known), order=wish.order)
+    if held.is_presale:
+        activity.wake()
+    return held
+
+
+def _served(wish: Wish, known: Known) -> Steps[Held]:
+    now = clock.now()
+    with speaking(wish.language):
+        event, types = yield from _offered(wish.slug, known)
+        if wish.allowance:
+            yield from limits.spend(wish.allowance, now=now)
+        if not event.is_public:
+            raise NotFound(_("There is no such event, or it is not public yet."))
+        wanted = {kind.id or 0: wish.places[kind.code] for kind in types if kind.code in wish.places}
+        steps = holding(event, types, wanted, by=wish.by, access_code=wish.access_code, now=now, is_new=wish.is_new)
+        return (yield from steps)
+
+
+def _offered(slug: str, known: Known) -> Steps[tuple[Event, list[TicketType]]]:
+    """The offer of an event, read and locked by the first of a batch who asks for it.
+
+    A refusal must not undo the locks, which are all that keeps batches from waiting for each other in a circle.
+    """
+    if slug not in known:
+        known[slug] = yield from offer(slug)
+        yield KEEP
+    found: tuple[Event, list[TicketType]] = known[slug]
+    return found
+
+
+def offer(slug: str) -> Steps[tuple[Event, list[TicketType]]]:
+    """The event and its ticket types, locked in this order: on PostgreSQL calling off waits until these holds are done."""
+    events = yield from rows_of(Event, "slug = :slug FOR SHARE", slug=slug)
+    if not events:
+        raise NotFound(_("There is no such event, or it is not public yet."))
+    return events[0], (yield from _types(events[0].id or 0))
+
+
+def _types(event_id: int) -> Steps[list[TicketType]]:
+    """The ticket types in ascending id, locked: everybody takes stock in the same order, so nobody waits in a circle."""
+    return (yield from rows_of(TicketType, "event_id = :event ORDER BY id FOR UPDATE", event=event_id))
+
+
+def holding(
+    event: Event,
+    types: Sequence[TicketType],
+    wanted: Mapping[int, int],
+    *,
+    by: Visitor,
+    access_code: str,
+    now: datetime,
+    is_new: bool = False,
+) -> Steps[Held]:
+    """The steps of one hold; places by ticket type id. Who is new to the shop has no first hold to be looked for."""
+    if not event.sells(now):
+        raise Refused(_("This event is not on sale."))
+    chosen = [(kind, wanted[kind.id or 0]) for kind in types if wanted.get(kind.id or 0, 0) > 0]
+    rules.check_amounts(event, chosen)
+    is_presale = rules.phase([kind for kind, _qty in chosen], now=now) == "presale"
+    if is_presale and not by.is_signed_in:
+        raise NotYours(_("Pre-sale places are kept for accounts. Sign in or create an account, then book them."))
+    if not is_presale and not is_new:
+        yield from _replace_first(event, by, now=now)
+    lines = []
+    for kind, qty in chosen:
+        code_id = (yield from _use_code(kind, access_code)) if is_presale and kind.needs_code else None
+        lines.append(Line(kind.id or 0, qty, is_presale, code_id, kind.name, kind.price_minor))
+    yield from _take(lines, types, now=now)
+    buyer_key = f"mail:{by.email}" if by.is_signed_in else f"browser:{by.key}"
+    if not (yield from stock.claim(event, buyer_key, lines)):
+        raise Refused(rules.limit_sentence(event, in_presale=is_presale))
+    held = yield from _write_down(event, lines, buyer_key, by=by, now=now)
+    # Only a pre-sale's buyer is told of the hold, so nobody need look at the others.
+    yield from activity.recorded(
+        "booking.held", about=f"booking:{held.id}", by=by.user_id, at=now, has_reactions=is_presale, event=event.id
+    )
+    return held
+
+
+_END = "UPDATE bookings SET state = :state, ended_at = :now WHERE id = :id AND state = 'held' RETURNING event_id, buyer_key"
+_END_LAPSED = _END.replace("RETURNING", "AND held_until <= :now RETURNING")
+
+
+def ending(booking_id: int, *, to: str, now: datetime) -> Steps[bool]:
+    """held → one of the ends, and everything the hold had taken goes back. False when it was not held, or not lapsed."""
+    assert to in TRANSITIONS["held"]
+    ended = yield _END_LAPSED if to == "expired" else _END, {"state": to, "id": booking_id, "now": now}
+    if not ended:
+        return False
+    event_id, buyer_key = ended[0]
+    lines = yield from rows_of(BookingLine, "booking_id = :booking ORDER BY ticket_type_id", booking=booking_id)
+    yield from stock.give_back(lines)
+    yield from stock.unuse_codes(lines)
+    yield from stock.unclaim(event_id, buyer_key, lines)
+    yield from activity.recorded(f"booking.{to}", about=f"booking:{booking_id}", by=None, at=now, event=event_id)
+    return True
+
+
+_FREE = "SELECT id FROM bookings WHERE id = :id AND state = 'held' AND held_until <= :now FOR UPDATE SKIP LOCKED"
+
+
+async def lapse(booking_id: int, slug: str, *, now: datetime) -> bool:
+    """held → expired for a booking of that event. False when its time is not over, or somebody is just at work on it."""
+    ended: bool = await group().do(lambda known: _lapsing(booking_id, slug, known, now=now), order=slug)
+    return ended
+
+
+def _lapsing(booking_id: int, slug: str, known: Known, *, now: datetime) -> Steps[bool]:
+    """It does not wait for whoever works on the booking: they might wait for what its batch has locked."""
+    yield from _offered(slug, known)
+    free = yield _FREE, {"id": booking_id, "now": now}
+    return bool(free) and (yield from ending(booking_id, to="expired", now=now))
+
+
+_FIRST = (
+    "SELECT id FROM bookings WHERE event_id = :event AND state = 'held' AND kind = 'purchase' AND {whose} = :who "
+    "ORDER BY id DESC LIMIT 1 FOR UPDATE SKIP LOCKED"
+)
+_FIRST_OF_USER, _FIRST_OF_BROWSER = _FIRST.format(whose="user_id"), _FIRST.format(whose="visitor_key")
+
+
+def _replace_first(event: Event, by: Visitor, *, now: datetime) -> Steps[None]:
+    """The purchase that this visitor already holds for the event ends, unless they are just about to pay it."""
+    assert by.is_signed_in or by.key, "without a key one client would replace another's hold"
+    firsts, who = (_FIRST_OF_USER, by.user_id) if by.is_signed_in else (_FIRST_OF_BROWSER, by.key)
+    for (first,) in (yield firsts, {"event": event.id, "who": who}):
+        yield from ending(first, to="released", now=now)
+
+
+def _use_code(kind: TicketType, access_code: str) -> Steps[int]:
+    used = yield from stock.use_code(kind.id or 0, rules.normal_code(access_code))
+    if not used:
+        raise Refused(_("The pre-sale of %(name)s needs an access code that still works.") % {"name": kind.name})
+    return used
+
+
+def _take(lines: Sequence[Line], types: Sequence[TicketType], *, now: datetime) -> Steps[None]:
+    """Takes every line, or raises SoldOut with what is left."""
+    short = set()
+    for line in lines:
+        if not (yield from _take_one(line, now=now)):
+            short.add(line.ticket_type_id)
+    if short:
+        present = yield from _types(types[0].event_id)
+        raise rules.sold_out([kind for kind in present if kind.id in short], now=now)
+
+
+def _take_one(line: Line, *, now: datetime) -> Steps[bool]:
+    """A guard that fails ends lapsed holds of that type first and tries once more."""
+    taken = yield from stock.take(line.ticket_type_id, line.qty, in_presale=line.in_presale, now=now)
+    if not taken:
+        for (lapsed,) in (yield _LAPSED, {"now": now, "type": line.ticket_type_id}):
+            yield from ending(lapsed, to="expired", now=now)
+        taken = yield from stock.take(line.ticket_type_id, line.qty, in_presale=line.in_presale, now=now)
+    return taken
+
+
+_LAPSED = (
+    "SELECT id FROM bookings WHERE state = 'held' AND held_until <= :now AND EXISTS "
+    "(SELECT 1 FROM booking_lines WHERE booking_lines.booking_id = bookings.id AND ticket_type_id = :type) "
+    "ORDER BY held_until LIMIT 50 FOR UPDATE SKIP LOCKED"
+)
+
+
+def _write_down(event: Event, lines: Sequence[Line], buyer_key: str, *, by: Visitor, now: datetime) -> Steps[Held]:
+    """The new rows. Prices and the rule for refunds are those of this moment, whatever the manager changes later."""
+    is_presale = lines[0].in_presale
+    held = Held(0, secret_code(), is_presale)
+    booking_id = yield insert(
+        Booking,
+        code=held.code,
+        event_id=event.id,
+        user_id=by.user_id,
+        kind="presale" if is_presale else "purchase",
+        visitor_key=by.key,
+        buyer_key=buyer_key,
+        email=by.email,
+        name=by.name,
+        language=language(),
+        total_minor=sum(line.qty * line.unit_minor for line in lines),
+        currency=event.currency,
+        refund_hours=event.refund_hours,
+        refund_fee_minor=event.refund_fee_minor,
+        created_at=now,
+        held_until=event.presale_kept_until(now) if is_presale else now + timedelta(minutes=settings().hold_minutes),
+    )
+    held = held._replace(id=booking_id[0][0])
+    for line in lines:
+        yield insert(BookingLine, booking_id=held.id, **line._asdict())
+    return held

@@ -1,0 +1,67 @@
+"""What the pages about money share: whose booking or event it is, and what was typed as an amount."""
+
+import re
+from typing import Any
+
+import structlog
+from litestar import Request
+from sqlmodel.ext.asyncio.session import AsyncSession
+from wtforms import Field
+
+from app.accounts.models import Visitor
+from app.bookings import queries as booking_queries
+from app.bookings.queries import BookingView
+from app.core.errors import NotFound
+from app.core.i18n import gettext as _
+from app.core.money import minor_units
+from app.events import queries as event_queries
+from app.events.models import Event
+from app.web.forms import plain
+from app.web.visitor import SignInFirst
+
+log = structlog.get_logger()
+
+MOST_LETTERS = 100
+MOST_PAGES = 100_000
+_AMOUNT = re.compile(r"[0-9]{1,9}([.,][0-9]{1,3})?")
+
+
+async def booking_of(db: AsyncSession, code: str, visitor: Visitor) -> BookingView:
+    """A guest's booking opens for whoever has its link, an account's for its owner and admins; for others there is none."""
+    booking = await booking_queries.by_code(db, code)
+    if booking and booking.user_id and not visitor.is_signed_in:
+        raise SignInFirst
+    if not booking or (booking.user_id not in (None, visitor.user_id) and not visitor.is_admin):
+        raise NotFound(_("There is no such booking. Check the link in your mail."))
+    return await booking_queries.view(db, booking.id or 0)
+
+
+def asked_for(request: Request[Any, Any, Any], name: str) -> str:
+    """A word out of the address, without what no database takes; empty when it is none."""
+    typed = plain(request.query_params.get(name, ""))[:MOST_LETTERS]
+    return typed if typed.isprintable() and "\ufffd" not in typed else ""
+
+
+def page_number(request: Request[Any, Any, Any]) -> int:
+    """The page that the address asks for; the first for anything that is no number."""
+    typed = request.query_params.get("page", "")
+    number = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 7 else 1
+    return min(max(1, number), MOST_PAGES)
+
+
+async def event_of(db: AsyncSession, slug: str, visitor: Visitor) -> Event:
+    """The event of this manager. An admin may look at everybody's, and the log keeps that."""
+    event = await event_queries.event_of(db, slug, visitor)
+    if event.manager_id != visitor.user_id:
+        log.info("an admin opened the payments of a manager's event", admin=visitor.user_id, event_id=event.id)
+    return event
+
+
+def minor_of(field: Field, currency: str, *, otherwise: int) -> int:
+    """The typed amount in minor units; an empty one is `otherwise`. What is no amount becomes a mistake of the field."""
+    typed = field.data or ""
+    try:
+        return minor_units(typed if _AMOUNT.fullmatch(typed) else "", currency) if typed else otherwise
+    except ValueError:
+        field.errors = [*field.errors, _("Enter an amount such as 18.50")]
+        return otherwise

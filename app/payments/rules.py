@@ -1,0 +1,119 @@
+"""What a buyer gets back for which tickets, and the digits that prove an address. Pure functions over plain values."""
+
+import hashlib
+import hmac
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.bookings.models import Booking, BookingLine
+from app.core.i18n import gettext as _
+from app.events.models import Event
+from app.tickets.models import Ticket
+
+CODE_LIFE = timedelta(minutes=15)
+MOST_TRIES = 5
+
+Places = Sequence[tuple[Ticket, BookingLine]]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A ticket that may be given back now: `back_minor` is its price less the fee."""
+
+    ticket_id: int
+    short_code: str
+    name: str
+    price_minor: int
+    back_minor: int
+
+    @property
+    def fee_minor(self) -> int:
+        return self.price_minor - self.back_minor
+
+
+@dataclass(frozen=True)
+class RefundOffer:
+    """What the buyer may give back now. Without choices `refusal` says why; `until` is the last moment for what costs money.
+
+    `most_minor` is what is left of the money: after a goodwill refund the tickets are worth less than their price.
+    """
+
+    choices: tuple[Choice, ...]
+    refusal: str
+    until: datetime
+    most_minor: int
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self.choices)
+
+    def chosen(self, codes: Collection[str]) -> list[Choice]:
+        """The choices with these short codes; what cannot be given back is passed over."""
+        return [choice for choice in self.choices if choice.short_code in codes]
+
+    def back_minor(self, chosen: Iterable[Choice]) -> int:
+        """What comes back for these tickets together."""
+        return min(self.most_minor, sum(choice.back_minor for choice in chosen))
+
+
+def refund_offer(booking: Booking, places: Places, event: Event, *, disputed: bool, now: datetime) -> RefundOffer:
+    """The rule of the moment of the hold: until so many hours before the start, less a fee for each ticket.
+
+    Free tickets can be given back until the start, whatever the rule says. Void tickets are passed over.
+    """
+    until = last_moment(booking, event)
+    refusal = _refusal(booking, event, disputed=disputed, now=now)
+    if not refusal:
+        valid = [(ticket, line) for ticket, line in places if ticket.is_valid]
+        returnable = [(ticket, line) for ticket, line in valid if line.unit_minor == 0 or (until is not None and now < until)]
+        choices = tuple(choice(ticket, line, fee_minor=booking.refund_fee_minor) for ticket, line in returnable)
+        refusal = "" if choices else _too_late(until)
+    else:
+        choices = ()
+    return RefundOffer(choices, refusal, until or event.starts_at, booking.kept_minor)
+
+
+def last_moment(booking: Booking, event: Event) -> datetime | None:
+    """Until when tickets that cost money can be given back; None when the rule does not allow it."""
+    return None if booking.refund_hours is None else event.starts_at - timedelta(hours=booking.refund_hours)
+
+
+def choice(ticket: Ticket, line: BookingLine, *, fee_minor: int) -> Choice:
+    """A ticket as something that may be given back for this fee."""
+    back_minor = less_fee(line.unit_minor, fee_minor)
+    return Choice(ticket.id or 0, ticket.short_code, line.name, line.unit_minor, back_minor)
+
+
+def less_fee(price_minor: int, fee_minor: int) -> int:
+    """The fee is at most the price: nobody pays for giving a ticket back."""
+    return max(0, price_minor - fee_minor)
+
+
+def code_digits(secret_key: str, booking_id: int, nonce: str) -> str:
+    """The eight digits of a mailed code, such as "04711234": whoever lacks the key cannot tell them from the row."""
+    proof = hmac.digest(secret_key.encode(), f"refund-code|{booking_id}|{nonce}".encode(), hashlib.sha256)
+    return f"{int.from_bytes(proof[:16]) % 10**8:08d}"
+
+
+def is_code(typed: str, digits: str) -> bool:
+    """Whether the typed text is the code; spaces do not count, and how long it takes tells nothing."""
+    return hmac.compare_digest("".join(typed.split()).encode(), digits.encode())
+
+
+def _refusal(booking: Booking, event: Event, *, disputed: bool, now: datetime) -> str:
+    if event.is_called_off:
+        return _("This event was called off. Everything that was paid goes back by itself.")
+    if booking.state in ("refunded", "called_off"):
+        return _("This booking has no valid tickets any more.")
+    if not booking.is_paid:
+        return _("This booking is not paid, so nothing can be given back.")
+    if event.has_started(now):
+        return _("The event has begun, so tickets cannot be given back any more.")
+    return _("Your bank is looking into this payment. Until it has decided, nothing can be given back here.") if disputed else ""
+
+
+def _too_late(until: datetime | None) -> str:
+    if until is None:
+        return _("Tickets for this event cannot be given back. If it is called off, you get all your money back.")
+    return _("The time in which tickets for this event could be given back is over.")
