@@ -219,6 +219,19 @@ async def test_what_the_balance_knows_and_the_books_do_not_is_looked_for(fake: S
     assert await alarms_of("ledger") == []
 
 
+async def test_a_bank_that_took_its_time_is_first_heard_of_in_the_balance(fake: Sandbox, moment: time_machine.Traveller) -> None:
+    booking = await held()
+    await pays(booking)
+    payment = await payment_of(booking)
+    fake.stripe.pay(payment.session_id or "", "later")
+    await converge(payment.session_id or "")
+    assert (await now_is(booking)).state == "processing"
+    moment.shift(timedelta(minutes=1))
+    await lists.compare_balance()
+    assert (await now_is(booking)).state == "paid"
+    assert await alarms_of("ledger") == []
+
+
 @ON_SQLITE
 async def test_a_sum_that_differs_is_on_the_desk(fake: Sandbox) -> None:
     booking = await paid(fake)

@@ -42,6 +42,21 @@ async def take_over(session: Session) -> None:
             log.info("a session of another shop", session=session.id)
 
 
+async def see_session(session_id: str) -> None:
+    """Once the money of a session is written down, Stripe has nothing more to say about it: most buyers come back first."""
+    async with reading() as db:
+        payment = await queries.by_session(db, session_id)
+    if not payment or payment.state != "captured":
+        await converge(session_id)
+
+
+async def see_intent(payment_intent: str) -> None:
+    """The same by the money's own id. Of an intent that is not ours nothing is to be seen."""
+    payment = await payment_of(payment_intent)
+    if payment:
+        await see_session(payment.session_id or "")
+
+
 async def payment_of(payment_intent: str) -> Payment | None:
     """The payment whose money is under this intent, heard of for the first time if need be. None when it is not ours."""
     async with reading() as db:

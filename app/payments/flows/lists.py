@@ -13,7 +13,7 @@ from app.core.settings import settings
 from app.payments import queries, stripe
 from app.payments.actions import notices
 from app.payments.at_stripe import BalanceLine, Session
-from app.payments.flows.converge import converge, payment_of, take_over
+from app.payments.flows.converge import converge, see_intent, take_over
 from app.payments.flows.each import each
 from app.payments.flows.refunds import see_dispute, see_refunds
 from app.payments.flows.sweeps import close
@@ -117,7 +117,7 @@ async def _is_in_books(line: BalanceLine) -> bool:
 
 async def _see(line: BalanceLine) -> None:
     if line.kind == "charge":
-        await payment_of(line.payment_intent)
+        await see_intent(line.payment_intent)
     elif line.kind == "adjustment":
         await see_dispute(line.source_id)
     else:

@@ -7,7 +7,7 @@ from app.core.db import reading, writing
 from app.core.errors import TooMany
 from app.payments import queries, stripe
 from app.payments.actions import notices
-from app.payments.flows.converge import converge, payment_of
+from app.payments.flows.converge import see_intent, see_session
 from app.payments.flows.refunds import see_dispute, see_refunds
 from app.payments.models import Notice
 
@@ -57,24 +57,10 @@ async def _work(notice: Notice) -> None:
 
 async def _see(notice: Notice) -> None:
     if notice.kind.startswith("checkout.session."):
-        await _see_session(notice.object_id)
+        await see_session(notice.object_id)
     elif notice.kind.startswith("payment_intent."):
-        await _see_intent(notice.payment_intent)
+        await see_intent(notice.payment_intent)
     elif notice.kind.startswith("charge.dispute."):
         await see_dispute(notice.object_id)
     else:
         await see_refunds(notice.payment_intent)
-
-
-async def _see_session(session_id: str) -> None:
-    """Once the money of a session is written down, Stripe has nothing more to say about it: most buyers come back first."""
-    async with reading() as db:
-        payment = await queries.by_session(db, session_id)
-    if not payment or payment.state != "captured":
-        await converge(session_id)
-
-
-async def _see_intent(payment_intent: str) -> None:
-    payment = await payment_of(payment_intent)
-    if payment:
-        await _see_session(payment.session_id or "")
