@@ -7,8 +7,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.sqltypes import UTCDateTime
 
 from app.admin.invariants import Found
-from app.admin.models import SiteText
 from app.core import activity, alarms
+from app.core.texts import SiteText
 
 # Somebody may press "Check now" while the sweep is looking.
 _NOTE_RESULT = text(

@@ -8,10 +8,11 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import User
-from app.admin.models import InvariantResult, SiteText
+from app.admin.models import InvariantResult
 from app.bookings.models import Booking
 from app.core import alarms
 from app.core.alarms import Alarm
+from app.core.texts import SiteText
 from app.events.models import Event
 from app.notifications.models import Delivery, Notification
 from app.payments.models import Notice, Payment, Refund

@@ -20,7 +20,7 @@ from app.core.i18n import gettext as _
 from app.core.i18n import language, speaking
 from app.core.limits import Allowance
 from app.core.settings import settings
-from app.core.steps import KEEP, Steps, insert, rows_of
+from app.core.steps import TRY, Steps, insert, rows_of
 from app.events.models import Event, TicketType
 
 
@@ -84,6 +84,7 @@ def _served(wish: Wish, known: Known) -> Steps[Held]:
         event, types = yield from _offered(wish.slug, known)
         if wish.allowance:
             yield from limits.spend(wish.allowance, now=now)
+        yield TRY
         if not event.is_public:
             raise NotFound(_("There is no such event, or it is not public yet."))
         wanted = {kind.id or 0: wish.places[kind.code] for kind in types if kind.code in wish.places}
@@ -92,13 +93,12 @@ def _served(wish: Wish, known: Known) -> Steps[Held]:
 
 
 def _offered(slug: str, known: Known) -> Steps[tuple[Event, list[TicketType]]]:
-    """The offer of an event, read and locked by the first of a batch who asks for it.
+    """The offer of an event, read and locked by the first of a batch who asks for it, before any TRY.
 
-    A refusal must not undo the locks, which are all that keeps batches from waiting for each other in a circle.
+    A refusal must not undo the locks: they are what keeps batches from waiting for each other in a circle.
     """
     if slug not in known:
         known[slug] = yield from offer(slug)
-        yield KEEP
     found: tuple[Event, list[TicketType]] = known[slug]
     return found
 
@@ -183,6 +183,7 @@ async def lapse(booking_id: int, slug: str, *, now: datetime) -> bool:
 def _lapsing(booking_id: int, slug: str, known: Known, *, now: datetime) -> Steps[bool]:
     """It does not wait for whoever works on the booking: they might wait for what its batch has locked."""
     yield from _offered(slug, known)
+    yield TRY
     free = yield _FREE, {"id": booking_id, "now": now}
     return bool(free) and (yield from ending(booking_id, to="expired", now=now))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_
+from sqlalchemy import ColumnElement, func, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -103,6 +103,20 @@ async def access_codes(db: AsyncSession, event_id: int) -> dict[int, str]:
     codes = select(AccessCode.ticket_type_id, AccessCode.code).join(TicketType, col(TicketType.id) == AccessCode.ticket_type_id)
     unlimited = codes.where(TicketType.event_id == event_id, col(AccessCode.max_uses).is_(None))
     return dict((await db.exec(unlimited.order_by(col(AccessCode.id).desc()))).all())
+
+
+def named(search: str) -> ColumnElement[bool]:
+    """Bookings with this reference, or with this in their address."""
+    part = search.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return or_(col(Booking.reference) == search.upper(), col(Booking.email).like(f"%{part}%", escape="\\"))
+
+
+async def find(db: AsyncSession, search: str, *, event_id: int | None, most: int) -> Sequence[tuple[Booking, Event]]:
+    """Bookings of one event, or of all, that a reference or a part of an address names; the newest first."""
+    found = select(Booking, Event).join(Event, col(Event.id) == Booking.event_id).where(named(search))
+    if event_id is not None:
+        found = found.where(Booking.event_id == event_id)
+    return (await db.exec(found.order_by(col(Booking.created_at).desc(), col(Booking.id).desc()).limit(most))).all()
 
 
 async def codes_of(db: AsyncSession, ticket_type_id: int) -> set[str]:

@@ -1,7 +1,7 @@
 """Group commit: small transactions of many requests that are committed together.
 
 A commit waits for the disk, and an async session changes threads several times a statement; one at a time that is a few
-hundred transactions a second. Here one writer takes what is waiting, runs each in a savepoint of its own over the plain
+hundred transactions a second. Here one writer takes what is waiting, runs each over the plain
 driver, commits **once**, and only then answers all of them: whoever has an answer has it on disk.
 Between processes the guards in the database decide, as everywhere.
 """
@@ -19,7 +19,7 @@ import asyncpg  # type: ignore[import-untyped]
 
 from app.core import db
 from app.core.db import Database, outside_writing
-from app.core.steps import KEEP, Steps, stored, without_locks
+from app.core.steps import TRY, Steps, stored, without_locks
 
 # A batch: the more requests share a commit, the longer the first of them waits for the last.
 MOST = 64
@@ -111,7 +111,6 @@ class OnSqlite:
         sqlite = self._opened()
         sqlite.execute("BEGIN IMMEDIATE")
         try:
-            sqlite.execute("SAVEPOINT one")
             known: Known = {}
             outcomes = [self._one(sqlite, _steps(work, known)) for work in works]
             sqlite.execute("COMMIT")
@@ -121,23 +120,27 @@ class OnSqlite:
         return outcomes
 
     def _one(self, sqlite: sqlite3.Connection, steps: Steps[Any]) -> Outcome:
+        trying = False
         try:
             sql, values = next(steps)
             while True:
-                rows = self._keep(sqlite) if sql == KEEP[0] else sqlite.execute(without_locks(sql), stored(values)).fetchall()
+                rows: list[Any] = []
+                if sql == TRY[0]:
+                    sqlite.execute("SAVEPOINT one")
+                    trying = True
+                else:
+                    rows = sqlite.execute(without_locks(sql), stored(values)).fetchall()
                 sql, values = steps.send(rows)
         except StopIteration as end:
-            self._keep(sqlite)
+            if trying:
+                sqlite.execute("RELEASE one")
             return end.value, None
         except Exception as error:  # noqa: BLE001 - whoever waits hears of it
             steps.close()
-            sqlite.execute("ROLLBACK TO one")
+            if trying:
+                sqlite.execute("ROLLBACK TO one")
+                sqlite.execute("RELEASE one")
             return None, error
-
-    def _keep(self, sqlite: sqlite3.Connection) -> list[Any]:
-        sqlite.execute("RELEASE one")
-        sqlite.execute("SAVEPOINT one")
-        return []
 
     def _opened(self) -> sqlite3.Connection:
         if not self._sqlite:
@@ -176,33 +179,35 @@ class OnPostgresql:
             self._postgresql = await asyncpg.connect(self._url, server_settings=db.POSTGRESQL_LIMITS)
         known: Known = {}
         async with self._postgresql.transaction():
-            await self._postgresql.execute("SAVEPOINT one")
             return [await self._one(self._postgresql, _steps(work, known)) for work in works]
 
     async def _one(self, postgresql: Any, steps: Steps[Any]) -> Outcome:
+        trying = False
         try:
             sql, values = next(steps)
             while True:
-                if sql == KEEP[0]:
-                    rows = await self._keep(postgresql)
+                rows: list[Any] = []
+                if sql == TRY[0]:
+                    await postgresql.execute("SAVEPOINT one")
+                    trying = True
                 else:
                     numbered, names = _numbered(sql)
                     rows = await postgresql.fetch(numbered, *[values[name] for name in names])
                 sql, values = steps.send(rows)
         except StopIteration as end:
-            await self._keep(postgresql)
+            if trying:
+                await postgresql.execute("RELEASE SAVEPOINT one")
             return end.value, None
         except Exception as error:
             steps.close()
-            if getattr(error, "sqlstate", None) in db.RETRYABLE or postgresql.is_closed():
+            # Without a savepoint the database itself refused something that is never refused: nothing of the batch can be kept.
+            if isinstance(error, asyncpg.PostgresError) and (error.sqlstate in db.RETRYABLE or not trying):
                 raise
-            await postgresql.execute("ROLLBACK TO SAVEPOINT one")
+            if postgresql.is_closed():
+                raise
+            if trying:
+                await postgresql.execute("ROLLBACK TO SAVEPOINT one; RELEASE SAVEPOINT one")
             return None, error
-
-    async def _keep(self, postgresql: Any) -> list[Any]:
-        # Two statements in one message: each message costs a way to the server and back.
-        await postgresql.execute("RELEASE SAVEPOINT one; SAVEPOINT one")
-        return []
 
 
 def _steps(work: Work, known: Known) -> Steps[Any]:

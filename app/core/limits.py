@@ -11,7 +11,7 @@ from app.core import clock
 from app.core.db import writing
 from app.core.errors import TooMany
 from app.core.i18n import gettext as _
-from app.core.steps import KEEP, Steps, run
+from app.core.steps import Steps, run
 
 
 class Limit(SQLModel, table=True):
@@ -53,9 +53,8 @@ async def count(key: str, *, most: int, seconds: int) -> None:
 
 
 def spend(allowance: Allowance, *, now: datetime) -> Steps[None]:
-    """The same as steps of a larger work, which keeps the count although the refusal undoes the rest. Raises TooMany."""
+    """The same as steps of a larger work, which comes before its TRY, so that a refused attempt counts too. Raises TooMany."""
     refusal = yield from _counted(allowance, now=now)
-    yield KEEP
     if refusal:
         raise refusal
 

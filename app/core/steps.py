@@ -24,8 +24,8 @@ Row = TypeVar("Row", bound=SQLModel)
 Statement: TypeAlias = tuple[str, dict[str, Any]]
 Steps: TypeAlias = Generator[Statement, list[Any], R]
 
-# Yielded in place of a statement: what was done so far stays, even if what follows is refused.
-KEEP: Statement = ("KEEP", {})
+# Yielded in place of a statement: from here on a refusal undoes what was done. What was done before stays.
+TRY: Statement = ("TRY", {})
 
 _LOCKS = re.compile(r" FOR (SHARE|UPDATE)( SKIP LOCKED)?$")
 
@@ -38,7 +38,7 @@ async def run(tx: AsyncSession, steps: Steps[R]) -> R:
         sql, values = next(steps)
         while True:
             rows: list[Any] = []
-            if sql != KEEP[0]:
+            if sql != TRY[0]:
                 done = await connection.execute(_text(sql, on_sqlite), stored(values) if on_sqlite else values)
                 rows = list(done.all()) if done.returns_rows else []
             sql, values = steps.send(rows)

@@ -9,12 +9,16 @@ from aiosmtplib import SMTPException
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.bookings import queries as bookings
+from app.bookings.queries import BookingView
 from app.core import clock, mail
 from app.core.db import reading, writing
 from app.core.settings import settings
+from app.core.texts import body_of
 from app.notifications import actions, mails, queries
 from app.notifications.mails import Attachment
 from app.notifications.models import Notification
+from app.payments import queries as payments
+from app.payments import receipts
 from app.tickets import pdf
 from app.tickets import queries as queries_of_tickets
 from app.tickets.calendar import calendar, deadline
@@ -30,7 +34,8 @@ REMINDED_AT_ONCE = 200
 
 # A new date or place makes the old paper wrong, so tickets go out again.
 WITH_TICKETS = ("booking_paid", "event_changed")
-WITH_FILES = (*WITH_TICKETS, "presale_held")
+WITH_RECEIPTS = ("booking_paid", "booking_refunded")
+WITH_FILES = (*WITH_TICKETS, *WITH_RECEIPTS, "presale_held")
 
 
 async def deliver() -> int:
@@ -87,7 +92,7 @@ async def _tickets(db: AsyncSession, notification: Notification) -> list[TicketV
 
 
 async def _files(db: AsyncSession, notification: Notification, tickets: list[TicketView]) -> list[Attachment]:
-    """Tickets on paper and calendar files."""
+    """Tickets on paper, calendar files and receipts."""
     if notification.kind not in WITH_FILES:
         return []
     view = await bookings.view(db, notification.facts["booking_id"])
@@ -95,11 +100,29 @@ async def _files(db: AsyncSession, notification: Notification, tickets: list[Tic
     url = f"{base_url}/bookings/{view.booking.code}"
     if notification.kind == "presale_held":
         return [Attachment(f"{slug}.ics", "text/calendar", deadline(view.event, view.booking.held_until, url, now))]
-    files = [Attachment(f"{slug}.ics", "text/calendar", calendar(view.event, view.venue, url, now))]
+    papers = await _receipts(db, notification, view)
+    if notification.kind not in WITH_TICKETS:
+        return papers
+    files = [Attachment(f"{slug}.ics", "text/calendar", calendar(view.event, view.venue, url, now)), *papers]
     if tickets:
         sheet = await pdf.of_views(tickets, base_url=base_url, language=notification.language)
         files.insert(0, Attachment(f"{slug}-tickets.pdf", "application/pdf", sheet))
     return files
+
+
+async def _receipts(db: AsyncSession, notification: Notification, view: BookingView) -> list[Attachment]:
+    """On paper what was paid, or the refund that the mail is about."""
+    if notification.kind not in WITH_RECEIPTS:
+        return []
+    found = await payments.receipts(db, view.booking)
+    if notification.kind == "booking_paid":
+        wanted = [receipt for receipt in found if not receipt.refund]
+    else:
+        # A mail that was written before refunds had receipts names no refund.
+        wanted = [receipt for receipt in found if receipt.refund and receipt.refund.id == notification.facts.get("refund")]
+    imprint, language = await body_of(db, "imprint"), notification.language
+    papers = [receipts.paper(receipt, view, imprint=imprint, language=language) for receipt in wanted]
+    return [Attachment(f"{one.number}.pdf", "application/pdf", await receipts.pdf(one, language=language)) for one in papers]
 
 
 async def _in_batches(remind_some: Callable[..., Awaitable[int]]) -> None:

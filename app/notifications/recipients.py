@@ -117,6 +117,7 @@ async def buyer_of_refund(tx: AsyncSession, activity: Activity) -> list[Reader]:
     payment = await tx.get(Payment, refund.payment_id) if refund else None
     told = {
         "minor": activity.details.get("minor", 0),
+        "refund": refund.id if refund else "",
         "note": refund.note if refund else "",
         "in_cash": payment is not None and payment.provider == "cash",
         "is_over": not view.booking.is_paid,

@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.bookings.models import Booking, BookingLine
-from app.bookings.queries import LIVE
+from app.bookings.queries import LIVE, named
 from app.events.models import Event
 from app.payments.at_stripe import Session, StripeRefund
 from app.payments.models import ACTIVE, Notice, Orphan, Payment, Refund, RefundCode
@@ -278,8 +278,7 @@ async def history(
     if event_id is not None:
         chosen.append(Booking.event_id == event_id)
     if search:
-        part = search.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        chosen.append(or_(col(Booking.reference) == search.upper(), col(Booking.email).like(f"%{part}%", escape="\\")))
+        chosen.append(named(search))
     joined = select(Payment, Booking, Event).join(Booking, col(Booking.id) == Payment.booking_id)
     joined = joined.join(Event, col(Event.id) == Booking.event_id).where(*chosen)
     counted = select(func.count()).select_from(Payment).join(Booking, col(Booking.id) == Payment.booking_id)

@@ -39,6 +39,12 @@ def signed(name: str, value: Any, *, max_age: int | None = None) -> Cookie:
     )
 
 
+def header(cookie: Cookie) -> str:
+    """A cookie of ours as the browser is sent it; our values need no quotes. Litestar's own way takes as long as a hold."""
+    secure = "; Secure" if cookie.secure else ""
+    return f"{cookie.key}={cookie.value}; Max-Age={cookie.max_age}; Path=/; HttpOnly; SameSite=lax{secure}"
+
+
 def read_signed(cookies: Mapping[str, str], name: str) -> Any:
     """The value, or None when the cookie is absent, altered or broken."""
     try:

@@ -5,16 +5,21 @@ Only what looks the same for every client is kept. Nothing depends on it being f
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from litestar import Request
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import i18n
+from app.core.settings import settings
 from app.web import cookies
 from app.web.page import is_htmx, visitor_of
 
 MOST_PAGES = 1000
+
+T = TypeVar("T")
 
 Key = tuple[str, bytes, str, str]
 
@@ -80,11 +85,36 @@ class Kept:
         """What makes two requests ask for the same page; None when this visitor's page is their own."""
         if not self.seconds or str(scope["type"]) != "http" or scope.get("method") != "GET":
             return None
-        request: Request[object, object, object] = Request(scope)  # type: ignore[type-var]
-        jar = request.cookies
-        if visitor_of(request).is_signed_in or is_htmx(request) or cookies.FLASH in jar or cookies.FAVOURITES in jar:
+        request: Request[Any, Any, Any] = Request(scope)
+        if is_htmx(request) or not sees_what_everybody_sees(request):
             return None
-        return scope["path"], scope["query_string"], i18n.language(), cookies.theme(jar)
+        return scope["path"], scope["query_string"], i18n.language(), cookies.theme(request.cookies)
+
+
+class Briefly:
+    """Values that many ask for in the same moment: made once for all of them, and kept as long as pages are."""
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[Hashable, tuple[float, asyncio.Task[Any]]] = OrderedDict()
+
+    async def get(self, key: Hashable, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The value under the key, made now if there is none. What making raises, everybody who waited for it gets."""
+        now = asyncio.get_running_loop().time()
+        until, task = self._made.get(key, (0.0, None))
+        if task is None or until <= now:
+            task = asyncio.create_task(make())
+            self._made[key] = (now + settings().keep_pages_seconds, task)
+            self._made.move_to_end(key)
+            while len(self._made) > MOST_PAGES:
+                self._made.popitem(last=False)
+        value: T = await asyncio.shield(task)
+        return value
+
+
+def sees_what_everybody_sees(request: Request[Any, Any, Any]) -> bool:
+    """Whether nothing on a public page is for this visitor alone."""
+    jar = request.cookies
+    return not (visitor_of(request).is_signed_in or cookies.FLASH in jar or cookies.FAVOURITES in jar)
 
 
 def _may_be_kept(start: Message) -> bool:

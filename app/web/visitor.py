@@ -88,7 +88,7 @@ def with_key(visitor: Visitor) -> Visitor:
 
 def remember(response: Response[Any], visitor: Visitor) -> Response[Any]:
     """Lets the browser keep its key, so that its next hold finds the first."""
-    response.set_cookie(cookies.signed(cookies.visitor_name(), visitor.key, max_age=cookies.YEAR))
+    response.headers["Set-Cookie"] = cookies.header(cookies.signed(cookies.visitor_name(), visitor.key, max_age=cookies.YEAR))
     return response
 
 

@@ -7,7 +7,6 @@ from litestar.params import FromPath
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.admin import actions, queries
-from app.admin.models import NAMES
 from app.core import clock
 from app.core.db import writing
 from app.core.errors import NotFound
@@ -15,6 +14,7 @@ from app.core.i18n import gettext as _
 from app.core.i18n import lazy
 from app.core.settings import settings
 from app.core.templates import render
+from app.core.texts import NAMES
 from app.web.forms import BaseForm, ManyLines, read, text
 from app.web.page import page, see_other
 from app.web.visitor import Db, Who, admin

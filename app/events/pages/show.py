@@ -20,7 +20,7 @@ from app.core import clock, limits
 from app.core.db import reading
 from app.core.errors import NotFound, Refused, TooMany
 from app.core.i18n import gettext as _
-from app.core.i18n import lazy
+from app.core.i18n import language, lazy
 from app.core.limits import Allowance
 from app.core.money import major
 from app.core.settings import settings
@@ -30,12 +30,15 @@ from app.events.pages.hearts import watcher_of
 from app.events.queries import EventPage
 from app.events.rules import offering
 from app.tickets.calendar import calendar
+from app.web.cookies import theme
 from app.web.forms import BaseForm, no_control_characters, plain, read, text
-from app.web.page import page, see_other, shown
+from app.web.kept import Briefly, sees_what_everybody_sees
+from app.web.page import is_htmx, page, see_other, shown, wants_part
 from app.web.security import client_address
 from app.web.visitor import Db, Who, remember, with_key
 
 MOST_PER_TYPE = 20
+_TOO_LATE = Briefly()
 AMOUNTS: dict[Any, int] = {str(number): number for number in range(MOST_PER_TYPE + 1)} | {"": 0}
 
 
@@ -62,6 +65,8 @@ async def hold(request: Request[Any, Any, Any], visitor: Who, slug: FromPath[str
         booking = await boxoffice.hold(wish)
     except (NotFound, TooMany):
         raise
+    except SoldOut as sold_out:
+        return await _sold_out(request, slug, visitor, sold_out)
     except Refused as refused:
         return await _picker_again(request, slug, visitor, refused)
     return remember(see_other(request, f"/bookings/{booking.code}"), wish.by)
@@ -126,6 +131,16 @@ async def _wish(request: Request[Any, Any, Any], slug: str, visitor: Visitor, al
     wanted = {code: qty for code, qty in places.items() if qty}
     is_new = not (visitor.key or visitor.is_signed_in)
     return Wish(slug, wanted, by=with_key(visitor), access_code=code, is_new=is_new, allowance=allowance)
+
+
+async def _sold_out(request: Request[Any, Any, Any], slug: str, visitor: Visitor, refused: SoldOut) -> Response[str]:
+    """When a thousand people are too late in the same second, the same page is made once for all who chose the same."""
+    if not sees_what_everybody_sees(request):
+        return await _picker_again(request, slug, visitor, refused)
+    looks = (language(), theme(request.cookies), wants_part(request), is_htmx(request))
+    key = (slug, await request.body(), refused.sentence, *looks)
+    made = await _TOO_LATE.get(key, lambda: _picker_again(request, slug, visitor, refused))
+    return Response(made.content, status_code=made.status_code, media_type=made.media_type, headers=dict(made.headers))
 
 
 async def _picker_again(

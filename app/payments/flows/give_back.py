@@ -45,6 +45,17 @@ async def take_back(
         return await asking.return_tickets(tx, booking, ticket_ids, fee_minor_each=fee_minor_each, **told)
 
 
+@retried
+async def give_money(booking: Booking, minor: int, *, out_of_minor: int, reason: str, by: int | None, note: str) -> None:
+    """A manager gives money back, and the tickets stay.
+
+    Safe to repeat: when the first try was kept after all, less than `out_of_minor` is left, and nothing goes back twice.
+    """
+    async with writing() as tx:
+        told: dict[str, Any] = {"reason": reason, "by": by, "note": note, "now": clock.now()}
+        await asking.refund_money(tx, booking, minor, out_of_minor=out_of_minor, **told)
+
+
 async def _proved(booking: Booking, code: str) -> str:
     async with writing() as tx:
         nonce = await asking.try_code(tx, booking.id or 0, now=clock.now())

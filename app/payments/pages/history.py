@@ -6,12 +6,14 @@ from urllib.parse import urlencode
 from litestar import Request, Response, Router, get
 from litestar.params import FromPath
 
+from app.bookings import queries as bookings
 from app.payments import queries
 from app.payments.pages.common import asked_for, event_of, page_number
 from app.web.page import page
 from app.web.visitor import Db, Who, admin, manager, signed_in
 
 MOST_ORPHANS = 50
+MOST_HITS = 20
 
 
 @get("/me/payments", guards=[signed_in])
@@ -44,10 +46,11 @@ async def of_all(request: Request[Any, Any, Any], db: Db) -> Response[str]:
 
 
 async def _history(request: Request[Any, Any, Any], db: Db, address: str, *, event_id: int | None) -> dict[str, Any]:
-    """One page of payments, and what stands in its address."""
+    """One page of payments, what stands in its address, and the bookings that it names."""
     show, search = asked_for(request, "show"), asked_for(request, "q")
     show = show if show in queries.SHOWN else ""
     number = page_number(request)
+    hits = await bookings.find(db, search, event_id=event_id, most=MOST_HITS) if search else ()
     views, pages = await queries.history(db, page=number, show=show, search=search, event_id=event_id)
 
     def url(wanted: int, what: str = show) -> str:
@@ -55,7 +58,8 @@ async def _history(request: Request[Any, Any, Any], db: Db, address: str, *, eve
         query = urlencode({name: value for name, value in words.items() if value})
         return f"{address}?{query}" if query else address
 
-    return {"views": views, "page": number, "pages": pages, "show": show, "search": search, "url": url, "address": address}
+    asked = {"show": show, "search": search, "hits": hits, "most_hits": MOST_HITS}
+    return {"views": views, "page": number, "pages": pages, "url": url, "address": address, **asked}
 
 
 router = Router("/", route_handlers=[index, of_event, progress, of_all])

@@ -83,10 +83,9 @@ async def give_money(
     minor = _checked(form, booking)
     if form.rejected:
         return await _page(request, db, event, booking, amount=form)
-    told = {"reason": _who(event, visitor), "by": visitor.user_id, "note": form.why.data, "now": clock.now()}
+    told = {"reason": _who(event, visitor), "by": visitor.user_id, "note": form.why.data}
     try:
-        async with writing() as tx:
-            await asking.refund_money(tx, booking, minor, out_of_minor=form.kept.data, **told)
+        await flows.give_money(booking, minor, out_of_minor=form.kept.data, **told)
     except Refused as refused:
         form.refuse(refused)
         return await _page(request, db, event, await _booking(db, event, reference), amount=form, status=refused.status)

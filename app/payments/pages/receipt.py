@@ -4,12 +4,11 @@ from typing import Any
 
 from litestar import Request, Response, Router, get
 from litestar.params import FromPath
-from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.admin import queries as admin_queries
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
 from app.core.i18n import language
+from app.core.texts import body_of
 from app.payments import queries, receipts
 from app.payments.pages.common import booking_of
 from app.web.page import page
@@ -32,17 +31,12 @@ async def show(
     found = {receipt.number: receipt for receipt in await queries.receipts(db, view.booking)}.get(bare)
     if not found:
         raise NotFound(_("There is no such receipt. The booking lists those that there are."))
-    paper = receipts.paper(found, view, imprint=await _imprint(db), language=language())
+    paper = receipts.paper(found, view, imprint=await body_of(db, "imprint"), language=language())
     if bare == number:
         return page(request, "payments/receipt.html", view=view, paper=paper)
     body = await receipts.pdf(paper, language=language())
     headers = {"Content-Disposition": f'inline; filename="{bare}.pdf"', "Cache-Control": "no-store"}
     return Response(body, media_type="application/pdf", headers=headers)
-
-
-async def _imprint(db: AsyncSession) -> str:
-    stored = await admin_queries.site_text(db, "imprint")
-    return stored.body if stored else ""
 
 
 router = Router("/", route_handlers=[index, show])
