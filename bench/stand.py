@@ -12,11 +12,13 @@ from typing import Any
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
-from litestar import Litestar, MediaType, Request, get, post
-from litestar.response import Redirect
+from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from app.core.settings import read, use
 from app.sandbox.app import Sandbox
+from app.web import security, visitor
+from app.web.page import see_other
 
 STRIPE_KEY = "sk_test_bench"
 WEBHOOK_SECRET = "whsec_bench"
@@ -28,23 +30,32 @@ async def hello() -> str:
 
 
 @post("/empty")
-async def empty(request: Request[Any, Any, Any]) -> Redirect:
-    """What every form needs: it is read, and the answer leads somewhere."""
+async def empty(request: Request[Any, Any, Any], visitor: visitor.Who) -> Response[str]:
+    """What every form of the shop needs: it comes from our own page, we know who sends it, it is read, the answer leads on."""
     await request.form()
-    return Redirect("/hello", status_code=303)
+    return see_other(request, "/hello" if not visitor.is_signed_in else "/me")
 
 
 def bare_app() -> ASGIApp:
-    framework = Litestar([hello, empty], openapi_config=None, logging_config=None)
+    greeting = Litestar([hello], openapi_config=None, logging_config=None)
+    forms = Litestar(
+        [empty],
+        dependencies=visitor.dependencies,
+        guards=[security.same_origin],
+        openapi_config=None,
+        logging_config=None,
+    )
+    apps: dict[str, ASGIApp] = {"/hello": greeting, "/empty": security.Guarded(visitor.KnowTheVisitor(forms))}
 
-    async def either(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope.get("path") != "/bare":
-            await framework(scope, receive, send)
+    async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
+        app = apps.get(str(scope.get("path")))
+        if app:
+            await app(scope, receive, send)
             return
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
         await send({"type": "http.response.body", "body": b"Hello", "more_body": False})
 
-    return either
+    return chosen
 
 
 async def serve(app: ASGIApp, port: int) -> None:
@@ -73,6 +84,7 @@ async def stripe(port: int, shop: int, smtp: int, folder: Path) -> None:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["bare", port]:
+            use(read({"DEMO": "1", "PORT": port}))
             asyncio.run(serve(bare_app(), int(port)))
         case ["stripe", port, shop, smtp, folder]:
             asyncio.run(stripe(int(port), int(shop), int(smtp), Path(folder)))
