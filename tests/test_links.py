@@ -113,7 +113,7 @@ MUST_SEE = {
     "a client": ["/events", "/login", "/register", "/terms"],
     "user": ["/me/tickets", "/me/presales", "/me/payments", "/me/favourites", "/me/security", "/me/notifications/preferences"],
     "manager": ["/manager", "/manager/events", "/manager/events/new"],
-    "admin": ["/admin", "/admin/managers", "/admin/events", "/admin/invariants", "/admin/texts"],
+    "admin": ["/admin", "/admin/managers", "/admin/events", "/admin/payments", "/admin/invariants", "/admin/texts"],
 }
 
 

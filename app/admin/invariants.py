@@ -138,7 +138,11 @@ SELECT 'payment:' || id AS about FROM payments
 WHERE (state = 'open' AND pay_until < :late) OR (state = 'creating' AND created_at < :stuck)
 """
 
-LATE_REFUNDS = "SELECT 'refund:' || id AS about FROM refunds WHERE state = 'requested' AND next_try_at < :late"
+# Cash waits for a person, and what the buyer's bank disputes waits for the bank.
+LATE_REFUNDS = """
+SELECT 'refund:' || r.id AS about FROM refunds r JOIN payments p ON p.id = r.payment_id
+WHERE r.state = 'requested' AND r.next_try_at < :late AND p.provider = 'stripe' AND p.dispute <> 'open'
+"""
 
 LATE_NOTICES = "SELECT 'notice:' || id AS about FROM notices WHERE done_at IS NULL AND received_at < :late"
 

@@ -89,6 +89,15 @@ async def test_what_is_spoilt_is_named(database: Database, name: str, statement:
     assert any(example.startswith(about) for example in found.examples), found.examples
 
 
+@pytest.mark.parametrize("waits", ["provider = 'cash'", "dispute = 'open'"])
+async def test_a_refund_that_waits_for_somebody_else_is_not_late(database: Database, waits: str) -> None:
+    await kept()
+    await spoil(database, "UPDATE refunds SET next_try_at = :old", old=clock.now() - OLD)
+    await spoil(database, f"UPDATE payments SET {waits}")
+    found = await invariants.look(invariants.CHECKS[8], now=clock.now())
+    assert (invariants.CHECKS[8].id, found.broken) == ("I9", 0)
+
+
 def test_every_invariant_has_been_spoilt() -> None:
     assert {name for name, *_rest in SPOILT} == {check.id for check in invariants.CHECKS}
 

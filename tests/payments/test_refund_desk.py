@@ -4,11 +4,15 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 
 from app.bookings.models import Booking
-from app.core.db import writing
+from app.core.db import Database, writing
+from app.core.errors import Refused
 from app.events.models import Event
+from app.payments.actions import asking
+from app.payments.flows import give_back
 from app.payments.models import Payment
 from tests import world
 from tests.payments.refund_story import again, an_event, bobs, codes, given, paid, returned, sign_in_as, valid_tickets
@@ -17,6 +21,12 @@ from tests.payments.test_pages import words
 
 # The clock stands still on a Monday at noon.
 pytestmark = pytest.mark.usefixtures("moment")
+
+
+class Deadlock(Exception):
+    """What PostgreSQL says of two transactions that wait for each other."""
+
+    sqlstate = "40P01"
 
 
 def desk(event: Event, booking: Booking) -> str:
@@ -53,6 +63,26 @@ async def test_the_manager_gives_only_money_back_once(client: httpx.AsyncClient,
     assert "Money of this booking went back meanwhile." in words(twice.text)
     assert 'name="kept" value="3200"' in twice.text
     assert ((await again(booking)).kept_minor, len(await codes(booking))) == (3200, 2)
+
+
+async def test_after_a_deadlock_the_money_goes_back_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    booking = await paid(await an_event())
+    tries = []
+
+    async def ends_in_a_deadlock_first(*args: Any, **told: Any) -> None:
+        await refund_money(*args, **told)
+        tries.append(told)
+        if len(tries) == 1:
+            raise OperationalError("COMMIT", {}, Deadlock())
+
+    refund_money = asking.refund_money
+    monkeypatch.setattr(asking, "refund_money", ends_in_a_deadlock_first)
+    told: dict[str, Any] = {"reason": "manager", "by": None, "note": "Bad seats."}
+    await give_back.give_money(booking, 500, out_of_minor=3700, **told)
+    assert len(tries) == 2
+    assert [refund.amount_minor for refund in await refunds_of(booking)] == [500]
+    with pytest.raises(Refused, match="went back meanwhile"):
+        await give_back.give_money(booking, 500, out_of_minor=3700, **told)
 
 
 @pytest.mark.parametrize("amount", ["0", "-5", "37.01", "9" * 9, "9" * 30, "NaN", "1e1", "1.005", "", "٣", "five"])
