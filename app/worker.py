@@ -71,8 +71,9 @@ SCHEDULE = (
 BATCH = 20
 # News of this process arrives at once; this is how often we look for that of others, and for what is tried again.
 LOOK_EVERY = 2
-# A process that was killed keeps its leases so long at most; nobody else runs those sweeps meanwhile.
-MOST_LEASE = 900
+# A process that was killed keeps its leases so long, and nobody else runs those sweeps meanwhile.
+# Shorter ones would be renewed all the time.
+LEAST_LEASE, MOST_LEASE = 30, 900
 # How long a sweep may go on after the stop; what it has claimed is tried again later.
 GRACE = 5
 
@@ -156,7 +157,7 @@ class Worker:
 
     async def _has_lease(self, sweep: Sweep) -> bool:
         """Takes the lease when it is free, and renews it when half of it is over, so that an idle shop hardly writes."""
-        now, seconds = clock.now(), min(MOST_LEASE, max(60, 2 * sweep.seconds))
+        now, seconds = clock.now(), min(MOST_LEASE, max(LEAST_LEASE, 2 * sweep.seconds))
         if now < self._held_until.get(sweep.name, now) - timedelta(seconds=seconds / 2):
             return True
         async with writing() as tx:
