@@ -92,9 +92,6 @@ class Booking(SQLModel, table=True):
     def is_being_paid(self) -> bool:
         return self.state in ("paying", "processing")
 
-    def can_be_released(self, now: datetime) -> bool:
-        return self.is_held(now) or self.state == "paying"
-
 
 class BookingLine(SQLModel, table=True):
     """So many places of one ticket type, at the price of the moment of the hold. `returned` of them were given back since."""

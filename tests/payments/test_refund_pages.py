@@ -17,6 +17,7 @@ from app.notifications.actions import tell
 from app.notifications.mails import compose
 from app.notifications.models import Delivery, Notification
 from app.payments import queries, rules
+from app.payments.models import RefundCode
 from app.worker import Worker
 from tests import world
 from tests.payments.refund_story import again, an_event, bobs, codes, paid, returned, valid_tickets
@@ -140,6 +141,14 @@ async def test_a_stranger_finds_no_booking_and_a_client_is_sent_to_the_login(cli
     ):
         assert answer.status_code == 404
     assert len(await codes(booking)) == 2
+
+
+async def test_an_owner_who_asks_for_a_code_needs_none_and_is_mailed_none(client: httpx.AsyncClient, sign_in: Any) -> None:
+    bob, booking = await bobs(await an_event())
+    await sign_in(client, bob)
+    assert (await client.post(f"/bookings/{booking.code}/refund/code")).status_code == 303
+    async with reading() as db:
+        assert await db.get(RefundCode, booking.id) is None
 
 
 async def test_an_admin_on_the_buyers_page_is_written_down_as_an_admin(client: httpx.AsyncClient, sign_in: Any) -> None:
