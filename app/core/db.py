@@ -19,6 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.turns import Turns
+
 # Before this version a bug in WAL mode could corrupt a file that several processes write.
 SQLITE_SAFE_FOR_PROCESSES = (3, 51, 3)
 
@@ -37,13 +39,13 @@ _is_writing: ContextVar[bool] = ContextVar("is_writing", default=False)
 class Database:
     """Engines for one address. SQLite has one writing connection and several that cannot write.
 
-    Whoever writes to SQLite takes its turn: a queue in this process is fairer than the waiting loop of the file's lock.
+    Whoever writes to SQLite waits for the turn.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
-        self.turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.is_sqlite else nullcontext()
+        self._turns = Turns()
         self.group: object = None
         self._last: list[Callable[[], Awaitable[None]]] = []
         if self.is_sqlite:
@@ -52,6 +54,10 @@ class Database:
         else:
             self.reader = _postgresql_engine(url, isolation_level="AUTOCOMMIT")
             self.writer = _postgresql_engine(url, isolation_level="READ COMMITTED")
+
+    def turn(self, *, ahead: bool = False) -> AbstractAsyncContextManager[None]:
+        """The turn to write. PostgreSQL knows by itself who may."""
+        return self._turns.turn(ahead=ahead) if self.is_sqlite else nullcontext()
 
     @property
     def path(self) -> str:
@@ -129,7 +135,7 @@ async def writing() -> AsyncIterator[AsyncSession]:
     outside_writing("A second writing block")
     token = _is_writing.set(True)
     try:
-        async with database().turn, AsyncSession(database().writer, expire_on_commit=False) as tx, tx.begin():
+        async with database().turn(), AsyncSession(database().writer, expire_on_commit=False) as tx, tx.begin():
             yield tx
     finally:
         _is_writing.reset(token)

@@ -71,7 +71,7 @@ class GroupCommit:
 
     async def _commit(self, batch: list[tuple[Work, asyncio.Future[Any]]]) -> None:
         try:
-            async with self._database.turn:
+            async with self._database.turn(ahead=True):
                 outcomes = await self._connection.commit([work for work, _answer in batch])
         except Exception as error:  # noqa: BLE001 - whoever waits hears of it
             outcomes = [(None, error)] * len(batch)
