@@ -222,13 +222,14 @@ def _take(lines: Sequence[Line], types: Sequence[TicketType], *, now: datetime) 
 
 
 def _take_one(line: Line, *, now: datetime) -> Steps[bool]:
-    """A guard that fails ends lapsed holds of that type first and tries once more."""
-    taken = yield from stock.take(line.ticket_type_id, line.qty, in_presale=line.in_presale, now=now)
-    if not taken:
-        for (lapsed,) in (yield _LAPSED, {"now": now, "type": line.ticket_type_id}):
-            yield from ending(lapsed, to="expired", now=now)
-        taken = yield from stock.take(line.ticket_type_id, line.qty, in_presale=line.in_presale, now=now)
-    return taken
+    """A guard that fails ends lapsed holds of that type first; if there were any, it tries once more."""
+    in_presale = line.in_presale
+    if (yield from stock.take(line.ticket_type_id, line.qty, in_presale=in_presale, now=now)):
+        return True
+    lapsed = yield _LAPSED, {"now": now, "type": line.ticket_type_id}
+    for (booking_id,) in lapsed:
+        yield from ending(booking_id, to="expired", now=now)
+    return bool(lapsed) and (yield from stock.take(line.ticket_type_id, line.qty, in_presale=in_presale, now=now))
 
 
 _LAPSED = (

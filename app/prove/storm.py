@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -28,12 +28,19 @@ class Told:
     seconds: float = 0.0
 
 
+# What one buyer does on a connection, and what they do it with.
+Story = tuple[Callable[..., Awaitable[None]], tuple[object, ...]]
+
+
 class WrongAnswer(Exception):
     """A step was answered with something that no buyer should see."""
 
 
 class Storm:
-    """`await Storm(...).rage(port)`: all buyers look at the event and hold one place, and so many winners buy it."""
+    """`await Storm(...).rage(port)`: all buyers look at the event and hold one place, and then so many winners buy it.
+
+    They buy when the rush is over, because it takes longer to type a name than it takes the rush to be over.
+    """
 
     def __init__(self, scene: Scene, *, buyers: int, clients: int, buying: int, winners: int) -> None:
         self.scene = scene
@@ -43,34 +50,39 @@ class Storm:
         self._buying = buying
         self._winners = max(1, winners)
         self._first_at: float | None = None
+        self._ready_to_buy: list[tuple[str, int, dict[str, str]]] = []
 
     async def rage(self, port: int) -> Told:
         """All of them. When it is cancelled, whoever has begun still comes to an end, so that no booking is unknown to us."""
-        numbers = iter(range(self.buyers))
         connections = [Connection(port) for _client in range(self.clients)]
-        everybody = asyncio.gather(*(self._serve(connection, numbers) for connection in connections))
         try:
-            await asyncio.shield(everybody)
-        except asyncio.CancelledError:
-            for _nobody_else in numbers:
-                pass
-            await everybody
-            raise
+            await self._all(connections, ((self._hold, (number,)) for number in range(self.buyers)))
+            await self._all(connections, ((self._buy, ready) for ready in self._ready_to_buy))
         finally:
             for connection in connections:
                 connection.close()
         return self.told
 
-    async def _serve(self, connection: Connection, numbers: Iterator[int]) -> None:
+    async def _all(self, connections: list[Connection], stories: Iterator[Story]) -> None:
+        everybody = asyncio.gather(*(self._serve(connection, stories) for connection in connections))
+        try:
+            await asyncio.shield(everybody)
+        except asyncio.CancelledError:
+            for _nobody_else in stories:
+                pass
+            await everybody
+            raise
+
+    async def _serve(self, connection: Connection, stories: Iterator[Story]) -> None:
         """One connection is used by one buyer after the other."""
-        for number in numbers:
+        for tell, given in stories:
             try:
-                await self._buyer(connection, number)
+                await tell(connection, *given)
             except (OSError, WrongAnswer) as error:
                 self.told.errors[str(error) or type(error).__name__] += 1
-            self.told.done += 1
+            self.told.done += tell == self._hold
 
-    async def _buyer(self, connection: Connection, number: int) -> None:
+    async def _hold(self, connection: Connection, number: int) -> None:
         headers = {"X-Forwarded-For": f"198.{18 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"}
         await self._ask(connection, get(f"/events/{self.scene.slug}", headers), "event page", 200)
         started = time.perf_counter()
@@ -89,7 +101,7 @@ class Storm:
         nth = len(self.told.held)
         if nth * self._buying // self._winners > (nth - 1) * self._buying // self._winners:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in answer.cookies.items())
-            await self._buy(connection, code, number, headers)
+            self._ready_to_buy.append((code, number, headers))
 
     async def _buy(self, connection: Connection, code: str, number: int, headers: dict[str, str]) -> None:
         await self._ask(connection, get(f"/bookings/{code}", headers), "booking page", 200)

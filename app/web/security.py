@@ -55,11 +55,12 @@ class Guarded:
             structlog.contextvars.unbind_contextvars("request_id")
 
 
-def same_origin(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def same_origin(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Guard of the whole app: an unsafe request comes from our own pages, or proves itself otherwise.
 
     Routes that carry a signature or a token of their own say so with opt={"proves_itself": True}.
     """
+    # Guards are async although they wait for nothing: Litestar runs plain ones in a thread, which takes longer than a hold.
     if connection.scope.get("method") in SAFE or handler.opt.get("proves_itself"):
         return
     site = connection.headers.get("sec-fetch-site")

@@ -92,22 +92,22 @@ def remember(response: Response[Any], visitor: Visitor) -> Response[Any]:
     return response
 
 
-def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
     """Guard: users, managers and admins."""
     if not _visitor(connection).is_signed_in:
         raise SignInFirst
 
 
-def manager(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def manager(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Guard: managers and admins."""
-    signed_in(connection, handler)
+    await signed_in(connection, handler)
     if not _visitor(connection).is_manager:
         raise NotYours(_("This page is for managers. An admin of this shop can make you one."))
 
 
-def admin(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def admin(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Guard: admins."""
-    signed_in(connection, handler)
+    await signed_in(connection, handler)
     if not _visitor(connection).is_admin:
         raise NotYours(_("This page is for admins of this shop."))
 
