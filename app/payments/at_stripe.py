@@ -39,6 +39,10 @@ class StripeRefund:
     amount_minor: int
     refund_id: str
 
+    @property
+    def has_failed(self) -> bool:
+        return self.status in ("failed", "canceled")
+
 
 @dataclass(frozen=True)
 class Dispute:

@@ -146,11 +146,11 @@ class Notice(SQLModel, table=True):
 class Orphan(SQLModel, table=True):
     """A session of this shop at Stripe that no payment of ours knows, as after a restore from a backup.
 
-    `outcome` says how it was closed: expired, unpaid, or refunded.
+    `outcome` says how it was closed: expired, unpaid, or refunded. One whose refund the bank sends back is found again.
     """
 
     __tablename__ = "orphans"
-    transitions: ClassVar = {"found": ("closed",), "closed": ()}
+    transitions: ClassVar = {"found": ("closed",), "closed": ("found",)}
     __table_args__ = (CheckConstraint(one_of("state", ("found", "closed")), name="state"),)
 
     id: str = Field(primary_key=True, max_length=255)

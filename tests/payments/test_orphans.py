@@ -97,6 +97,28 @@ async def test_a_part_that_somebody_refunded_is_not_sent_again(fake: Sandbox) ->
 
 
 @ON_SQLITE
+@pytest.mark.parametrize("heard_by", ["events", "balance"])
+async def test_what_the_bank_sends_back_days_later_is_sent_again(fake: Sandbox, heard_by: str) -> None:
+    session_id = session_of(fake)
+    fake.stripe.pay(session_id, "paid")
+    await lists.compare_new_sessions()
+    await orphans.close_orphans()
+    await orphans.close_orphans()
+    (refund,) = fake.stripe.refunds({"payment_intent": intent_of(fake, session_id), "limit": 10})["data"]
+    fake.stripe.change_refund(refund["id"], status="failed")
+    assert sent_back(fake, intent_of(fake, session_id)) == 0
+    await (listen() if heard_by == "events" else lists.compare_balance())
+    assert await outcomes() == [("found", "")]
+    await orphans.close_orphans()
+    await orphans.close_orphans()
+    assert sent_back(fake, intent_of(fake, session_id)) == 3700
+    # Hearing of it again changes nothing: everything has gone back.
+    await lists.compare_balance()
+    await listen()
+    assert await outcomes() == [("closed", "refunded")]
+    assert await alarms_of("orphan") == [f"session:{session_id}"]
+
+
 async def test_it_is_closed_only_when_the_bank_has_sent_the_money(fake: Sandbox) -> None:
     fake.faults.refunds_start = "pending"
     session_id = session_of(fake)

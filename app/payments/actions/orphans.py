@@ -37,6 +37,13 @@ async def closed(tx: AsyncSession, orphan: Orphan, outcome: str, *, now: datetim
     await move(tx, orphan, "closed", out_of=("found",), outcome=outcome, ended_at=now)
 
 
+async def found_again(tx: AsyncSession, orphan: Orphan, minor: int) -> None:
+    """closed → found: the bank has sent a refund back, so there is money on it again."""
+    if await move(tx, orphan, "found", out_of=("closed",), outcome="", ended_at=None):
+        await activity.record(tx, "orphan.found", about=f"session:{orphan.id}"[:80], by=None, minor=minor)
+        await alarms.sound(tx, "orphan", about=f"session:{orphan.id}", minor=minor, currency=orphan.currency)
+
+
 async def try_with_new_key(tx: AsyncSession, orphan: Orphan) -> None:
     """An answer 500 is kept at Stripe under its key."""
     await changed(tx, update(Orphan).where(col(Orphan.id) == orphan.id).values(attempt=col(Orphan.attempt) + 1))

@@ -103,8 +103,10 @@ async def _compare_line(line: BalanceLine) -> None:
 
 async def _is_in_books(line: BalanceLine) -> bool:
     async with reading() as db:
-        if await queries.orphan_of_intent(db, line.payment_intent):
-            return True
+        orphan = await queries.orphan_of_intent(db, line.payment_intent)
+        if orphan:
+            # Only a refund that came back is news about money that is known as nobody's.
+            return line.kind != "refund_failure" or orphan.state == "found"
         payment = await queries.by_intent(db, line.payment_intent)
         refund = await queries.refund_by_stripe_id(db, line.source_id)
     if line.kind == "charge":

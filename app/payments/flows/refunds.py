@@ -11,6 +11,7 @@ from app.payments import queries, stripe
 from app.payments.actions import refunding
 from app.payments.flows.converge import payment_of
 from app.payments.flows.each import each
+from app.payments.flows.orphans import look_again
 from app.payments.models import Payment, Refund
 
 log = structlog.get_logger()
@@ -39,7 +40,7 @@ async def see_refunds(payment_intent: str) -> None:
     """All refunds of a payment as Stripe has them, ours and those made in its dashboard. Raises StripeSilent."""
     payment = await payment_of(payment_intent)
     if not payment:
-        log.info("refunds of a payment that is not ours", payment_intent=payment_intent)
+        await look_again(payment_intent)
         return
     for found in await stripe.refunds_of(payment_intent):
         async with writing() as tx:
