@@ -34,7 +34,7 @@ async def propose(page: Page, title: str) -> None:
     await page.locator("label", has_text="Moss").click()
     await page.locator("label", has_text="Night").click()
     await page.locator("label", has_text="Stars").click()
-    await page.get_by_label("Most tickets per buyer").fill("4")
+    await page.get_by_role("spinbutton", name="Most tickets per buyer (").fill("4")
     first = page.get_by_role("group", name="Ticket type 1")
     await first.get_by_label("Name").fill("Chair")
     await first.get_by_label("Price").fill("12.50")
@@ -50,7 +50,7 @@ async def propose(page: Page, title: str) -> None:
     await second.get_by_text("Pre-sale", exact=True).click()
     await second.get_by_label("Pre-sale from").fill(typed(2))
     await second.get_by_label("Places in the pre-sale").fill("10")
-    await second.get_by_label("Access code").fill("MOONLIGHT")
+    await second.get_by_role("textbox", name="Access code").fill("MOONLIGHT")
     await page.get_by_role("button", name="Save draft").last.click()
     await expect(page.get_by_text("Draft saved.")).to_be_visible()
 

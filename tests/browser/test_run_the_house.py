@@ -71,7 +71,7 @@ async def test_a_called_off_event_gives_the_money_back(people: People, login: tu
     await chief.get_by_role("button", name="Call off the event").click()
     await expect(chief.get_by_text("The event is called off. Everybody who paid gets the full price back.")).to_be_visible()
 
-    await eventually(carols, booking, "Refund")
+    await eventually(carols, booking, "went back on")
     await expect(carols.get_by_role("heading", name="This event was called off")).to_be_visible()
     await expect(carols.get_by_text("The roof leaks.")).to_be_visible()
     await eventually(carols, "/me/notifications", "was called off. Your money is on its way back.")
