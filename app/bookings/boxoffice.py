@@ -5,7 +5,7 @@ What a hold does stands here as steps, in the order in which everybody takes loc
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -15,12 +15,13 @@ from app.bookings.models import TRANSITIONS, Booking, BookingLine
 from app.core import activity, clock, limits
 from app.core.codes import secret_code
 from app.core.errors import NotFound, NotYours, Refused
-from app.core.group import Known, group
+from app.core.group import group
 from app.core.i18n import gettext as _
-from app.core.i18n import language, speaking
+from app.core.i18n import language
 from app.core.limits import Allowance
 from app.core.settings import settings
 from app.core.steps import TRY, Steps, insert, rows_of
+from app.core.works import Work
 from app.events.models import Event, TicketType
 
 
@@ -35,12 +36,6 @@ class Wish:
     access_code: str = ""
     is_new: bool = False
     allowance: Allowance | None = None
-    language: str = field(default_factory=language)
-
-    @property
-    def order(self) -> str:
-        """What is locked first: the event, then the counter of the allowance."""
-        return f"{self.slug} {self.allowance.key if self.allowance else ''}"
 
 
 class Held(NamedTuple):
@@ -72,39 +67,31 @@ async def hold(wish: Wish) -> Held:
     A visitor's second hold for an event replaces their first. Raises NotFound for an event that is not public, TooMany,
     Refused with the reason, SoldOut with what is left.
     """
-    held: Held = await group().do(lambda known: _served(wish, known), order=wish.order)
+    locks = wish.allowance.key if wish.allowance else ""
+    held: Held = await group().do(
+        Work(wish.slug, offer, lambda offered: _served(wish, *offered), whose=_buyer_key(wish.by), locks=locks)
+    )
     if held.is_presale:
         activity.wake()
     return held
 
 
-def _served(wish: Wish, known: Known) -> Steps[Held]:
+def _served(wish: Wish, event: Event, types: list[TicketType]) -> Steps[Held]:
     now = clock.now()
-    with speaking(wish.language):
-        event, types = yield from _offered(wish.slug, known)
-        if wish.allowance:
-            yield from limits.spend(wish.allowance, now=now)
-        yield TRY
-        if not event.is_public:
-            raise NotFound(_("There is no such event, or it is not public yet."))
-        wanted = {kind.id or 0: wish.places[kind.code] for kind in types if kind.code in wish.places}
-        steps = holding(event, types, wanted, by=wish.by, access_code=wish.access_code, now=now, is_new=wish.is_new)
-        return (yield from steps)
-
-
-def _offered(slug: str, known: Known) -> Steps[tuple[Event, list[TicketType]]]:
-    """The offer of an event, read and locked by the first of a batch who asks for it, before any TRY.
-
-    A refusal must not undo the locks: they are what keeps batches from waiting for each other in a circle.
-    """
-    if slug not in known:
-        known[slug] = yield from offer(slug)
-    found: tuple[Event, list[TicketType]] = known[slug]
-    return found
+    if wish.allowance:
+        yield from limits.spend(wish.allowance, now=now)
+    yield TRY
+    if not event.is_public:
+        raise NotFound(_("There is no such event, or it is not public yet."))
+    wanted = {kind.id or 0: wish.places[kind.code] for kind in types if kind.code in wish.places}
+    return (yield from holding(event, types, wanted, by=wish.by, access_code=wish.access_code, now=now, is_new=wish.is_new))
 
 
 def offer(slug: str) -> Steps[tuple[Event, list[TicketType]]]:
-    """The event and its ticket types, locked in this order: on PostgreSQL calling off waits until these holds are done."""
+    """The event and its ticket types, locked in this order: on PostgreSQL calling off waits until these holds are done.
+
+    A refusal must not undo these locks: they are what keeps batches from waiting for each other in a circle.
+    """
     events = yield from rows_of(Event, "slug = :slug FOR SHARE", slug=slug)
     if not events:
         raise NotFound(_("There is no such event, or it is not public yet."))
@@ -141,7 +128,7 @@ def holding(
         code_id = (yield from _use_code(kind, access_code)) if is_presale and kind.needs_code else None
         lines.append(Line(kind.id or 0, qty, is_presale, code_id, kind.name, kind.price_minor))
     yield from _take(lines, types, now=now)
-    buyer_key = f"mail:{by.email}" if by.is_signed_in else f"browser:{by.key}"
+    buyer_key = _buyer_key(by)
     if not (yield from stock.claim(event, buyer_key, lines)):
         raise Refused(rules.limit_sentence(event, in_presale=is_presale))
     held = yield from _write_down(event, lines, buyer_key, by=by, now=now)
@@ -176,13 +163,13 @@ _FREE = "SELECT id FROM bookings WHERE id = :id AND state = 'held' AND held_unti
 
 async def lapse(booking_id: int, slug: str, *, now: datetime) -> bool:
     """held → expired for a booking of that event. False when its time is not over, or somebody is just at work on it."""
-    ended: bool = await group().do(lambda known: _lapsing(booking_id, slug, known, now=now), order=slug)
+    work = Work(slug, offer, lambda _offered: _lapsing(booking_id, now=now), whose=f"booking:{booking_id}")
+    ended: bool = await group().do(work)
     return ended
 
 
-def _lapsing(booking_id: int, slug: str, known: Known, *, now: datetime) -> Steps[bool]:
+def _lapsing(booking_id: int, *, now: datetime) -> Steps[bool]:
     """It does not wait for whoever works on the booking: they might wait for what its batch has locked."""
-    yield from _offered(slug, known)
     yield TRY
     free = yield _FREE, {"id": booking_id, "now": now}
     return bool(free) and (yield from ending(booking_id, to="expired", now=now))
@@ -193,6 +180,11 @@ _FIRST = (
     "ORDER BY id DESC LIMIT 1 FOR UPDATE SKIP LOCKED"
 )
 _FIRST_OF_USER, _FIRST_OF_BROWSER = _FIRST.format(whose="user_id"), _FIRST.format(whose="visitor_key")
+
+
+def _buyer_key(by: Visitor) -> str:
+    """Under which key this visitor's places are counted."""
+    return f"mail:{by.email}" if by.is_signed_in else f"browser:{by.key}"
 
 
 def _replace_first(event: Event, by: Visitor, *, now: datetime) -> Steps[None]:

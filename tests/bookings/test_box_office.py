@@ -17,13 +17,13 @@ from app.bookings import boxoffice, flows
 from app.bookings.boxoffice import Held, Wish
 from app.bookings.models import AccessCode, Booking
 from app.bookings.rules import SoldOut
-from app.core import clock
-from app.core import group as group_module
+from app.core import clock, i18n, plain
 from app.core.activity import Activity, ActivityWork
 from app.core.db import Database, reading, writing
 from app.core.errors import NotFound, NotYours, Refused, TooMany
 from app.core.group import MOST, GroupCommit, group
-from app.core.limits import Allowance
+from app.core.i18n import speaking
+from app.core.limits import Allowance, Limit
 from app.events.models import Event, TicketType
 from tests import invariants, world
 from tests.bookings.test_presale import presale
@@ -175,13 +175,64 @@ async def test_a_code_for_one_booking_opens_the_presale_once_however_many_come(d
     assert await counted(kind) == (1, 0)
 
 
-async def test_refusals_speak_the_visitors_language(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    spoken = []
-    speaking = boxoffice.speaking
-    monkeypatch.setattr(boxoffice, "speaking", lambda wanted: spoken.append(wanted) or speaking(wanted))  # type: ignore[func-returns-value]
+async def test_everybody_in_a_batch_keeps_their_language(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    for spoken in ("it", "de", "fr"):
+        monkeypatch.setitem(i18n.LANGUAGES, spoken, spoken)
     event, kind = await on_sale()
-    await outcomes(wish(event, kind, "a", language="en"), wish(event, kind, "b", language="it"))
-    assert spoken == ["en", "it"]
+
+    async def asking(key: str, spoken: str) -> Held:
+        with speaking(spoken):
+            return await boxoffice.hold(wish(event, kind, key))
+
+    languages = ["en", "it", "de", "fr", "en", "it"]
+    held = await asyncio.gather(*(asking(f"browser-{number}", spoken) for number, spoken in enumerate(languages)))
+    async with reading() as db:
+        kept = dict((await db.exec(select(Booking.id, Booking.language))).all())
+    assert [kept[one.id] for one in held] == languages
+
+
+async def test_two_wishes_of_one_visitor_at_once_are_one_hold(database: Database) -> None:
+    event, kind = await on_sale(capacity=10)
+    await outcomes(*(wish(event, kind, "bobs-browser") for _ in range(2)), wish(event, kind, "anns-browser"))
+    async with reading() as db:
+        assert Counter((await db.exec(select(Booking.visitor_key, Booking.state))).all()) == {
+            ("bobs-browser", "released"): 1,
+            ("bobs-browser", "held"): 1,
+            ("anns-browser", "held"): 1,
+        }
+
+
+async def test_a_refusal_in_the_middle_of_a_batch_takes_back_its_own_and_nothing_else(database: Database) -> None:
+    """The limit refuses after the places are taken; everybody else's places, and the counted attempt, stay."""
+    event, kind = await on_sale(capacity=50, per_buyer=3)
+    for _ in range(2):
+        await boxoffice.hold(wish(event, kind, "bobs-browser", qty=1))
+    allowance = Allowance("hold:10.0.0.7", most=100, seconds=60)
+    greedy = Wish(event.slug, {kind.code: 3}, by=Visitor(key="bobs-browser"), allowance=allowance, is_new=True)
+    answers = await outcomes(wish(event, kind, "a", qty=1), greedy, wish(event, kind, "b", qty=1))
+    assert [type(answer) for answer in answers] == [Held, Refused, Held]
+    assert await counted(kind) == (3, 0)
+    async with reading() as db:
+        assert (await db.exec(select(Limit.count))).one() == 1
+
+
+async def test_works_side_by_side_are_one_message_for_each_of_their_statements(
+    postgresql_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event, kind = await on_sale(capacity=500)
+    await boxoffice.hold(wish(event, kind, "first"))
+    asked: Counter[str] = Counter()
+    ask = plain._ask
+
+    async def watched(postgresql: Any, sql: str, many: Any) -> Any:
+        asked[sql] += 1
+        return await ask(postgresql, sql, many)
+
+    monkeypatch.setattr(plain, "_ask", watched)
+    answers = await outcomes(*(wish(event, kind, f"browser-{number}") for number in range(MOST)))
+    assert all(isinstance(answer, Held) for answer in answers)
+    # The first goes alone, because nobody else has come yet.
+    assert set(asked.values()) <= {1, 2}
 
 
 async def test_a_batch_that_cannot_be_kept_is_told_to_everybody_in_it(database: Database) -> None:
@@ -255,7 +306,7 @@ async def test_two_box_offices_and_the_sweep_never_wait_for_each_other_in_a_circ
 ) -> None:
     """Two processes hold places of two events in mixed order while lapsed holds end: no deadlock is ever reported."""
     errors: list[object] = []
-    seen = group_module.OnPostgresql._commit
+    seen = plain.OnPostgresql._commit
 
     async def watched(self: Any, works: Any) -> Any:
         try:
@@ -264,7 +315,7 @@ async def test_two_box_offices_and_the_sweep_never_wait_for_each_other_in_a_circ
             errors.append(error)
             raise
 
-    monkeypatch.setattr(group_module.OnPostgresql, "_commit", watched)
+    monkeypatch.setattr(plain.OnPostgresql, "_commit", watched)
     events = [await on_sale(capacity=500), await on_sale(capacity=500)]
     for number in range(60):
         await boxoffice.hold(wish(*events[number % 2], f"early-{number}"))

@@ -7,14 +7,16 @@ import time_machine
 
 from app.bookings.models import Booking
 from app.core import clock
-from app.core.db import writing
+from app.core.db import reading, writing
 from app.core.errors import Unavailable
 from app.payments import stripe
 from app.payments.actions import asking, refunding
 from app.payments.at_stripe import Dispute, StripeRefund
 from app.payments.flows import refunds
+from app.payments.flows.converge import converge
 from app.payments.flows.release import release
 from app.sandbox.app import Sandbox
+from tests import invariants
 from tests.payments.story import (
     alarms_of,
     call_off,
@@ -46,6 +48,27 @@ async def test_a_part_refunded_in_the_dashboard_leaves_the_tickets(fake: Sandbox
     present = await now_is(booking)
     assert (present.state, present.kept_minor) == ("paid", 2700)
     assert {view.ticket.state for view in await tickets_of(booking)} == {"valid"}
+
+
+async def test_a_refund_that_is_heard_of_before_the_money_gives_no_tickets(fake: Sandbox, moment: time_machine.Traveller) -> None:
+    """The buyer's bank took a minute, the admin refunded at once: only the refund's notice has come."""
+    booking = await held()
+    await pays(booking)
+    session_id = (await payment_of(booking)).session_id or ""
+    fake.stripe.pay(session_id, "later")
+    await converge(session_id)
+    moment.shift(timedelta(minutes=1))
+    fake.stripe.tick()
+    intent = await intent_of(booking)
+    fake.stripe.refund_elsewhere(intent)
+    await refunds.see_refunds(intent)
+    await converge(session_id)
+    payment, present = await payment_of(booking), await now_is(booking)
+    assert (payment.captured_minor, payment.returned_minor, present.kept_minor) == (3700, 3700, 0)
+    assert present.state == "refunded"
+    assert {view.ticket.state for view in await tickets_of(booking)} == {"void"}
+    async with reading() as db:
+        assert await invariants.broken(db) == []
 
 
 async def test_the_rest_refunded_in_the_dashboard_ends_the_booking(fake: Sandbox) -> None:

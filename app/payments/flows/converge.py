@@ -52,19 +52,26 @@ async def see_session(session_id: str) -> None:
 
 async def see_intent(payment_intent: str) -> None:
     """The same by the money's own id. Of an intent that is not ours nothing is to be seen."""
-    payment = await payment_of(payment_intent)
-    if payment:
-        await see_session(payment.session_id or "")
+    await payment_of(payment_intent)
 
 
 async def payment_of(payment_intent: str) -> Payment | None:
-    """The payment whose money is under this intent, heard of for the first time if need be. None when it is not ours."""
+    """The payment whose money is under this intent, once we have heard of the money. None when it is not ours.
+
+    Whoever tells of a refund or a dispute tells of money that came: it must be in the books before it can leave them.
+    """
     async with reading() as db:
         payment = await queries.by_intent(db, payment_intent)
-    if payment:
+    if payment and payment.state == "captured":
         return payment
-    session = await stripe.session_of(payment_intent)
-    if session:
-        await converge(session.id)
+    session_id = payment.session_id if payment else await _session_of(payment_intent)
+    if not session_id:
+        return payment
+    await converge(session_id)
     async with reading() as db:
         return await queries.by_intent(db, payment_intent)
+
+
+async def _session_of(payment_intent: str) -> str | None:
+    session = await stripe.session_of(payment_intent)
+    return session.id if session else None

@@ -23,7 +23,7 @@ import stripe as sdk
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core import clock, db, group
+from app.core import clock, db, group, plain
 from app.core.errors import Refused
 from app.payments import stripe
 from app.sandbox.stripe_shapes import StripeError
@@ -197,7 +197,7 @@ def in_force(fate: Fate, stripe_app: Any) -> Iterator[None]:
         (circuitbreaker, "monotonic", lambda: clock.now().timestamp()),
         (aiosqlite.core, "SimpleQueue", Inline),
         (aiosqlite.core, "Thread", NoThread),
-        (group, "ThreadPoolExecutor", AtOnce),
+        (plain, "ThreadPoolExecutor", AtOnce),
         (group.GroupCommit, "do", _mortal_group(fate)),
         (stripe, "_connections", lambda: to_stripe),
     ]
