@@ -61,7 +61,8 @@ import app.payments.pages.refund  # noqa: E402
 import app.payments.pages.webhook  # noqa: E402
 import app.tickets.pages  # noqa: E402
 from app import seed  # noqa: E402
-from app.accounts import actions, flows, rules  # noqa: E402
+from app.accounts import flows, rules  # noqa: E402
+from app.accounts.actions import opening  # noqa: E402
 from app.core import clock, db, logs, migrate  # noqa: E402
 from app.core.errors import Refused  # noqa: E402
 from app.core.owner import FileInUse, own  # noqa: E402
@@ -236,7 +237,7 @@ async def create_admin(email: str, password: str) -> None:
     await migrate.upgrade(settings().database_url)
     db.connect(settings().database_url)
     async with db.writing() as tx:
-        await actions.create_admin(tx, email.strip().lower(), password_hash, now=clock.now())
+        await opening.create_admin(tx, email.strip().lower(), password_hash, now=clock.now())
     await db.disconnect()
 
 

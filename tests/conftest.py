@@ -142,11 +142,11 @@ def sign_in() -> Callable[[httpx.AsyncClient, User], Awaitable[None]]:
     """Signs a user in without the login page: `await sign_in(client, bob)`."""
 
     async def signed_in(browser: httpx.AsyncClient, user: User) -> None:
-        from app.accounts import actions
+        from app.accounts.actions import sessions
         from app.web.visitor import login_cookie
 
         async with db.writing() as tx:
-            session_id = await actions.log_in(tx, user, device="Firefox on Linux", now=clock.now())
+            session_id = await sessions.log_in(tx, user, device="Firefox on Linux", now=clock.now())
         cookie = login_cookie(session_id, user.role)
         browser.cookies.set(cookie.key, cookie.value or "", domain="testserver.local", path="/")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.accounts import actions as accounts
+from app.accounts.actions import sessions
 from app.accounts.models import LINK_LIFE, MailedLink, User, Visitor
 from app.accounts.rules import session_hash
 from app.bookings import actions as bookings
@@ -84,10 +84,10 @@ async def _built() -> Town:
     async with writing() as tx:
         people = {visitor: await getattr(world, visitor)(tx) for visitor in VISITORS[1:]}
         sessions = {
-            visitor: await accounts.log_in(tx, user, device="Firefox on Linux", now=clock.now())
+            visitor: await sessions.log_in(tx, user, device="Firefox on Linux", now=clock.now())
             for visitor, user in people.items()
         }
-        elsewhere = await accounts.log_in(tx, people["bob"], device="Chrome on Android", now=clock.now())
+        elsewhere = await sessions.log_in(tx, people["bob"], device="Chrome on Android", now=clock.now())
         things = {
             "picture": PICTURE,
             "category": "music",

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import bcrypt
 
-from app.accounts import actions, queries, rules
+from app.accounts import queries, rules
+from app.accounts.actions import details, opening
 from app.accounts.models import User
 from app.core import clock, limits
 from app.core.db import outside_writing, reading, writing
@@ -54,7 +55,7 @@ async def register(email: str, password: str, *, language: str) -> None:
     if await _is_too_often(f"register:email:{rules.email_key(email)}", most=1, seconds=120):
         return
     async with writing() as tx:
-        await actions.ask_to_register(tx, email, password_hash=password_hash, language=language, now=clock.now())
+        await opening.ask_to_register(tx, email, password_hash=password_hash, language=language, now=clock.now())
 
 
 async def ask_for_reset(email: str) -> None:
@@ -62,7 +63,7 @@ async def ask_for_reset(email: str) -> None:
     if await _is_too_often(f"forgot:email:{rules.email_key(email)}", most=3, seconds=3600):
         return
     async with writing() as tx:
-        await actions.ask_for_reset(tx, email, now=clock.now())
+        await details.ask_for_reset(tx, email, now=clock.now())
 
 
 async def prove(email: str, password: str) -> User:

@@ -13,7 +13,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.accounts import actions, queries
+from app.accounts import queries
+from app.accounts.actions import sessions
 from app.accounts.models import SESSION_LIFE, Visitor
 from app.core import clock
 from app.core.codes import secret_code
@@ -71,9 +72,9 @@ async def _signed_in(session_id: str, client: Visitor) -> Visitor:
     if not found:
         return client
     user, session = found
-    if actions.should_note_last_seen(session, now=now):
+    if sessions.should_note_last_seen(session, now=now):
         async with writing() as tx:
-            await actions.note_last_seen(tx, session.id_hash, now=now)
+            await sessions.note_last_seen(tx, session.id_hash, now=now)
     return Visitor(user.id, user.email, user.name, user.role, user.language, client.key, session.id_hash)
 
 

@@ -7,7 +7,8 @@ import pytest
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.accounts import actions, queries
+from app.accounts import queries
+from app.accounts.actions import details, links
 from app.accounts.models import MailedLink, User
 from app.core import clock, db
 from app.core.errors import Refused
@@ -107,17 +108,17 @@ async def test_the_form_does_not_tell_who_has_an_account_but_the_link_moves_noth
 async def test_a_newer_wish_voids_the_older_link_and_a_taken_address_is_refused(database: db.Database) -> None:
     async with db.writing() as tx:
         user, carol = await world.bob(tx), await world.carol(tx)
-        await actions.ask_email_change(tx, user, "robert@example.com", now=clock.now())
+        await details.ask_email_change(tx, user, "robert@example.com", now=clock.now())
     older = await newest_link("email")
     async with db.writing() as tx:
-        await actions.ask_email_change(tx, user, carol.email, now=clock.now())
+        await details.ask_email_change(tx, user, carol.email, now=clock.now())
     with pytest.raises(Refused, match="used before"):
         async with db.writing() as tx:
-            await actions.use_link(tx, "email", older.id, now=clock.now())
+            await links.use_link(tx, "email", older.id, now=clock.now())
     with pytest.raises(Refused, match="Another account"):
         async with db.writing() as tx:
-            link = await actions.use_link(tx, "email", await open_link(tx), now=clock.now())
-            await actions.change_email(tx, link, now=clock.now())
+            link = await links.use_link(tx, "email", await open_link(tx), now=clock.now())
+            await details.change_email(tx, link, now=clock.now())
     assert (await now(user)).email == "bob@example.com"
 
 

@@ -8,7 +8,8 @@ import pytest
 import time_machine
 from sqlmodel import select
 
-from app.accounts import actions, queries
+from app.accounts import queries
+from app.accounts.actions import managers, sessions
 from app.accounts.models import LoginSession, User
 from app.core import clock, db
 from app.core.errors import Refused
@@ -21,7 +22,7 @@ WRONG = "Email or password do not match."
 async def test_the_row_holds_only_a_hash_of_the_session(database: db.Database) -> None:
     async with db.writing() as tx:
         bob = await world.bob(tx)
-        raw = await actions.log_in(tx, bob, device="Firefox, Linux", now=clock.now())
+        raw = await sessions.log_in(tx, bob, device="Firefox, Linux", now=clock.now())
     async with db.reading() as reader:
         row = (await reader.exec(select(LoginSession))).one()
         found = await queries.live_session(reader, raw, now=clock.now())
@@ -32,7 +33,7 @@ async def test_the_row_holds_only_a_hash_of_the_session(database: db.Database) -
 
 async def test_a_session_ends_after_thirty_days(database: db.Database, moment: time_machine.Traveller) -> None:
     async with db.writing() as tx:
-        raw = await actions.log_in(tx, await world.bob(tx), device="", now=clock.now())
+        raw = await sessions.log_in(tx, await world.bob(tx), device="", now=clock.now())
     moment.shift(timedelta(days=30))
     async with db.reading() as reader:
         assert await queries.live_session(reader, raw, now=clock.now()) is None
@@ -50,7 +51,7 @@ async def test_who_was_changed_since_the_password_was_checked_is_not_signed_in(
         bob.disabled_at = clock.now() if change.get("disabled") else None
     with pytest.raises(Refused):
         async with db.writing() as tx:
-            await actions.log_in(tx, checked, device="", now=clock.now())
+            await sessions.log_in(tx, checked, device="", now=clock.now())
 
 
 @pytest.mark.parametrize(("who", "lands"), [("bob", "/me"), ("alice", "/manager"), ("dora", "/admin")])
@@ -69,7 +70,7 @@ async def test_an_address_is_the_same_in_capital_letters(client: httpx.AsyncClie
 async def test_unknown_wrong_and_suspended_look_the_same(client: httpx.AsyncClient) -> None:
     bob, mallory = await made("bob"), await made("mallory")
     async with db.writing() as tx:
-        await actions.suspend(tx, mallory, by=None, now=clock.now())
+        await managers.suspend(tx, mallory, by=None, now=clock.now())
     answers = [
         await log_in(client, "nobody@example.com"),
         await log_in(client, bob.email, password="ten pianos in the sun"),

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 import httpx
 from sqlmodel import select
 
-from app.accounts import actions, queries
+from app.accounts import queries
+from app.accounts.actions import sessions
 from app.accounts.models import LoginSession, User
 from app.core import clock, db
 from tests import world
@@ -46,7 +47,7 @@ async def test_own_browsers_are_listed_and_one_can_be_ended(
     shown = await client.get("/me/security")
     assert shown.text.count("Firefox on Linux<br>") == 2
     assert shown.text.count("This browser") == 1
-    session = next(session for session in await sessions(user) if session.id_hash in shown.text)
+    session = next(session for session in await live_sessions(user) if session.id_hash in shown.text)
     answer = await client.post(f"/me/security/{session.id_hash}/end")
     assert answer.headers["location"] == "/me/security"
     assert (await other.get("/me")).status_code == 303
@@ -69,7 +70,7 @@ async def test_mallory_ends_nobody_elses_session(client: httpx.AsyncClient, open
         mallory = await world.mallory(tx)
     await sign_in(bobs, user)
     await sign_in(client, mallory)
-    session = (await sessions(user))[0]
+    session = (await live_sessions(user))[0]
     assert session.id_hash not in (await client.get("/me/security")).text
     assert (await client.post(f"/me/security/{session.id_hash}/end")).status_code == 404
     await client.post("/me/security/end-others")
@@ -80,12 +81,12 @@ async def test_ending_all_sessions_but_one_leaves_strangers_alone(database: db.D
     async with db.writing() as tx:
         user, carol = await world.bob(tx), await world.carol(tx)
         for person in (user, user, carol):
-            await actions.log_in(tx, person, device="", now=clock.now())
+            await sessions.log_in(tx, person, device="", now=clock.now())
         kept = (await tx.exec(select(LoginSession).where(LoginSession.user_id == user.id))).first()
         assert kept
-        await actions.end_sessions(tx, kept.user_id, now=clock.now(), but=kept.id_hash)
-    assert [session.id_hash for session in await sessions(user)] == [kept.id_hash]
-    assert len(await sessions(carol)) == 1
+        await sessions.end_sessions(tx, kept.user_id, now=clock.now(), but=kept.id_hash)
+    assert [session.id_hash for session in await live_sessions(user)] == [kept.id_hash]
+    assert len(await live_sessions(carol)) == 1
 
 
 async def bob() -> User:
@@ -93,6 +94,6 @@ async def bob() -> User:
         return await world.bob(tx)
 
 
-async def sessions(user: User) -> list[LoginSession]:
+async def live_sessions(user: User) -> list[LoginSession]:
     async with db.reading() as reader:
         return await queries.sessions_of(reader, user.id or 0, now=clock.now())

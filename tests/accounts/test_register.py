@@ -9,7 +9,8 @@ import pytest
 import time_machine
 from sqlmodel import select
 
-from app.accounts import actions, queries
+from app.accounts import queries
+from app.accounts.actions import details, links, opening
 from app.accounts.models import MailedLink, User
 from app.core import clock, db, tokens
 from app.core.errors import Refused
@@ -22,7 +23,7 @@ CAROL = {"email": "Carol@Example.com", "password": "nine pianos in the rain"}
 
 async def test_a_link_is_mailed_and_no_account_exists_until_it_is_opened(database: db.Database) -> None:
     async with db.writing() as tx:
-        await actions.ask_to_register(tx, "carol@example.com", password_hash="hash", language="en", now=clock.now())
+        await opening.ask_to_register(tx, "carol@example.com", password_hash="hash", language="en", now=clock.now())
     link = await newest_link("register")
     assert [activity.about for activity in await told("account.registered")] == [f"link:{link.id}"]
     async with db.reading() as reader:
@@ -32,7 +33,7 @@ async def test_a_link_is_mailed_and_no_account_exists_until_it_is_opened(databas
 async def test_the_owner_of_an_account_is_told_that_it_exists(database: db.Database) -> None:
     async with db.writing() as tx:
         bob = await world.bob(tx)
-        await actions.ask_to_register(tx, bob.email, password_hash="other", language="en", now=clock.now())
+        await opening.ask_to_register(tx, bob.email, password_hash="other", language="en", now=clock.now())
     assert [activity.about for activity in await told("account.exists")] == [f"user:{bob.id}"]
     assert await told("account.registered") == []
 
@@ -108,7 +109,7 @@ async def test_two_links_of_one_address_opened_at_the_same_moment_make_one_accou
 async def test_a_link_of_another_kind_opens_no_account(database: db.Database) -> None:
     async with db.writing() as tx:
         bob = await world.bob(tx)
-        await actions.ask_for_reset(tx, bob.email, now=clock.now())
+        await details.ask_for_reset(tx, bob.email, now=clock.now())
     link = await newest_link("reset")
     with pytest.raises(Refused):
         await open_account(link.id)
@@ -207,10 +208,10 @@ async def test_no_counter_holds_an_address_in_plain_words(client: httpx.AsyncCli
 
 async def ask() -> None:
     async with db.writing() as tx:
-        await actions.ask_to_register(tx, "carol@example.com", password_hash="hash", language="en", now=clock.now())
+        await opening.ask_to_register(tx, "carol@example.com", password_hash="hash", language="en", now=clock.now())
 
 
 async def open_account(link_id: str) -> User:
     async with db.writing() as tx:
-        link = await actions.use_link(tx, "register", link_id, now=clock.now())
-        return await actions.open_account(tx, link, now=clock.now())
+        link = await links.use_link(tx, "register", link_id, now=clock.now())
+        return await opening.open_account(tx, link, now=clock.now())

@@ -7,7 +7,8 @@ import httpx
 import pytest
 import time_machine
 
-from app.accounts import actions, queries
+from app.accounts import queries
+from app.accounts.actions import details, links, managers
 from app.accounts.models import User
 from app.core import clock, db
 from app.core.errors import Refused
@@ -20,10 +21,10 @@ NEW = "ten accordions in the sun"
 async def test_only_an_account_that_may_sign_in_gets_a_link(database: db.Database) -> None:
     async with db.writing() as tx:
         bob, mallory = await world.bob(tx), await world.mallory(tx)
-        await actions.suspend(tx, mallory, by=None, now=clock.now())
+        await managers.suspend(tx, mallory, by=None, now=clock.now())
     async with db.writing() as tx:
         for address in ("nobody@example.com", mallory.email, bob.email):
-            await actions.ask_for_reset(tx, address, now=clock.now())
+            await details.ask_for_reset(tx, address, now=clock.now())
     link = await newest_link("reset")
     assert link.email == bob.email
     assert [activity.about for activity in await told("account.reset_asked")] == [f"link:{link.id}"]
@@ -93,13 +94,13 @@ async def test_a_manager_needs_a_manager_s_password_here_too(client: httpx.Async
 async def test_a_link_for_the_old_address_is_void_after_a_change(database: db.Database) -> None:
     async with db.writing() as tx:
         bob = await world.bob(tx)
-        await actions.ask_for_reset(tx, bob.email, now=clock.now())
+        await details.ask_for_reset(tx, bob.email, now=clock.now())
         bob.email = "robert@example.com"
     link = await newest_link("reset")
     with pytest.raises(Refused):
         async with db.writing() as tx:
-            used = await actions.use_link(tx, "reset", link.id, now=clock.now())
-            await actions.reset_password(tx, used, password_hash="new", now=clock.now())
+            used = await links.use_link(tx, "reset", link.id, now=clock.now())
+            await details.reset_password(tx, used, password_hash="new", now=clock.now())
     async with db.reading() as reader:
         assert (await queries.by_id(reader, bob.id or 0) or bob).password_hash != "new"
 

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from app.accounts import actions, queries
+from app.accounts import queries
+from app.accounts.actions import links, managers, sessions
 from app.accounts.models import User
 from app.core import clock, db
 from app.core.errors import Refused
@@ -38,7 +39,7 @@ async def test_an_unknown_address_is_invited_and_an_older_invitation_void(databa
     async with db.writing() as tx:
         admin = await world.dora(tx)
         for _ in range(2):
-            assert not await actions.make_manager(tx, "erin@example.com", by=admin.id, language="en", now=clock.now())
+            assert not await managers.make_manager(tx, "erin@example.com", by=admin.id, language="en", now=clock.now())
     async with db.reading() as reader:
         [link] = await queries.open_invitations(reader, now=clock.now())
     assert (link.email, link.role) == ("erin@example.com", "manager")
@@ -49,9 +50,9 @@ async def test_an_unknown_address_is_invited_and_an_older_invitation_void(databa
 async def test_a_user_is_promoted_at_once_and_signed_out_everywhere(database: db.Database) -> None:
     async with db.writing() as tx:
         admin, bob = await world.dora(tx), await world.bob(tx)
-        await actions.log_in(tx, bob, device="", now=clock.now())
+        await sessions.log_in(tx, bob, device="", now=clock.now())
     async with db.writing() as tx:
-        assert await actions.make_manager(tx, bob.email, by=admin.id, language="en", now=clock.now())
+        assert await managers.make_manager(tx, bob.email, by=admin.id, language="en", now=clock.now())
     async with db.reading() as reader:
         assert await queries.sessions_of(reader, bob.id or 0, now=clock.now()) == []
         assert [manager.email for manager in await queries.managers(reader)] == [bob.email]
@@ -63,7 +64,7 @@ async def test_managers_and_admins_cannot_be_promoted(database: db.Database, who
     user = await made(who)
     with pytest.raises(Refused, match="already"):
         async with db.writing() as tx:
-            await actions.make_manager(tx, user.email, by=None, language="en", now=clock.now())
+            await managers.make_manager(tx, user.email, by=None, language="en", now=clock.now())
 
 
 @pytest.mark.parametrize("who", ["bob", "dora"])
@@ -71,24 +72,24 @@ async def test_only_managers_can_be_suspended(database: db.Database, who: str) -
     user = await made(who)
     with pytest.raises(Refused):
         async with db.writing() as tx:
-            await actions.suspend(tx, user, by=None, now=clock.now())
+            await managers.suspend(tx, user, by=None, now=clock.now())
 
 
 async def test_a_suspended_manager_is_out_at_once_and_the_event_goes_on(database: db.Database) -> None:
     async with db.writing() as tx:
         alice = await world.alice(tx)
         event = await world.event(tx, manager=alice)
-        await actions.log_in(tx, alice, device="", now=clock.now())
+        await sessions.log_in(tx, alice, device="", now=clock.now())
     async with db.writing() as tx:
-        await actions.suspend(tx, alice, by=None, now=clock.now())
+        await managers.suspend(tx, alice, by=None, now=clock.now())
     async with db.reading() as reader:
         assert await queries.sessions_of(reader, alice.id or 0, now=clock.now()) == []
         assert event.sells(clock.now())
     with pytest.raises(Refused):
         async with db.writing() as tx:
-            await actions.suspend(tx, alice, by=None, now=clock.now())
+            await managers.suspend(tx, alice, by=None, now=clock.now())
     async with db.writing() as tx:
-        await actions.reinstate(tx, alice, by=None)
+        await managers.reinstate(tx, alice, by=None)
     async with db.reading() as reader:
         assert not (await queries.managers(reader))[0].is_disabled
 
@@ -126,12 +127,12 @@ async def test_an_invitation_makes_no_manager_of_a_suspended_one(client: httpx.A
     await client.post("/admin/managers", data={"email": "alice@example.com"})
     alice = await made("alice")
     async with db.writing() as tx:
-        await actions.suspend(tx, alice, by=None, now=clock.now())
+        await managers.suspend(tx, alice, by=None, now=clock.now())
     link = await newest_link("invitation")
     with pytest.raises(Refused, match="suspended"):
         async with db.writing() as tx:
-            used = await actions.use_link(tx, "invitation", link.id, now=clock.now())
-            await actions.accept_invitation(tx, used, name="Alice", password_hash="new", now=clock.now())
+            used = await links.use_link(tx, "invitation", link.id, now=clock.now())
+            await managers.accept_invitation(tx, used, name="Alice", password_hash="new", now=clock.now())
 
 
 async def test_a_promotion_is_seen_in_the_next_request_even_without_a_new_login(

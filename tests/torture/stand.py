@@ -19,7 +19,7 @@ from typing import IO
 
 from litestar.datastructures import Cookie
 
-from app.accounts import actions as accounts
+from app.accounts.actions import sessions
 from app.accounts.models import User
 from app.core import clock, db, migrate
 from app.core.settings import Settings, settings, use
@@ -256,7 +256,7 @@ async def signed_in(names: Sequence[str]) -> list[Buyer]:
     async with db.writing() as tx:
         for name in names:
             user: User = await world.person(tx, name)
-            session_id = await accounts.log_in(tx, user, device="Firefox on Linux", now=clock.now())
+            session_id = await sessions.log_in(tx, user, device="Firefox on Linux", now=clock.now())
             found.append(Buyer(user.email, _said(login_cookie(session_id, user.role)), user.id or 0))
     return found
 

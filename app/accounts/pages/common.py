@@ -10,7 +10,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from wtforms import Field, PasswordField, ValidationError
 from wtforms.validators import Length
 
-from app.accounts import actions, queries, rules
+from app.accounts import queries, rules
+from app.accounts.actions import sessions
 from app.accounts.models import MailedLink, User, Visitor
 from app.bookings import actions as booking_actions
 from app.core import clock, tokens
@@ -69,9 +70,9 @@ def own_path(request: Request[Any, Any, Any], wanted: str | None) -> str:
 async def sign_in(tx: AsyncSession, request: Request[Any, Any, Any], visitor: Visitor, user: User, *, now: datetime) -> str:
     """Starts a login session in place of the browser's old one. What was booked and marked before joins the account."""
     if visitor.is_signed_in:
-        await actions.log_out(tx, visitor.session_hash, now=now)
+        await sessions.log_out(tx, visitor.session_hash, now=now)
     device = rules.device_name(request.headers.get("User-Agent", ""))
-    session_id = await actions.log_in(tx, user, device=device, now=now)
+    session_id = await sessions.log_in(tx, user, device=device, now=now)
     await booking_actions.adopt(tx, user, now=now)
     marked = cookies.read_signed(request.cookies, cookies.FAVOURITES)
     if marked and user.id is not None:

@@ -6,7 +6,8 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import FromQuery
 from wtforms import HiddenField
 
-from app.accounts import actions, flows, rules
+from app.accounts import flows, rules
+from app.accounts.actions import sessions
 from app.accounts.pages.common import entered, own_path, password, sign_in, wrong
 from app.core import clock, limits
 from app.core.db import writing
@@ -58,7 +59,7 @@ async def create(request: Request[Any, Any, Any], visitor: Who) -> Response[str]
 async def end(request: Request[Any, Any, Any], visitor: Who) -> Response[str]:
     if visitor.is_signed_in:
         async with writing() as tx:
-            await actions.log_out(tx, visitor.session_hash, now=clock.now())
+            await sessions.log_out(tx, visitor.session_hash, now=clock.now())
     response = see_other(request, "/", flash=_("You are signed out."))
     response.set_cookie(cookies.gone(cookies.login_name()))
     response.headers["Clear-Site-Data"] = '"cache", "storage"'

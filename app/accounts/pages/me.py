@@ -4,7 +4,8 @@ from typing import Any
 
 from litestar import Request, Response, Router, get, post
 
-from app.accounts import actions, flows, rules
+from app.accounts import flows, rules
+from app.accounts.actions import details
 from app.accounts.pages.common import good_password, password, user_id_of, wrong
 from app.bookings import queries as booking_queries
 from app.core import clock
@@ -54,7 +55,7 @@ async def save_name(request: Request[Any, Any, Any], visitor: Who) -> Response[s
     if form.rejected:
         return page(request, "accounts/name.html", status=form.status, form=form)
     async with writing() as tx:
-        await actions.rename(tx, user_id_of(visitor), form.name.data)
+        await details.rename(tx, user_id_of(visitor), form.name.data)
     return see_other(request, "/me", flash=_("Your name is saved."))
 
 
@@ -76,7 +77,7 @@ async def ask_address(request: Request[Any, Any, Any], visitor: Who) -> Response
         wrong(form.present, refused)
         return page(request, "accounts/email.html", status=refused.status, form=form)
     async with writing() as tx:
-        await actions.ask_email_change(tx, user, form.email.data, now=clock.now())
+        await details.ask_email_change(tx, user, form.email.data, now=clock.now())
     return page(request, "accounts/email_sent.html", email=form.email.data)
 
 
@@ -98,7 +99,7 @@ async def save_secret(request: Request[Any, Any, Any], visitor: Who) -> Response
         return page(request, "accounts/password.html", status=refused.status, form=form, least=least)
     password_hash = await flows.hash_password(form.password.data)
     async with writing() as tx:
-        await actions.change_password(tx, user, password_hash=password_hash, now=clock.now(), but=visitor.session_hash)
+        await details.change_password(tx, user, password_hash=password_hash, now=clock.now(), but=visitor.session_hash)
     return see_other(request, "/me", flash=_("Your password is changed. Every other browser is signed out."))
 
 

@@ -5,7 +5,8 @@ from typing import Any
 from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 
-from app.accounts import actions, flows, queries, rules
+from app.accounts import flows, queries, rules
+from app.accounts.actions import details, links
 from app.accounts.models import MailedLink
 from app.accounts.pages.common import good_password, link_id, link_over, password, usable_link
 from app.core import clock, limits
@@ -72,8 +73,8 @@ async def save(request: Request[Any, Any, Any], token: FromPath[str]) -> Respons
 async def _reset(found: str, *, password_hash: str) -> None:
     now = clock.now()
     async with writing() as tx:
-        link = await actions.use_link(tx, "reset", found, now=now)
-        await actions.reset_password(tx, link, password_hash=password_hash, now=now)
+        link = await links.use_link(tx, "reset", found, now=now)
+        await details.reset_password(tx, link, password_hash=password_hash, now=now)
 
 
 async def _role(link: MailedLink) -> str:

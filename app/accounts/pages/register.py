@@ -5,7 +5,8 @@ from typing import Any
 from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 
-from app.accounts import actions, flows
+from app.accounts import flows
+from app.accounts.actions import details, links, managers, opening
 from app.accounts.pages.common import (
     entered,
     good_password,
@@ -75,8 +76,8 @@ async def confirm(request: Request[Any, Any, Any], visitor: Who, token: FromPath
 async def _open_account(request: Request[Any, Any, Any], visitor: Who, found: str) -> Response[str]:
     now = clock.now()
     async with writing() as tx:
-        link = await actions.use_link(tx, "register", found, now=now)
-        user = await actions.open_account(tx, link, now=now)
+        link = await links.use_link(tx, "register", found, now=now)
+        user = await opening.open_account(tx, link, now=now)
         session_id = await sign_in(tx, request, visitor, user, now=now)
     return entered(request, user, session_id, "/me", flash=_("Your account is open."))
 
@@ -85,8 +86,8 @@ async def _change_email(request: Request[Any, Any, Any], visitor: Who, found: st
     """Signs nobody in: the link may be opened in a browser that is not the user's."""
     now = clock.now()
     async with writing() as tx:
-        link = await actions.use_link(tx, "email", found, now=now)
-        user = await actions.change_email(tx, link, now=now)
+        link = await links.use_link(tx, "email", found, now=now)
+        user = await details.change_email(tx, link, now=now)
         await booking_actions.adopt(tx, user, now=now)
     return see_other(request, "/me" if visitor.is_signed_in else "/login", flash=_("Your email address is changed."))
 
@@ -120,8 +121,8 @@ async def accept(request: Request[Any, Any, Any], visitor: Who, token: FromPath[
 async def _accept(request: Request[Any, Any, Any], visitor: Who, found: str, *, name: str, password_hash: str) -> Response[str]:
     now = clock.now()
     async with writing() as tx:
-        link = await actions.use_link(tx, "invitation", found, now=now)
-        user = await actions.accept_invitation(tx, link, name=name, password_hash=password_hash, now=now)
+        link = await links.use_link(tx, "invitation", found, now=now)
+        user = await managers.accept_invitation(tx, link, name=name, password_hash=password_hash, now=now)
         session_id = await sign_in(tx, request, visitor, user, now=now)
     return entered(request, user, session_id, "/manager", flash=_("Welcome. You can propose your first event now."))
 

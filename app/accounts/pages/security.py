@@ -5,7 +5,8 @@ from typing import Any
 from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 
-from app.accounts import actions, queries
+from app.accounts import queries
+from app.accounts.actions import sessions
 from app.accounts.pages.common import user_id_of
 from app.core import clock
 from app.core.db import writing
@@ -23,14 +24,14 @@ async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respon
 @post("/me/security/{session:str}/end")
 async def end(request: Request[Any, Any, Any], visitor: Who, session: FromPath[str]) -> Response[str]:
     async with writing() as tx:
-        await actions.end_session(tx, user_id_of(visitor), session, now=clock.now())
+        await sessions.end_session(tx, user_id_of(visitor), session, now=clock.now())
     return see_other(request, "/me/security", flash=_("That browser is signed out."))
 
 
 @post("/me/security/end-others")
 async def end_others(request: Request[Any, Any, Any], visitor: Who) -> Response[str]:
     async with writing() as tx:
-        await actions.end_other_sessions(tx, user_id_of(visitor), now=clock.now(), but=visitor.session_hash)
+        await sessions.end_other_sessions(tx, user_id_of(visitor), now=clock.now(), but=visitor.session_hash)
     return see_other(request, "/me/security", flash=_("Every other browser is signed out."))
 
 

@@ -6,8 +6,8 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.accounts import actions
 from app.accounts import queries as accounts
+from app.accounts.actions import managers
 from app.accounts.models import User
 from app.admin import queries
 from app.core import clock, i18n
@@ -24,7 +24,7 @@ class InviteForm(BaseForm):
 
 
 @get("/admin/managers")
-async def managers(request: Request[Any, Any, Any]) -> Response[str]:
+async def index(request: Request[Any, Any, Any]) -> Response[str]:
     return await _shown(request, InviteForm())
 
 
@@ -36,7 +36,7 @@ async def invite(request: Request[Any, Any, Any], visitor: Who) -> Response[str]
     to = form.email.data
     try:
         async with writing() as tx:
-            promoted = await actions.make_manager(tx, to, by=visitor.user_id, language=i18n.language(), now=clock.now())
+            promoted = await managers.make_manager(tx, to, by=visitor.user_id, language=i18n.language(), now=clock.now())
     except Refused as refused:
         form.email.errors = [refused.sentence]
         return await _shown(request, form, status=refused.status)
@@ -48,7 +48,7 @@ async def invite(request: Request[Any, Any, Any], visitor: Who) -> Response[str]
 async def suspend(request: Request[Any, Any, Any], visitor: Who, code: FromPath[str]) -> Response[str]:
     async with writing() as tx:
         user = await _manager(tx, code)
-        await actions.suspend(tx, user, by=visitor.user_id, now=clock.now())
+        await managers.suspend(tx, user, by=visitor.user_id, now=clock.now())
     return see_other(
         request, "/admin/managers", flash=_("%(email)s is suspended. Their events go on selling.") % {"email": user.email}
     )
@@ -58,7 +58,7 @@ async def suspend(request: Request[Any, Any, Any], visitor: Who, code: FromPath[
 async def reinstate(request: Request[Any, Any, Any], visitor: Who, code: FromPath[str]) -> Response[str]:
     async with writing() as tx:
         user = await _manager(tx, code)
-        await actions.reinstate(tx, user, by=visitor.user_id)
+        await managers.reinstate(tx, user, by=visitor.user_id)
     return see_other(request, "/admin/managers", flash=_("%(email)s can sign in again.") % {"email": user.email})
 
 
@@ -78,4 +78,4 @@ async def _manager(tx: AsyncSession, code: str) -> User:
     return user
 
 
-router = Router("/", guards=[admin], route_handlers=[managers, invite, suspend, reinstate])
+router = Router("/", guards=[admin], route_handlers=[index, invite, suspend, reinstate])

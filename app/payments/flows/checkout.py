@@ -2,7 +2,7 @@
 
 import structlog
 
-from app.accounts import actions as accounts
+from app.accounts.actions import details
 from app.accounts.models import Visitor
 from app.bookings import actions as bookings
 from app.bookings import queries as booking_queries
@@ -44,7 +44,7 @@ async def checkout(booking_id: int, *, email: str, name: str, by: Visitor) -> st
             await bookings.fill_in(tx, booking, view.event, email=email, name=name, by=by)
             if by.user_id and by.user_id == booking.user_id and not by.name:
                 # An account is not asked for its name until now, and never again.
-                await accounts.rename(tx, by.user_id, name)
+                await details.rename(tx, by.user_id, name)
         if booking.is_free:
             if not booking.is_held(now) or not await tickets.settle(tx, booking, now=now):
                 raise Refused(_("This hold is over. Hold the places again."))

@@ -1,0 +1,83 @@
+"""Managers: made, invited, suspended, reinstated."""
+
+from datetime import datetime
+
+from sqlalchemy import update
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.accounts import queries
+from app.accounts.actions import details, links, opening, sessions
+from app.accounts.models import MailedLink, User
+from app.core import activity
+from app.core.db import changed
+from app.core.errors import Refused
+from app.core.i18n import gettext as _
+
+
+async def make_manager(tx: AsyncSession, email: str, *, by: int | None, language: str, now: datetime) -> bool:
+    """Someone with an account becomes a manager at once (True); any other address is invited by mail (False).
+
+    Raises Refused for managers, admins and suspended accounts.
+    """
+    user = await queries.by_email(tx, email)
+    if user:
+        await _promote(tx, user, by=by, now=now)
+        return True
+    await links.void_links(tx, "invitation", email, now=now)
+    link = await links.new_link(tx, "invitation", email, now=now, role="manager", language=language)
+    await activity.record(tx, "manager.invited", about=f"link:{link.id}", by=by)
+    return False
+
+
+async def accept_invitation(tx: AsyncSession, link: MailedLink, *, name: str, password_hash: str, now: datetime) -> User:
+    """The manager whom a used "invitation" link invited.
+
+    Whoever has registered with the address since then keeps the account: the link proves the address as well as a reset
+    link does, so the account gets the new name, password and role. Raises Refused when it is suspended or a manager's already.
+    """
+    user = await queries.by_email(tx, link.email)
+    if not user:
+        made = await opening.new_user(
+            tx, link.email, password_hash=password_hash, role=link.role, language=link.language, now=now
+        )
+        made.name = name
+        return made
+    await _promote(tx, user, by=user.id, now=now)
+    await details.change_password(tx, user, password_hash=password_hash, now=now)
+    await changed(tx, update(User).where(col(User.id) == user.id).values(name=name))
+    await tx.refresh(user)
+    return user
+
+
+async def suspend(tx: AsyncSession, user: User, *, by: int | None, now: datetime) -> None:
+    """Closes a manager's login at once. Their events go on selling. Raises Refused for anyone who is not an active manager."""
+    await _set_disabled(tx, user, to=now, refusal=_("Only a manager who is not suspended can be suspended."))
+    assert user.id is not None
+    await sessions.end_sessions(tx, user.id, now=now)
+    await activity.record(tx, "manager.suspended", about=f"user:{user.id}", by=by)
+
+
+async def reinstate(tx: AsyncSession, user: User, *, by: int | None) -> None:
+    """Lets a suspended manager sign in again. Raises Refused for anyone else."""
+    await _set_disabled(tx, user, to=None, refusal=_("Only a suspended manager can be reinstated."))
+    await activity.record(tx, "manager.reinstated", about=f"user:{user.id}", by=by)
+
+
+async def _set_disabled(tx: AsyncSession, user: User, *, to: datetime | None, refusal: str) -> None:
+    present = col(User.disabled_at).is_(None) if to else col(User.disabled_at).is_not(None)
+    managers = update(User).where(col(User.id) == user.id, col(User.role) == "manager", present)
+    if not await changed(tx, managers.values(disabled_at=to)):
+        raise Refused(refusal)
+
+
+async def _promote(tx: AsyncSession, user: User, *, by: int | None, now: datetime) -> None:
+    """From user to manager. The role is part of what a session may do, so all of them end."""
+    users = update(User).where(col(User.id) == user.id, col(User.role) == "user", col(User.disabled_at).is_(None))
+    if not await changed(tx, users.values(role="manager")):
+        suspended = _("This account is suspended.")
+        raise Refused(suspended if user.is_disabled else _("This person is a manager or an admin already."))
+    assert user.id is not None
+    await sessions.end_sessions(tx, user.id, now=now)
+    await links.void_links(tx, "invitation", user.email, now=now)
+    await activity.record(tx, "manager.promoted", about=f"user:{user.id}", by=by)
