@@ -6,6 +6,7 @@ import pytest
 from sqlmodel import select
 
 from app.core import clock
+from app.core.activity import Activity
 from app.core.db import reading, writing
 from app.core.settings import settings
 from app.payments import stripe
@@ -117,6 +118,22 @@ async def test_what_the_bank_sends_back_days_later_is_sent_again(fake: Sandbox, 
     await listen()
     assert await outcomes() == [("closed", "refunded")]
     assert await alarms_of("orphan") == [f"session:{session_id}"]
+
+
+async def test_two_who_hear_of_money_sent_back_sound_one_alarm(fake: Sandbox) -> None:
+    session_id = session_of(fake)
+    fake.stripe.pay(session_id, "paid")
+    await lists.compare_new_sessions()
+    await orphans.close_orphans()
+    await orphans.close_orphans()
+    async with reading() as db:
+        seen_by_both = await db.get_one(Orphan, session_id)
+    for _process in range(2):
+        async with writing() as tx:
+            await actions.found_again(tx, seen_by_both, 3700)
+    async with reading() as db:
+        told = (await db.exec(select(Activity.kind).where(Activity.kind == "orphan.found"))).all()
+    assert (await outcomes(), len(told)) == ([("found", "")], 2)
 
 
 async def test_it_is_closed_only_when_the_bank_has_sent_the_money(fake: Sandbox) -> None:
