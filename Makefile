@@ -7,6 +7,9 @@ ARGS ?=
 
 BIN := .venv/bin
 
+# The machine's uv, or the one that setup has put into .venv.
+uv = uv=uv; uv --version >/dev/null 2>&1 || uv=$(BIN)/uv
+
 # Uses the machine's uv, or puts one into .venv. --inexact leaves in place what a developer has installed beside the lock.
 define sync
 	@set -e; \
@@ -72,6 +75,21 @@ check: .venv/.for-working  ## style, types and templates
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/djlint --lint --quiet templates
+
+# Every file of the lock has its SHA-256 there, and nothing else is looked at. --strict: what could not be asked about is a failure.
+.PHONY: audit
+audit: .venv/.for-working  ## asks the Internet whether a package of uv.lock has a known hole
+	@set -e; $(uv); list=$$(mktemp); trap 'rm -f $$list' EXIT; \
+	$$uv export --frozen --no-emit-project --format requirements.txt --quiet --output-file $$list >/dev/null; \
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off --requirement $$list
+
+.PHONY: sbom
+sbom: .venv/.for-working  ## writes what the shop consists of into sbom.json (CycloneDX)
+	@set -e; $(uv); $$uv export --frozen --no-dev --format cyclonedx1.5 --quiet --output-file sbom.json >/dev/null
+
+.PHONY: asvs
+asvs: .venv/.for-working  ## writes docs/asvs.md: which test or document shows which requirement of OWASP ASVS
+	@$(BIN)/python -m tests.asvs
 
 .PHONY: format
 format: .venv/.for-working  ## puts the code into its form

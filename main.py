@@ -17,9 +17,7 @@ for _signal in (signal.SIGINT, signal.SIGTERM):
 import argparse  # noqa: E402
 import asyncio  # noqa: E402
 import getpass  # noqa: E402
-import os  # noqa: E402
-import secrets  # noqa: E402
-from collections.abc import AsyncIterator, Callable  # noqa: E402
+from collections.abc import AsyncIterator  # noqa: E402
 from contextlib import asynccontextmanager  # noqa: E402
 from dataclasses import replace  # noqa: E402
 
@@ -34,16 +32,23 @@ from litestar.static_files import create_static_files_router  # noqa: E402
 from litestar.types import ASGIApp, Receive, Scope, Send  # noqa: E402
 from sqlmodel import select  # noqa: E402
 
+import app.accounts.pages.again  # noqa: E402
 import app.accounts.pages.login  # noqa: E402
 import app.accounts.pages.me  # noqa: E402
+import app.accounts.pages.oidc  # noqa: E402
+import app.accounts.pages.passkeys  # noqa: E402
 import app.accounts.pages.password  # noqa: E402
 import app.accounts.pages.register  # noqa: E402
+import app.accounts.pages.second  # noqa: E402
 import app.accounts.pages.security  # noqa: E402
 import app.accounts.pages.settings  # noqa: E402
+import app.accounts.pages.sign_in_link  # noqa: E402
+import app.admin.pages.activity  # noqa: E402
 import app.admin.pages.events  # noqa: E402
 import app.admin.pages.invariants  # noqa: E402
 import app.admin.pages.managers  # noqa: E402
 import app.admin.pages.overview  # noqa: E402
+import app.admin.pages.reports  # noqa: E402
 import app.admin.pages.texts  # noqa: E402
 import app.bookings.pages.checkout  # noqa: E402
 import app.bookings.pages.presales  # noqa: E402
@@ -59,21 +64,22 @@ import app.payments.pages.manager  # noqa: E402
 import app.payments.pages.receipt  # noqa: E402
 import app.payments.pages.refund  # noqa: E402
 import app.payments.pages.webhook  # noqa: E402
+import app.privacy.pages  # noqa: E402
 import app.tickets.pages  # noqa: E402
 from app import seed  # noqa: E402
-from app.accounts import flows, rules  # noqa: E402
-from app.accounts.actions import opening  # noqa: E402
-from app.core import clock, db, logs, migrate  # noqa: E402
+from app.accounts import command as of_accounts  # noqa: E402
+from app.core import clock, db, logs, migrate, redaction, verify  # noqa: E402
 from app.core.errors import Refused  # noqa: E402
 from app.core.owner import FileInUse, own  # noqa: E402
-from app.core.settings import Settings, SettingsError, read, settings, use  # noqa: E402
+from app.core.settings import Settings, SettingsError, settings, use  # noqa: E402
 from app.core.templates import ROOT  # noqa: E402
 from app.payments import stripe  # noqa: E402
+from app.privacy import command as of_privacy  # noqa: E402
+from app.privacy import flows as privacy  # noqa: E402
+from app.prove import command as proof  # noqa: E402
 from app.prove.ground import CannotProve  # noqa: E402
-from app.prove.run import Wish, prove  # noqa: E402
-from app.prove.storm import MOST_BUYERS  # noqa: E402
 from app.sandbox.app import Sandbox  # noqa: E402
-from app.web import errors, security, visitor  # noqa: E402
+from app.web import errors, limits, requests, security, visitor  # noqa: E402
 from app.web.kept import Kept  # noqa: E402
 from app.worker import Worker  # noqa: E402
 
@@ -96,10 +102,18 @@ ROUTERS = (
     app.payments.pages.history.router,
     app.accounts.pages.register.router,
     app.accounts.pages.login.router,
+    app.accounts.pages.second.router,
+    app.accounts.pages.again.router,
+    app.accounts.pages.passkeys.router,
+    app.accounts.pages.sign_in_link.router,
+    app.accounts.pages.oidc.router,
     app.accounts.pages.password.router,
     app.accounts.pages.me.router,
     app.accounts.pages.security.router,
+    app.accounts.pages.passkeys.own_router,
+    app.accounts.pages.oidc.own_router,
     app.accounts.pages.settings.router,
+    app.privacy.pages.router,
     app.notifications.pages.router,
     app.events.pages.manager.router,
     app.events.pages.form.router,
@@ -108,7 +122,9 @@ ROUTERS = (
     app.admin.pages.overview.router,
     app.admin.pages.managers.router,
     app.admin.pages.events.router,
+    app.admin.pages.activity.router,
     app.admin.pages.invariants.router,
+    app.admin.pages.reports.router,
     app.admin.pages.texts.router,
 )
 
@@ -135,7 +151,7 @@ def litestar_app(*, sandbox: Sandbox | None = None) -> Litestar:
     return Litestar(
         [*ROUTERS, healthz, files],
         dependencies=visitor.dependencies,
-        guards=[security.same_origin],
+        guards=[security.same_origin, limits.no_guessing],
         exception_handlers=errors.handlers,
         lifespan=[running],
         request_max_body_size=MOST_BYTES,
@@ -149,11 +165,20 @@ def create_app() -> ASGIApp:
     chosen = settings()
     sandbox = _sandbox(chosen) if chosen.demo else None
     shop: ASGIApp = security.Guarded(
-        visitor.KnowTheVisitor(Kept(litestar_app(sandbox=sandbox), seconds=chosen.keep_pages_seconds))
+        requests.WrittenDown(
+            visitor.KnowTheVisitor(limits.CountGuesses(Kept(litestar_app(sandbox=sandbox), seconds=chosen.keep_pages_seconds)))
+        )
     )
     if chosen.trusted_proxies:
-        shop = wrap_asgi_with_proxy_headers(shop, trusted_hosts=chosen.trusted_proxies.split(","))
+        shop = wrap_asgi_with_proxy_headers(shop, trusted_hosts=chosen.trusted_proxies)
     return _beside(shop, sandbox.app) if sandbox else shop
+
+
+def create_app_of_a_process() -> ASGIApp:
+    """The same in a process that the server started: it has run nothing of this file but the imports."""
+    logs.configure(settings().log_format)
+    logs.catch_everything()
+    return create_app()
 
 
 def _beside(shop: ASGIApp, sandbox: ASGIApp) -> ASGIApp:
@@ -215,9 +240,12 @@ async def serve() -> None:
 
 
 async def prepare() -> None:
-    """The database at its newest tables, and in the demo with its world."""
+    """The database at its newest tables, without whom a restore brought back, and in the demo with its world."""
     chosen = settings()
     await migrate.upgrade(chosen.database_url)
+    db.connect(chosen.database_url)
+    await privacy.reconcile()
+    await db.disconnect()
     if chosen.demo:
         await seed_world()
 
@@ -225,19 +253,6 @@ async def prepare() -> None:
 async def seed_world() -> None:
     db.connect(settings().database_url)
     await seed.seed(clock.now())
-    await db.disconnect()
-
-
-async def create_admin(email: str, password: str) -> None:
-    """An admin for the first login. Raises ValueError with a sentence when the password is too weak."""
-    mistake = rules.password_mistake(password, email=email, role="admin", site_name=settings().site_name)
-    if mistake:
-        raise ValueError(mistake)
-    password_hash = await flows.hash_password(password)
-    await migrate.upgrade(settings().database_url)
-    db.connect(settings().database_url)
-    async with db.writing() as tx:
-        await opening.create_admin(tx, email.strip().lower(), password_hash, now=clock.now())
     await db.disconnect()
 
 
@@ -254,7 +269,7 @@ async def work() -> None:
 def _serve_with_processes(chosen: Settings) -> None:
     asyncio.run(prepare())
     Granian(
-        "main:create_app",
+        "main:create_app_of_a_process",
         factory=True,
         address=chosen.host,
         port=chosen.port,
@@ -285,54 +300,24 @@ def _arguments() -> argparse.Namespace:
     commands.add_parser("seed", help="fill an empty database with the demo world (only with DEMO=1)")
     admin = commands.add_parser("create-admin", help="make an admin; asks for the password")
     admin.add_argument("email")
+    erasing = commands.add_parser("erase", help="erase a person, with an account or without; asks before it does")
+    erasing.add_argument("email")
+    reset = commands.add_parser("reset-second-factor", help="remove an account's second factors and sign it out everywhere")
+    reset.add_argument("email")
     commands.add_parser("worker", help="run only the worker: reactions, mails, sweeps")
-    proof = commands.add_parser("prove", help="prove that no place is sold twice: many buyers at once, on a throw-away database")
-    proof.add_argument(
-        "--buyers", type=_number(MOST_BUYERS), default=2000, metavar="N", help="how many try to get one place each"
-    )
-    proof.add_argument("--places", type=_number(MOST_BUYERS), default=500, metavar="N", help="how many places there are")
-    proof.add_argument("--clients", type=_number(1000), default=256, metavar="N", help="how many buyers are there at once")
-    proof.add_argument(
-        "--paid", type=_number(MOST_BUYERS, least=0), metavar="N", help="how many buy it; half of the places by default"
-    )
-    proof.add_argument(
-        "--here", action="store_true", help="in the shop's own database: the event is removed at the end, nobody buys"
-    )
-    proof.add_argument("--json", action="store_true", help="the result for programs")
+    help_of_proof = "prove that no place is sold twice: many buyers at once, on a throw-away database"
+    proof.arguments(commands.add_parser("prove", help=help_of_proof))
+    check = commands.add_parser("verify-activity", help="check that nobody has tampered with the activity log")
+    check.add_argument("--head", type=verify.kept_head, metavar="NUMBER:MAC", help="a seal that you have kept outside")
     return parser.parse_args()
-
-
-def _number(most: int, *, least: int = 1) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"a whole number from {least} to {most}")
-        return int(text)
-
-    return number
-
-
-def _prove(arguments: argparse.Namespace) -> int:
-    """Needs no settings at all; with them, it proves on the same kind of database as the shop's. Gives the exit code."""
-    use(read({"SECRET_KEY": secrets.token_hex(32), **os.environ}))
-    logs.configure(settings().log_format)
-    half = 0 if arguments.here else min(arguments.buyers, arguments.places) // 2
-    wish = Wish(
-        buyers=arguments.buyers,
-        places=arguments.places,
-        clients=arguments.clients,
-        buying=half if arguments.paid is None else arguments.paid,
-        here=arguments.here,
-    )
-    report = asyncio.run(prove(wish, settings().database_url))
-    print(report.as_json() if arguments.json else report.as_text())
-    return 0 if report.proves else 1
 
 
 def _run(arguments: argparse.Namespace) -> None:
     if arguments.command == "prove":
-        sys.exit(_prove(arguments))
+        sys.exit(proof.run(arguments))
     chosen = settings()
     logs.configure(chosen.log_format)
+    logs.catch_everything()
     own(chosen.database_url)
     match arguments.command:
         case "migrate":
@@ -342,9 +327,17 @@ def _run(arguments: argparse.Namespace) -> None:
         case "seed":
             asyncio.run(prepare())
         case "create-admin":
-            asyncio.run(create_admin(arguments.email, getpass.getpass("Password for the admin: ")))
+            asyncio.run(of_accounts.create_admin(arguments.email, getpass.getpass("Password for the admin: ")))
+        case "erase":
+            print(asyncio.run(of_privacy.erase(arguments.email, ask=input)))
+        case "reset-second-factor":
+            print(asyncio.run(of_accounts.reset_second_factor(arguments.email)))
         case "worker":
             asyncio.run(work())
+        case "verify-activity":
+            report = asyncio.run(verify.verify_at(chosen.database_url, arguments.head))
+            print(report.as_text())
+            sys.exit(0 if report.holds else 1)
         case _ if chosen.workers > 1:
             _serve_with_processes(chosen)
         case _:
@@ -355,4 +348,4 @@ if __name__ == "__main__":
     try:
         _run(_arguments())
     except (SettingsError, FileInUse, CannotProve, Refused, ValueError) as refused:
-        sys.exit(f"{refused}")
+        sys.exit(redaction.clean(f"{refused}"))

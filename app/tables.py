@@ -5,10 +5,11 @@ from sqlmodel import SQLModel
 from app.accounts import models as accounts
 from app.admin import models as admin
 from app.bookings import models as bookings
-from app.core import activity, alarms, leases, limits, texts
+from app.core import activity, alarms, leases, limits, seals, texts
 from app.events import models as events
 from app.notifications import models as notifications
 from app.payments import models as payments
+from app.privacy import models as privacy
 from app.tickets import models as tickets
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "metadata",
     "notifications",
     "payments",
+    "privacy",
+    "seals",
     "texts",
     "tickets",
 ]

@@ -8,17 +8,20 @@ from typing import NamedTuple
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.accounts.actions import attempts
 from app.admin import flows as admin
 from app.bookings import flows as bookings
-from app.core import activity, clock, leases, limits
+from app.core import activity, clock, leases, limits, seals
 from app.core.activity import Activity
 from app.core.codes import random_id
 from app.core.db import reading, writing
+from app.core.redaction import clean
 from app.events import flows as events
 from app.notifications import flows as notifications
 from app.notifications.actions import TOLD, tell
 from app.payments.flows import lists, notices, orphans, refunds
 from app.payments.flows import sweeps as payments
+from app.privacy import flows as privacy
 
 log = structlog.get_logger()
 
@@ -41,9 +44,10 @@ class Sweep(NamedTuple):
 
 
 async def forget_old_limits() -> None:
-    """Removes the counters of past rate limits."""
+    """Removes the counters of past rate limits and of passwords tried long ago."""
     async with writing() as tx:
         await limits.forget_old(tx)
+        await attempts.forget_old(tx, now=clock.now())
 
 
 SCHEDULE = (
@@ -65,7 +69,13 @@ SCHEDULE = (
     Sweep("payments.wind_down", 15, payments.wind_down, woken=True),
     Sweep("payments.set_money_right", 600, payments.set_money_right),
     Sweep("admin.check_invariants", 300, admin.check_invariants),
+    Sweep("privacy.build_exports", 15, privacy.build_exports, woken=True),
+    Sweep("privacy.forget", 3600, privacy.forget),
+    Sweep("privacy.remove_strays", 3600, privacy.remove_strays),
+    Sweep("privacy.reconcile", 3600, privacy.reconcile),
+    Sweep("admin.forget_old_reports", 86_400, admin.forget_old_reports),
     Sweep("limits.forget_old", 86_400, forget_old_limits),
+    Sweep("activity.seal", 10, seals.seal),
 )
 
 BATCH = 20
@@ -200,7 +210,7 @@ async def _handle_alone(activity_id: int) -> None:
     except Exception as error:
         log.exception("reaction failed", activity=activity_id)
         async with writing() as tx:
-            await activity.postpone(tx, activity_id, error=f"{type(error).__name__}: {error}", now=clock.now())
+            await activity.postpone(tx, activity_id, error=clean(f"{type(error).__name__}: {error}"), now=clock.now())
 
 
 async def _either(wake: asyncio.Event, seconds: float) -> None:

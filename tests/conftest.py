@@ -16,12 +16,14 @@ import time_machine
 from app.accounts.models import User
 from app.core import clock, db, logs, migrate
 from app.core.settings import Settings, use
+from tests import canaries
 from tests.postgres import Cluster, MissingBinaries
 
 BASE_URL = "http://testserver.local"
 
-# Tracebacks as plain text: the rich ones take a third of a second each.
-logs.configure("text")
+# No secret of the tests may come out anywhere, so somebody watches the log, answers, mails and the database.
+canaries.install()
+logs.configure("text", canaries.watch)
 
 # A Monday at noon, far from midnight, month's end and the change of clocks.
 NOON = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
@@ -29,23 +31,28 @@ NOON = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
 
 TEST_SETTINGS = Settings(
     base_url=BASE_URL,
-    secret_key="a-secret-key-that-only-the-tests-know-0123456789",
-    stripe_api_key="sk_test_nobody",
+    secret_key=canaries.SECRET_KEY,
+    stripe_api_key=canaries.STRIPE_KEY,
     stripe_api_base="http://127.0.0.1:9",
-    stripe_webhook_secret="whsec_nobody",
+    stripe_webhook_secret=canaries.WEBHOOK_SECRET,
     worker_inside=False,
     keep_pages_seconds=0,
     bcrypt_cost=4,
+    second_factor="offered",
 )
 
 
 @pytest.fixture(autouse=True)
 def settings(tmp_path: Path) -> Iterator[Settings]:
-    """The settings of one test; its database and its files lie in the test's own folder."""
+    """The settings of one test; its database and its files lie in the test's own folder. Fails when a secret came out."""
     chosen = dataclasses.replace(TEST_SETTINGS, data=tmp_path, database_url=_sqlite_url(tmp_path / "test.db"))
     use(chosen)
     yield chosen
     use(None)
+    leaks = canaries.watch.found(tmp_path)
+    canaries.watch.forget()
+    if leaks:
+        pytest.fail("\n".join(leaks), pytrace=False)
 
 
 @pytest.fixture
@@ -121,7 +128,11 @@ async def open_browser(app: Any) -> AsyncIterator[Callable[[], Awaitable[httpx.A
         async def opened() -> httpx.AsyncClient:
             transport = httpx.ASGITransport(app=app)
             browser = httpx.AsyncClient(
-                transport=transport, base_url=BASE_URL, headers={"Origin": BASE_URL}, follow_redirects=False
+                transport=transport,
+                base_url=BASE_URL,
+                headers={"Origin": BASE_URL},
+                follow_redirects=False,
+                event_hooks={"response": [canaries.watch.answer]},
             )
             return await open_ones.enter_async_context(browser)
 
@@ -155,8 +166,11 @@ def sign_in() -> Callable[[httpx.AsyncClient, User], Awaitable[None]]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Iterator[Any]:
-    """With CI=true nothing may be missing: a skipped test counts as failed."""
+    """A test that printed a secret has failed. With CI=true nothing may be missing: a skipped test counts as failed."""
     report = yield
+    printed = "".join(text for title, text in report.sections if "log" not in title)
+    if report.when == "call" and report.passed and (leaks := canaries.watch.found(output=printed)):
+        report.outcome, report.longrepr = "failed", "\n".join(leaks)
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
         report.outcome = "failed"
         report.longrepr = f"With CI=true a skipped test is a failed one: {report.longrepr}"

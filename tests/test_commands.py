@@ -75,6 +75,7 @@ def test_a_start_without_secrets_says_what_is_missing(tmp_path: Path) -> None:
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.asvs("V6.3.2")
 def test_migrate_makes_the_tables_and_an_admin_can_be_created_once(tmp_path: Path) -> None:
     secret = {"SECRET_KEY": "k" * 32}
     assert run(tmp_path, "migrate", **secret).returncode == 0
@@ -85,6 +86,7 @@ def test_migrate_makes_the_tables_and_an_admin_can_be_created_once(tmp_path: Pat
     assert (again.returncode, "Traceback" in again.stderr) == (1, False)
 
 
+@pytest.mark.asvs("V6.2.1")
 def test_an_admin_needs_a_long_password(tmp_path: Path) -> None:
     refused = run(tmp_path, "create-admin", "dora@example.com", typed="short\n", SECRET_KEY="k" * 32)
     assert refused.returncode == 1

@@ -15,6 +15,7 @@ from app.accounts.queries import by_email
 from app.core import clock
 from app.core.db import Database, reading
 from tests.conftest import BASE_URL
+from tests.hostile import never_too_often
 
 LOADED = ("href", "src", "hx-get")
 SENT = ("action", "formaction", "hx-post")
@@ -102,7 +103,8 @@ class Crawl:
 
 
 @pytest.fixture
-async def demo_world(sqlite_database: Database, moment: time_machine.Traveller) -> None:
+async def demo_world(sqlite_database: Database, moment: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch) -> None:
+    never_too_often(monkeypatch)
     await seed.seed(clock.now())
 
 

@@ -13,6 +13,7 @@ def mistakes(environ: dict[str, str]) -> list[str]:
     return str(error.value).splitlines()
 
 
+@pytest.mark.asvs("V13.2.3")
 def test_a_shop_needs_an_address_and_a_secret():
     found = read(PRODUCTION)
     assert found.https
@@ -44,6 +45,7 @@ def test_the_usual_spellings_of_a_database_are_understood(given: str, driver: st
     assert read(PRODUCTION | {"DATABASE_URL": given}).database_url == driver
 
 
+@pytest.mark.asvs("V13.2.3", "V12.2.1")
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
@@ -53,6 +55,7 @@ def test_the_usual_spellings_of_a_database_are_understood(given: str, driver: st
         ({"WORKERS": "0"}, "WORKERS is a whole number from 1 to 64."),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT is one of text, json."),
         ({"BCRYPT_COST": "99"}, "BCRYPT_COST is a whole number from 4 to 16."),
+        ({"BCRYPT_COST": "9"}, "BCRYPT_COST is at least 10 for a shop that others can reach."),
         ({"BASE_URL": "tickets.example.org"}, "BASE_URL is a full address such as https://tickets.example.org."),
         ({"BASE_URL": "http://tickets.example.org"}, "BASE_URL begins with https:// for every address but localhost."),
         ({"MAIL_FROM": "Tickets"}, "MAIL_FROM holds an e-mail address, such as Tickets <tickets@example.org>."),

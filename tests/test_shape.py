@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FEATURES = ("accounts", "events", "bookings", "tickets", "payments", "notifications", "analytics", "admin")
+FEATURES = ("accounts", "events", "bookings", "tickets", "payments", "notifications", "privacy", "analytics", "admin")
 LAYERS = {"models": 0, "rules": 0, "queries": 1, "actions": 2, "flows": 3, "pages": 4}
 BESIDE_PAGES = ("tables", "worker", "seed", "prove")
 VERBS = ("get", "post", "put", "patch", "delete", "route")
@@ -264,6 +264,7 @@ def test_counters_change_only_by_guarded_statements():
     assert assigned_counters(CODE) == []
 
 
+@pytest.mark.asvs("V1.2.4")
 def test_statements_are_not_glued_together():
     assert glued_sql(CODE) == []
 
@@ -272,6 +273,7 @@ def test_annotations_are_there_while_the_program_runs():
     assert postponed_annotations(CODE) == []
 
 
+@pytest.mark.asvs("V3.2.2")
 def test_templates_need_no_inline_script_or_style():
     assert template_faults(TEMPLATES) == []
 

@@ -11,7 +11,7 @@ import httpx
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.actions import sessions
-from app.accounts.models import LINK_LIFE, MailedLink, User, Visitor
+from app.accounts.models import LINK_LIFE, Identity, MailedLink, Passkey, User, Visitor
 from app.accounts.rules import session_hash
 from app.bookings import actions as bookings
 from app.bookings.models import Booking
@@ -22,16 +22,18 @@ from app.events.models import Event
 from app.notifications.models import Notification
 from app.notifications.rules import unsubscribe_token
 from app.payments.models import Payment, Refund
+from app.privacy.models import EXPORT_LIFE, Export
 from app.tickets import actions as tickets
 from app.tickets import queries as ticket_queries
 from app.web.visitor import login_cookie
-from tests import world
+from tests import canaries, world
 from tests.conftest import BASE_URL
 
 # A client; Bob, whose things are asked for; Carol, another user; Mallory, another manager; Alice, whose events they are;
 # and Dora, the admin.
 VISITORS = ("client", "bob", "carol", "mallory", "alice", "dora")
 PICTURE = "A" * 22 + ".webp"
+COPY = "bobs-copy.zip"
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,14 @@ class Town:
         return self.things.get(f"{name} for {visitor}") or self.things[name]
 
     @asynccontextmanager
-    async def browser(self, app: object, visitor: str, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
-        """The visitor's browser, signed in."""
+    async def browser(
+        self, app: object, visitor: str, *, address: str = "127.0.0.1", **headers: str
+    ) -> AsyncIterator[httpx.AsyncClient]:
+        """The visitor's browser, signed in, at a network address."""
         sent = {"Origin": BASE_URL, **headers}
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=BASE_URL, headers=sent) as browser:  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(app=app, client=(address, 50123))  # type: ignore[arg-type]
+        hooks = {"response": [canaries.watch.answer]}
+        async with httpx.AsyncClient(transport=transport, base_url=BASE_URL, headers=sent, event_hooks=hooks) as browser:
             if visitor in self.cookies:
                 browser.cookies.set("login", self.cookies[visitor], domain="testserver.local", path="/")
             yield browser
@@ -78,12 +84,15 @@ def _picture() -> None:
     folder = settings().data / "pictures"
     folder.mkdir(exist_ok=True)
     (folder / PICTURE).write_bytes(b"RIFF")
+    copies = settings().data / "exports"
+    copies.mkdir(exist_ok=True)
+    (copies / COPY).write_bytes(b"PK")
 
 
 async def _built() -> Town:
     async with writing() as tx:
         people = {visitor: await getattr(world, visitor)(tx) for visitor in VISITORS[1:]}
-        sessions = {
+        signed_in = {
             visitor: await sessions.log_in(tx, user, device="Firefox on Linux", now=clock.now())
             for visitor, user in people.items()
         }
@@ -99,10 +108,12 @@ async def _built() -> Town:
             **await _events(tx, people),
             **await _bookings(tx, people),
             **await _links(tx, people["bob"]),
+            **await _ways_in(tx, people["bob"]),
             **await _told(tx, people["bob"]),
             "alarm": await _sounding(tx),
+            "bob's copy": await _copied(tx, people["bob"]),
         }
-    cookies = {visitor: login_cookie(session, people[visitor].role).value or "" for visitor, session in sessions.items()}
+    cookies = {visitor: login_cookie(session, people[visitor].role).value or "" for visitor, session in signed_in.items()}
     return Town(cookies, things)
 
 
@@ -189,12 +200,12 @@ def _payment(booking: Booking, state: str) -> Payment:
 
 async def _links(tx: AsyncSession, bob: User) -> dict[str, str]:
     now = clock.now()
-    asked = {"register": "new@example.com", "reset": bob.email, "invitation": "invited@example.com"}
+    asked = {"register": "new@example.com", "reset": bob.email, "login": bob.email, "invitation": "invited@example.com"}
     links = {
         kind: MailedLink(
             kind=kind,
             email=email,
-            user_id=bob.id if kind == "reset" else None,
+            user_id=bob.id if kind in ("reset", "login") else None,
             created_at=now,
             expires_at=now + LINK_LIFE[kind],
             password_hash=bob.password_hash,
@@ -204,6 +215,16 @@ async def _links(tx: AsyncSession, bob: User) -> dict[str, str]:
     }
     tx.add_all(links.values())
     return {f"{kind} token": tokens.sign(kind, link.id) for kind, link in links.items()}
+
+
+async def _ways_in(tx: AsyncSession, bob: User) -> dict[str, str]:
+    now = clock.now()
+    passkey = Passkey(user_id=bob.id or 0, name="Phone", credential_id="Ym9i", public_key="Ym9i", created_at=now)
+    identity = Identity(
+        user_id=bob.id or 0, issuer="https://id.example.org", subject="bob", email=bob.email, created_at=now, last_used_at=now
+    )
+    tx.add_all([passkey, identity])
+    return {"bob's passkey": passkey.code, "bob's identity": identity.code}
 
 
 async def _told(tx: AsyncSession, bob: User) -> dict[str, str]:
@@ -220,6 +241,16 @@ async def _told(tx: AsyncSession, bob: User) -> dict[str, str]:
     tx.add(line)
     await tx.flush()
     return {"bob's notification": line.code}
+
+
+async def _copied(tx: AsyncSession, bob: User) -> str:
+    """Bob has asked for a copy of his data, and it is ready."""
+    now = clock.now()
+    copy = Export(user_id=bob.id or 0, state="ready", file=COPY, asked_at=now, next_try_at=now, expires_at=now + EXPORT_LIFE)
+    copy.ready_at = now
+    tx.add(copy)
+    await tx.flush()
+    return copy.code
 
 
 async def _sounding(tx: AsyncSession) -> str:

@@ -4,17 +4,18 @@ import asyncio
 import base64
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from types import MappingProxyType
 from typing import TypeVar
 
 import bcrypt
 
 from app.accounts import queries, rules
-from app.accounts.actions import details, opening
+from app.accounts.actions import attempts, details, opening
 from app.accounts.models import User
-from app.core import clock, limits
+from app.core import clock, limits, logs
 from app.core.db import outside_writing, reading, writing
 from app.core.errors import NotFound, Refused, TooMany, Unavailable
 from app.core.i18n import gettext as _
@@ -35,6 +36,10 @@ class WrongPassword(Refused):
     """Belongs into the form that asked."""
 
     status = 422
+
+
+class TooManyFailed(WrongPassword):
+    """No password is heard any more until the account was opened in another way."""
 
 
 async def hash_password(password: str) -> str:
@@ -66,31 +71,77 @@ async def ask_for_reset(email: str) -> None:
         await details.ask_for_reset(tx, email, now=clock.now())
 
 
-async def prove(email: str, password: str) -> User:
+async def prove(email: str, password: str, *, known: Mapping[str, str] = MappingProxyType({})) -> User:
     """The user whose address and password these are.
 
-    Raises WrongPassword, with the same sentence and after the same work, for an unknown address, a wrong password and a
-    suspended account; TooMany after ten attempts in a quarter of an hour, which a login that succeeds forgets.
+    `known` names this browser to each account, by the account's code, that was signed in here before: it is counted apart,
+    so that strangers who fail do not lock the owner out. Raises WrongPassword, with the same sentence and after the same
+    work, for an unknown address, a wrong password and a suspended account; TooMany during a pause; TooManyFailed when only
+    mail helps. The last two look the same for addresses without an account.
     """
-    await limits.count(rules.login_key(email), most=10, seconds=900)
     async with reading() as db:
         user = await queries.by_email(db, email)
+    await _try_once(email, browser=known.get(user.code, "") if user else "", user=user)
     right = await is_right(password, user.password_hash if user else "")
     if not user or not right or user.is_disabled:
+        logs.security("login_failed", about=_about(user))
         raise WrongPassword(_("Email or password do not match. Try again or set a new password."))
-    return user
+    return await _at_present_cost(user, password)
 
 
 async def prove_again(user_id: int, password: str) -> User:
-    """The user, who has typed the present password before something that matters. Raises WrongPassword or TooMany."""
+    """The user, who has typed the present password before something that matters.
+
+    Only somebody who is signed in to the account gets here, and such tries are counted apart from those of strangers.
+    Raises WrongPassword, TooMany or TooManyFailed.
+    """
     async with reading() as db:
         user = await queries.by_id(db, user_id)
     if not user:
         raise NotFound(_("This account does not exist."))
-    await limits.count(rules.login_key(user.email), most=10, seconds=900)
+    await _try_once(user.email, browser="again", user=user)
     if not await is_right(password, user.password_hash):
+        logs.security("login_failed", about=_about(user))
         raise WrongPassword(_("This is not your present password. Try again."))
-    return user
+    return await _at_present_cost(user, password)
+
+
+async def _try_once(email: str, *, browser: str, user: User | None) -> None:
+    async with writing() as tx:
+        wait = await attempts.try_once(tx, email, browser=browser, now=clock.now())
+    if wait == 0:
+        return
+    logs.security("login_held_back", about=_about(user), known_browser=bool(browser), wait=wait)
+    if wait is None:
+        raise TooManyFailed(_("There were too many tries with this address. Set a new password by email."))
+    sentence = _("There were many tries with this address. Wait a moment, or set a new password by email.")
+    raise TooMany(sentence, retry_after=wait)
+
+
+def _about(user: User | None) -> str:
+    """Who was meant, for the log: a number and never an address."""
+    return f"user:{user.id}" if user else "nobody"
+
+
+async def _at_present_cost(user: User, password: str) -> User:
+    """Hashes a right password anew when the operator has changed the cost; the user keeps the old hash until it is stored."""
+    if _cost(user.password_hash) == settings().bcrypt_cost:
+        return user
+    try:
+        password_hash = await hash_password(password)
+    except Unavailable:
+        # The next login does it.
+        return user
+    async with writing() as tx:
+        if await details.hash_anew(tx, user, password_hash=password_hash):
+            user.password_hash = password_hash
+            return user
+    # Somebody else wrote meanwhile: another login that hashed anew too, or a change of the password.
+    async with reading() as db:
+        present = await queries.by_email(db, user.email)
+    if not present or not await is_right(password, present.password_hash):
+        raise WrongPassword(_("Email or password do not match. Try again or set a new password."))
+    return present
 
 
 async def _is_too_often(key: str, *, most: int, seconds: int) -> bool:
@@ -129,6 +180,11 @@ def _check(password: str, password_hash: str) -> bool:
         return bcrypt.checkpw(_prehash(password), password_hash.encode())
     except ValueError:
         return False
+
+
+def _cost(password_hash: str) -> int:
+    """The work that a hash was made with, such as 12 for "$2b$12$…"; the hash was right a moment ago, so it has this form."""
+    return int(password_hash.split("$")[2])
 
 
 def _hash_of_nothing(cost: int) -> str:

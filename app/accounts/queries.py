@@ -5,16 +5,28 @@ from datetime import datetime
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.accounts.models import SESSION_LIFE, LoginSession, MailedLink, User
+from app.accounts.models import (
+    LONGEST_LIFE,
+    Authenticator,
+    Challenge,
+    Identity,
+    LoginSession,
+    MailedLink,
+    Passkey,
+    RecoveryCode,
+    User,
+)
 from app.accounts.rules import session_hash
 
 
 async def live_session(db: AsyncSession, session_id: str, *, now: datetime) -> tuple[User, LoginSession] | None:
-    """Who is signed in with the session whose id the cookie carries, unless it has ended or its account is suspended."""
+    """Whose the session is whose id the cookie carries, unless it has ended, is too old for the role, or the account is
+    suspended. One that waits for the second factor signs nobody in: the caller looks at `waits`.
+    """
     found = select(User, LoginSession).join(LoginSession, col(LoginSession.user_id) == User.id)
-    live = found.where(LoginSession.id_hash == session_hash(session_id), *_is_live(now), col(User.disabled_at).is_(None))
-    row = (await db.exec(live)).first()
-    return (row[0], row[1]) if row else None
+    ours = found.where(LoginSession.id_hash == session_hash(session_id), col(User.disabled_at).is_(None))
+    row = (await db.exec(ours)).first()
+    return (row[0], row[1]) if row and row[1].is_live(now, role=row[0].role) else None
 
 
 async def by_email(db: AsyncSession, email: str) -> User | None:
@@ -56,10 +68,71 @@ async def open_invitations(db: AsyncSession, *, now: datetime) -> list[MailedLin
 
 async def sessions_of(db: AsyncSession, user_id: int, *, now: datetime) -> list[LoginSession]:
     """The browsers in which a user is signed in, last used first."""
-    live = select(LoginSession).where(LoginSession.user_id == user_id, *_is_live(now))
-    return list((await db.exec(live.order_by(col(LoginSession.last_seen_at).desc()))).all())
+    user = await by_id(db, user_id)
+    begun = (LoginSession.user_id == user_id, col(LoginSession.ended_at).is_(None), LoginSession.created_at > now - LONGEST_LIFE)
+    found = select(LoginSession).where(*begun, col(LoginSession.waits).is_(False))
+    sessions = await db.exec(found.order_by(col(LoginSession.last_seen_at).desc()))
+    return [session for session in sessions if user and session.is_live(now, role=user.role)]
 
 
-def _is_live(now: datetime) -> tuple[bool, bool]:
-    """The conditions of LoginSession.is_live, for the database."""
-    return col(LoginSession.ended_at).is_(None), LoginSession.created_at > now - SESSION_LIFE  # type: ignore[return-value]
+async def waiting(db: AsyncSession, id_hash: str) -> LoginSession | None:
+    """The session of a browser that waits for the second factor; whether it is live, the visitor has been asked already."""
+    found = await db.get(LoginSession, id_hash) if id_hash else None
+    return found if found and found.waits else None
+
+
+async def authenticator(db: AsyncSession, user_id: int) -> Authenticator | None:
+    """The app of an account, which counts once it is confirmed."""
+    return await db.get(Authenticator, user_id)
+
+
+async def has_second_factor(db: AsyncSession, user_id: int) -> bool:
+    """Whether a password is not enough to sign in to the account: it has an app that shows codes, or a passkey."""
+    confirmed = select(Authenticator.user_id).where(
+        Authenticator.user_id == user_id, col(Authenticator.confirmed_at).is_not(None)
+    )
+    passkey = select(Passkey.user_id).where(Passkey.user_id == user_id).limit(1)
+    return (await db.exec(confirmed)).first() is not None or (await db.exec(passkey)).first() is not None
+
+
+async def open_recovery_codes(db: AsyncSession, user_id: int) -> list[RecoveryCode]:
+    """The recovery codes that were not used yet."""
+    unused = select(RecoveryCode).where(RecoveryCode.user_id == user_id, col(RecoveryCode.used_at).is_(None))
+    return list((await db.exec(unused.order_by(col(RecoveryCode.id)))).all())
+
+
+async def passkeys_of(db: AsyncSession, user_id: int) -> list[Passkey]:
+    """An account's passkeys, oldest first."""
+    return list((await db.exec(select(Passkey).where(Passkey.user_id == user_id).order_by(col(Passkey.id)))).all())
+
+
+async def own_passkey(db: AsyncSession, user_id: int, code: str) -> Passkey | None:
+    return (await db.exec(select(Passkey).where(Passkey.user_id == user_id, Passkey.code == code))).first()
+
+
+async def passkey_and_user(db: AsyncSession, credential_id: str) -> tuple[Passkey, User] | None:
+    """Which passkey a device means, and whose it is."""
+    found = select(Passkey, User).join(User, col(User.id) == Passkey.user_id).where(Passkey.credential_id == credential_id)
+    row = (await db.exec(found)).first()
+    return (row[0], row[1]) if row else None
+
+
+async def identities_of(db: AsyncSession, user_id: int) -> list[Identity]:
+    """The accounts at providers that open this account, oldest first."""
+    return list((await db.exec(select(Identity).where(Identity.user_id == user_id).order_by(col(Identity.id)))).all())
+
+
+async def own_identity(db: AsyncSession, user_id: int, code: str) -> Identity | None:
+    return (await db.exec(select(Identity).where(Identity.user_id == user_id, Identity.code == code))).first()
+
+
+async def identity_and_user(db: AsyncSession, *, issuer: str, subject: str) -> tuple[Identity, User] | None:
+    """Whose account somebody at a provider opens."""
+    found = select(Identity, User).join(User, col(User.id) == Identity.user_id)
+    row = (await db.exec(found.where(Identity.issuer == issuer, Identity.subject == subject))).first()
+    return (row[0], row[1]) if row else None
+
+
+async def challenge(db: AsyncSession, challenge_id: str) -> Challenge | None:
+    """A question that was asked; whether it can still be answered is for challenge.is_usable(now)."""
+    return await db.get(Challenge, challenge_id)

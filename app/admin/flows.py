@@ -26,3 +26,9 @@ async def check_invariants() -> None:
             await actions.note_result(tx, name, result, now=now)
         for name, error_name in unknown.items():
             await alarms.sound(tx, "invariant", about=name, error=error_name)
+
+
+async def forget_old_reports() -> None:
+    """Removes what no browser has reported for a while."""
+    async with writing() as tx:
+        await actions.forget_old_reports(tx, now=clock.now())

@@ -8,7 +8,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import User
-from app.admin.models import InvariantResult
+from app.admin.models import CspReport, InvariantResult
 from app.bookings.models import Booking
 from app.core import alarms
 from app.core.alarms import Alarm
@@ -90,6 +90,11 @@ async def open_alarms(db: AsyncSession) -> list[Sounding]:
 async def results(db: AsyncSession) -> dict[str, InvariantResult]:
     """What the last look at the invariants found, by their ids."""
     return {row.name: row for row in (await db.exec(select(InvariantResult))).all()}
+
+
+async def reports(db: AsyncSession) -> Sequence[CspReport]:
+    """What browsers reported, the newest first."""
+    return (await db.exec(select(CspReport).order_by(col(CspReport.last_at).desc(), col(CspReport.times).desc()))).all()
 
 
 async def events_per_manager(db: AsyncSession) -> dict[int, int]:

@@ -118,7 +118,8 @@ async def share_code(tx: AsyncSession, kind: TicketType, word: str, *, max_uses:
     if code in await queries.codes_of(tx, kind.id or 0):
         raise Refused(_("%(name)s has the code %(code)s already.") % {"name": kind.name, "code": code})
     tx.add(AccessCode(ticket_type_id=kind.id or 0, code=code, max_uses=max_uses))
-    await activity.record(tx, "presale.code_shared", about=f"ticket_type:{kind.id}", by=by, event=kind.event_id)
+    details = {"event": kind.event_id, "max_uses": max_uses}
+    await activity.record(tx, "presale.code_shared", about=f"ticket_type:{kind.id}", by=by, **details)
 
 
 async def make_codes(tx: AsyncSession, kind: TicketType, number: int, *, by: int, now: datetime) -> None:
@@ -151,7 +152,7 @@ async def withdraw_unused(tx: AsyncSession, kind: TicketType, *, by: int) -> int
     return gone
 
 
-async def replace_code(tx: AsyncSession, ticket_type_id: int, *, was: str, code: str) -> None:
+async def replace_code(tx: AsyncSession, ticket_type_id: int, *, was: str, code: str, by: int | None) -> None:
     """The code that everybody may use becomes another; empty stands for none. Codes with a number of uses stay."""
     wanted = rules.normal_code(code)
     if wanted == rules.normal_code(was):
@@ -162,6 +163,9 @@ async def replace_code(tx: AsyncSession, ticket_type_id: int, *, was: str, code:
         await changed(tx, same.values(max_uses=None))
     elif wanted:
         tx.add(AccessCode(ticket_type_id=ticket_type_id, code=wanted))
+    kind = await tx.get_one(TicketType, ticket_type_id)
+    details = {"event": kind.event_id, "codes": [bool(rules.normal_code(was)), bool(wanted)]}
+    await activity.record(tx, "presale.code_replaced", about=f"ticket_type:{ticket_type_id}", by=by, **details)
 
 
 async def forget_codes(tx: AsyncSession, ticket_type_id: int) -> None:
@@ -183,7 +187,9 @@ async def move_places(tx: AsyncSession, kind: TicketType, places: int | None, *,
     moved = update(TicketType).where(col(TicketType.id) == kind.id, *goes_on, *fits)
     if moving < 1 or not await changed(tx, moved.values(presale_places=size)):
         raise Refused(rules.unmovable(present, to=to, now=now))
-    details = {"event": kind.event_id, "places": moving, "to": to}
+    before = present.capacity if present.presale_places is None else present.presale_places
+    after = before + (-moving if to == "general" else moving)
+    details = {"event": kind.event_id, "places": moving, "to": to, "presale": [before, after]}
     await activity.record(tx, "presale.places_moved", about=f"ticket_type:{kind.id}", by=by, **details)
     return moving
 
@@ -198,7 +204,7 @@ async def open_general_sale(tx: AsyncSession, kind: TicketType, *, at: datetime,
     if why_not:
         raise Refused(why_not)
     await changed(tx, update(TicketType).where(col(TicketType.id) == kind.id).values(sale_from=at))
-    details = {"event": kind.event_id, "at": at.isoformat()}
+    details = {"event": kind.event_id, "opens": [present.sale_from.isoformat(), at.isoformat()]}
     await activity.record(tx, "sale.moved", about=f"ticket_type:{kind.id}", by=by, **details)
 
 

@@ -27,15 +27,15 @@ from app.events.models import Event, TicketType
 
 @dataclass(frozen=True)
 class Wish:
-    """What a visitor asks for: places by the code of their ticket type. The allowance is counted whatever comes of it;
-    who is new to the shop cannot have held anything before."""
+    """What a visitor asks for: places by the code of their ticket type. The allowances are counted whatever comes of it,
+    in this order; who is new to the shop cannot have held anything before."""
 
     slug: str
     places: Mapping[str, int]
     by: Visitor
     access_code: str = ""
     is_new: bool = False
-    allowance: Allowance | None = None
+    allowances: Sequence[Allowance] = ()
 
 
 class Held(NamedTuple):
@@ -67,7 +67,7 @@ async def hold(wish: Wish) -> Held:
     A visitor's second hold for an event replaces their first. Raises NotFound for an event that is not public, TooMany,
     Refused with the reason, SoldOut with what is left.
     """
-    locks = wish.allowance.key if wish.allowance else ""
+    locks = wish.allowances[0].key if wish.allowances else ""
     held: Held = await group().do(
         Work(wish.slug, offer, lambda offered: _served(wish, *offered), whose=_buyer_key(wish.by), locks=locks)
     )
@@ -78,8 +78,8 @@ async def hold(wish: Wish) -> Held:
 
 def _served(wish: Wish, event: Event, types: list[TicketType]) -> Steps[Held]:
     now = clock.now()
-    if wish.allowance:
-        yield from limits.spend(wish.allowance, now=now)
+    for allowance in wish.allowances:
+        yield from limits.spend(allowance, now=now)
     yield TRY
     if not event.is_public:
         raise NotFound(_("There is no such event, or it is not public yet."))

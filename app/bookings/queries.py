@@ -169,6 +169,13 @@ async def types_opened_by(db: AsyncSession, event_id: int, code: str) -> set[int
     )
 
 
+async def is_access_code(db: AsyncSession, event_id: int, code: str) -> bool:
+    """Whether this is one of the event's codes, used up or not."""
+    known = select(AccessCode.id).join(TicketType, col(TicketType.id) == AccessCode.ticket_type_id)
+    known = known.where(TicketType.event_id == event_id, AccessCode.code == rules.normal_code(code))
+    return (await db.exec(known.limit(1))).first() is not None
+
+
 async def lapsed(db: AsyncSession, *, now: datetime, most: int) -> list[tuple[int, str]]:
     """Holds whose time is over, the longest over first: their ids, and the slugs of their events."""
     over = select(Booking.id, Event.slug).join(Event, col(Event.id) == Booking.event_id)

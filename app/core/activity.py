@@ -3,7 +3,7 @@
 What is still to be done about an activity stands in `activity_work`; the worker takes it from there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -84,6 +84,12 @@ def wake() -> None:
 def wake_after(tx: AsyncSession) -> None:
     """The worker of this process looks at once, when the block is kept, instead of at its next turn."""
     when_kept(tx, wake)
+
+
+async def by_whom(db: AsyncSession, kind: str, *, about: str, by: int, since: datetime) -> Sequence[Activity]:
+    """What somebody did to a thing since a moment."""
+    same = (Activity.kind == kind, Activity.about == about, Activity.by_user_id == by, Activity.at > since)
+    return (await db.exec(select(Activity).where(*same))).all()
 
 
 async def due(db: AsyncSession, *, now: datetime, most: int) -> list[int]:

@@ -24,3 +24,8 @@ def random_id() -> str:
     Sequences repeat after a restore from a backup, random ids do not.
     """
     return secrets.token_hex(16)
+
+
+def random_nonce() -> str:
+    """256 random bits as 43 URL-safe characters: a question that nobody has asked before."""
+    return secrets.token_urlsafe(32)

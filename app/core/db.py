@@ -27,7 +27,15 @@ SQLITE_SAFE_FOR_PROCESSES = (3, 51, 3)
 # Serialization failure, deadlock, lock timeout: the database asks us to try once more.
 RETRYABLE = {"40001", "40P01", "55P03"}
 
-SQLITE_PRAGMAS = ("journal_mode=wal", "synchronous=full", "foreign_keys=on", "busy_timeout=10000", "trusted_schema=off")
+SQLITE_PRAGMAS = (
+    "journal_mode=wal",
+    "synchronous=full",
+    "foreign_keys=on",
+    "busy_timeout=10000",
+    "trusted_schema=off",
+    # What is deleted is overwritten, so that the file does not remember whom the shop has erased.
+    "secure_delete=on",
+)
 POSTGRESQL_LIMITS = {"lock_timeout": "3s", "statement_timeout": "5s", "idle_in_transaction_session_timeout": "10s"}
 
 P = ParamSpec("P")

@@ -91,7 +91,7 @@ def markdown(text: str) -> Markup:
         nh3.clean(
             rendered,
             tags=_TAGS,
-            attributes={"a": {"href"}},
+            attributes={"a": {"href"}, "*": set()},
             link_rel="nofollow noopener",
             url_schemes={"http", "https", "mailto"},
         )

@@ -117,13 +117,18 @@ class OnPostgresql:
         except Entangled:
             async with postgresql.transaction():
                 opened = {name: await self._one(postgresql, opening(work)) for name, work in _openings(works)}
-                return [await self._one(postgresql, started(work, opened[work.about])) for work in works]
+                batch = [started(work, opened[work.about]) for work in works]
+                # What is locked before a TRY is locked in the same order here, or two processes could wait for each other.
+                await self._side_by_side(postgresql, batch, until=TRY[0])
+                return [await self._one(postgresql, running) for running in batch]
 
-    async def _side_by_side(self, postgresql: Any, batch: list[Running]) -> list[Outcome]:
-        """Asks what the first one asks, for all who ask the same, until nobody asks any more."""
-        while asking := [(running, *running.asks) for running in batch if running.asks]:
+    async def _side_by_side(self, postgresql: Any, batch: list[Running], *, until: str = "") -> list[Outcome]:
+        """Asks what the first one asks, for all who ask the same, until nobody asks any more or all of them are so far."""
+        while asking := [(running, *running.asks) for running in batch if running.asks and running.asks[0] != until]:
             asked = asking[0][1]
             together = [(running, values) for running, sql, values in asking if sql == asked]
+            # A second limit of each is locked in the order of its keys, as the first is by the order of the batch.
+            together.sort(key=lambda one: one[1].get("key", ""))
             try:
                 answers = await _ask(postgresql, asked, [values for _running, values in together])
             except asyncpg.PostgresError as error:
@@ -174,7 +179,7 @@ async def _ask(postgresql: Any, sql: str, many: list[dict[str, Any]]) -> list[li
         # The rows come in one heap, so each says whose it is.
         tagged = f"{numbered}, ${len(names) + 1}::int AS whose"
         for row in await postgresql.fetchmany(tagged, [[*one, whose] for whose, one in enumerate(arguments)]):
-            answers[row[-1]].append(row)
+            answers[row[-1]].append(row[:-1])
     else:
         await postgresql.executemany(numbered, arguments)
     return answers

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parseaddr
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ T = TypeVar("T")
 DEMO_SECRET_KEY = "a-demo-secret-that-everybody-knows-0123456789"
 DEMO_STRIPE_KEY = "sk_test_sandbox"
 DEMO_WEBHOOK_SECRET = "whsec_sandbox"
+MOST_PER_MINUTE = 10_000_000
 
 
 class SettingsError(Exception):
@@ -25,9 +27,11 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 8000
-    database_url: str = "sqlite+aiosqlite:///data/eventticket.db"
+    database_url: str = field(default="sqlite+aiosqlite:///data/eventticket.db", repr=False)
     base_url: str = "http://127.0.0.1:8000"
     secret_key: str = field(default="", repr=False)
+    # What SECRET_KEY was before, oldest first, with commas between: only the seals of the activity log are checked with them.
+    secret_key_old: str = field(default="", repr=False)
     site_name: str = "EventTicket"
     demo: bool = False
     stripe_api_key: str = field(default="", repr=False)
@@ -39,6 +43,11 @@ class Settings:
     worker_inside: bool = True
     log_format: str = "text"
     trusted_proxies: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = field(default="", repr=False)
+    oidc_name: str = ""
+    second_factor: str = "required"
     bcrypt_cost: int = 12
     data: Path = Path("data")
     hold_minutes: int = 15
@@ -47,11 +56,27 @@ class Settings:
     pay_minutes: int = 30
     session_minutes: int = 35
     keep_pages_seconds: int = 2
+    # From one network address, which a whole office or university may share.
+    holds_per_minute: int = 300
+    looks_per_minute: int = 120
+    retention_days: int = 400
+    accounting_years: int = 10
 
     @property
     def https(self) -> bool:
         """Whether the shop is reached over https, which turns on the strict cookie names and HSTS."""
         return self.base_url.startswith("https://")
+
+    @property
+    def passkey_host(self) -> str:
+        """The host that passkeys are made for; empty where browsers make none, which is wherever the host is a number."""
+        host = urlsplit(self.base_url).hostname or ""
+        return "" if _is_network(host) else host
+
+    @property
+    def former_keys(self) -> list[str]:
+        """What SECRET_KEY was before, oldest first: they open and check, and nothing new is made with them."""
+        return [key.strip() for key in self.secret_key_old.split(",") if key.strip()]
 
     @property
     def sqlite(self) -> bool:
@@ -71,6 +96,11 @@ def settings() -> Settings:
     global _current
     if _current is None:
         _current = read(os.environ)
+    return _current
+
+
+def in_force() -> Settings | None:
+    """The settings that were read or put in force, None before: for the log, which may not fail because one is wrong."""
     return _current
 
 
@@ -94,6 +124,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         database_url=_async_url(reader.text("DATABASE_URL", default="sqlite+aiosqlite:///data/eventticket.db")),
         base_url=base_url,
         secret_key=reader.text("SECRET_KEY", default=DEMO_SECRET_KEY if demo else ""),
+        secret_key_old=reader.text("SECRET_KEY_OLD", default=""),
         site_name=reader.text("SITE_NAME", default="EventTicket"),
         demo=demo,
         stripe_api_key=reader.text("STRIPE_API_KEY", default=DEMO_STRIPE_KEY if demo else ""),
@@ -103,12 +134,21 @@ def read(environ: Mapping[str, str]) -> Settings:
         mail_from=reader.text("MAIL_FROM", default="EventTicket <tickets@localhost>"),
         workers=reader.number("WORKERS", default=1, least=1, most=64),
         worker_inside=reader.flag("WORKER_INSIDE", default=True),
-        log_format=reader.choice("LOG_FORMAT", ("text", "json"), default="text"),
+        log_format=reader.choice("LOG_FORMAT", ("text", "json"), default="text" if demo else "json"),
         trusted_proxies=reader.text("TRUSTED_PROXIES", default=""),
+        oidc_issuer=reader.text("OIDC_ISSUER", default=""),
+        oidc_client_id=reader.text("OIDC_CLIENT_ID", default=""),
+        oidc_client_secret=reader.text("OIDC_CLIENT_SECRET", default=""),
+        oidc_name=reader.text("OIDC_NAME", default=""),
+        second_factor=reader.choice("SECOND_FACTOR", ("required", "offered"), default="offered" if demo else "required"),
         bcrypt_cost=reader.number("BCRYPT_COST", default=12, least=4, most=16),
         data=Path(reader.text("DATA_DIR", default="data")),
         hold_minutes=reader.number("HOLD_MINUTES", default=15, least=1, most=120),
         keep_pages_seconds=reader.number("KEEP_PAGES_SECONDS", default=2, least=0, most=60),
+        holds_per_minute=reader.number("HOLDS_PER_MINUTE", default=300, least=1, most=MOST_PER_MINUTE),
+        looks_per_minute=reader.number("LOOKS_PER_MINUTE", default=120, least=1, most=MOST_PER_MINUTE),
+        retention_days=reader.number("RETENTION_DAYS", default=400, least=30, most=3650),
+        accounting_years=reader.number("ACCOUNTING_YEARS", default=10, least=1, most=30),
     )
     mistakes = reader.mistakes + _mistakes(found)
     if mistakes:
@@ -120,6 +160,8 @@ def _mistakes(found: Settings) -> list[str]:
     """What does not go together. Production never starts with secrets that everybody knows."""
     address = urlsplit(found.base_url)
     live = found.stripe_api_key.startswith(("sk_live_", "rk_live_"))
+    issuer = urlsplit(found.oidc_issuer)
+    oidc = (found.oidc_issuer, found.oidc_client_id, found.oidc_client_secret, found.oidc_name)
     rules = [
         (
             address.scheme in ("http", "https") and bool(address.hostname),
@@ -133,6 +175,10 @@ def _mistakes(found: Settings) -> list[str]:
         (not (found.demo and found.https), "DEMO=1 does not go with an https BASE_URL: the demo's secrets are public."),
         (not (found.demo and live), "DEMO=1 does not go with a live Stripe key: the sandbox would never charge it."),
         (not (found.demo and found.workers > 1), "DEMO=1 needs WORKERS=1: the sandbox lives in one process."),
+        (
+            found.demo or _is_local(address.hostname) or found.bcrypt_cost >= 10,
+            "BCRYPT_COST is at least 10 for a shop that others can reach.",
+        ),
         (len(found.secret_key) >= 32, "SECRET_KEY is missing or shorter than 32 characters. Make one with: openssl rand -hex 32"),
         (
             found.demo or found.secret_key != DEMO_SECRET_KEY,
@@ -144,13 +190,30 @@ def _mistakes(found: Settings) -> list[str]:
         ),
         (not found.stripe_api_key or bool(found.stripe_webhook_secret), "STRIPE_WEBHOOK_SECRET is needed beside STRIPE_API_KEY."),
         (found.demo or found.stripe_api_key != DEMO_STRIPE_KEY, "STRIPE_API_KEY is the sandbox's and works only with DEMO=1."),
+        (
+            all(_is_network(name) for name in found.trusted_proxies.split(",") if found.trusted_proxies),
+            "TRUSTED_PROXIES holds addresses or networks of proxies, such as 10.0.0.1,10.1.0.0/16. "
+            "Everybody (*) would let each visitor claim any address.",
+        ),
         (not (found.sqlite and found.workers > 1), "WORKERS above 1 needs PostgreSQL: one process owns a SQLite file."),
+        (len({bool(value) for value in oidc}) == 1, "OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_NAME go together."),
+        (
+            not found.oidc_issuer or issuer.scheme == "https" or (issuer.scheme == "http" and _is_local(issuer.hostname)),
+            "OIDC_ISSUER begins with https:// for every address but localhost.",
+        ),
     ]
     return [sentence for holds, sentence in rules if not holds]
 
 
 def _is_local(host: str | None) -> bool:
     return host in ("127.0.0.1", "localhost", "::1")
+
+
+def _is_network(name: str) -> bool:
+    try:
+        return bool(ip_network(name.strip()))
+    except ValueError:
+        return False
 
 
 def _async_url(url: str) -> str:

@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.columns import one_of
 
-NAMES = ("imprint", "terms", "accessibility")
+NAMES = ("imprint", "terms", "accessibility", "privacy")
 
 
 class SiteText(SQLModel, table=True):

@@ -15,7 +15,7 @@ from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.events import queries
 from app.events.models import Category, Event, Favourite, TicketType, Venue
-from app.events.rules import proposing, searching
+from app.events.rules import changes, proposing, searching
 from app.events.rules.proposing import EventWish, TypeWish
 
 # The columns that a wish holds under the same name.
@@ -36,8 +36,8 @@ async def draft(tx: AsyncSession, wish: EventWish, *, by: int, now: datetime) ->
     event = Event(slug=proposing.free_slug(slug, await queries.slugs_like(tx, slug)), manager_id=by, created_at=now, **columns)
     tx.add(event)
     await tx.flush()
-    await _revise_types(tx, event, wish.types, booked=set())
-    await activity.record(tx, "event.drafted", about=f"event:{event.id}", by=by)
+    types = await _revise_types(tx, event, wish.types, booked=set())
+    await activity.record(tx, "event.drafted", about=f"event:{event.id}", by=by, types=types)
     return event
 
 
@@ -54,12 +54,15 @@ async def revise(tx: AsyncSession, event: Event, wish: EventWish, *, by: int, bo
     columns = await _columns(tx, wish)
     differing = [name for name, value in columns.items() if getattr(event, name) != value and name != "search_text"]
     differing = ["venue" if name == "venue_id" else name for name in differing]
-    if await _revise_types(tx, event, wish.types, booked=booked):
+    fields = changes.differences(event, columns)
+    types = await _revise_types(tx, event, wish.types, booked=booked)
+    if types:
         differing.append("types")
     if not differing:
         return []
     await _guarded(tx, event, event.state, **columns, changed_at=now)
-    await activity.record(tx, "event.revised", about=f"event:{event.id}", by=by, changed=differing)
+    details = {"changed": differing, "fields": fields, "types": types}
+    await activity.record(tx, "event.revised", about=f"event:{event.id}", by=by, **details)
     return differing
 
 
@@ -78,7 +81,7 @@ async def submit(tx: AsyncSession, event: Event, *, by: int, now: datetime) -> N
     if event.state == "draft" and lacking:
         raise Refused(" ".join(lacking))
     await _move(tx, event, "submitted", submitted_at=now, wished_changes="")
-    await activity.record(tx, "event.submitted", about=f"event:{event.id}", by=by)
+    await activity.record(tx, "event.submitted", about=f"event:{event.id}", by=by, states=["draft", "submitted"])
 
 
 async def approve(tx: AsyncSession, event: Event, *, by: int, now: datetime) -> None:
@@ -86,10 +89,11 @@ async def approve(tx: AsyncSession, event: Event, *, by: int, now: datetime) -> 
     if event.starts_at <= now:
         raise Refused(_("The event has begun. Ask its manager for another date."))
     at_once = event.publish_at is None or event.publish_at <= now
-    await _move(tx, event, "published" if at_once else "approved", **({"published_at": now} if at_once else {}))
-    await activity.record(tx, "event.approved", about=f"event:{event.id}", by=by)
+    state = "published" if at_once else "approved"
+    await _move(tx, event, state, **({"published_at": now} if at_once else {}))
+    await activity.record(tx, "event.approved", about=f"event:{event.id}", by=by, states=["submitted", state])
     if at_once:
-        await activity.record(tx, "event.published", about=f"event:{event.id}", by=by)
+        await activity.record(tx, "event.published", about=f"event:{event.id}", by=by, states=["submitted", "published"])
 
 
 async def publish(tx: AsyncSession, event_id: int, *, now: datetime) -> bool:
@@ -98,22 +102,23 @@ async def publish(tx: AsyncSession, event_id: int, *, now: datetime) -> bool:
     approved = update(Event).where(col(Event.id) == event_id, col(Event.state) == "approved", due)
     if not await changed(tx, approved.values(state="published", published_at=now)):
         return False
-    await activity.record(tx, "event.published", about=f"event:{event_id}", by=None)
+    await activity.record(tx, "event.published", about=f"event:{event_id}", by=None, states=["approved", "published"])
     return True
 
 
 async def return_for_changes(tx: AsyncSession, event: Event, *, reason: str, by: int) -> None:
     """Gives a submitted event back to its manager with what the admin wishes changed."""
     await _move(tx, event, "draft", wished_changes=reason)
-    await activity.record(tx, "event.returned", about=f"event:{event.id}", by=by)
+    await activity.record(tx, "event.returned", about=f"event:{event.id}", by=by, states=["submitted", "draft"])
 
 
 async def call_off(tx: AsyncSession, event: Event, *, reason: str, by: int, now: datetime) -> None:
     """Ends an event at once for holds and captures; its bookings are wound down afterwards."""
     if event.is_over(now):
         raise Refused(_("The event is over, so it cannot be called off."))
+    before = event.state
     await _move(tx, event, "called_off", called_off_reason=reason, called_off_at=now)
-    await activity.record(tx, "event.called_off", about=f"event:{event.id}", by=by)
+    await activity.record(tx, "event.called_off", about=f"event:{event.id}", by=by, states=[before, "called_off"])
 
 
 # ---------- favourites ----------
@@ -177,24 +182,24 @@ def _type_columns(wanted: TypeWish) -> dict[str, Any]:
     return {name: getattr(wanted, name) for name in _SAME_NAME_OF_TYPE} | {"needs_code": needs_code}
 
 
-async def _revise_types(tx: AsyncSession, event: Event, wanted: Sequence[TypeWish], *, booked: set[int]) -> bool:
-    """Whether anything about the ticket types is different now."""
+async def _revise_types(tx: AsyncSession, event: Event, wanted: Sequence[TypeWish], *, booked: set[int]) -> list[dict[str, Any]]:
+    """What is different about the ticket types now, one entry for each that was added, changed or removed."""
     present = {ticket_type.code: ticket_type for ticket_type in await queries.ticket_types(tx, event.id)}
-    differs = False
+    done: list[tuple[TicketType, str, dict[str, Any]]] = []
     for code in present.keys() - {wish.code for wish in wanted}:
         await _remove_type(tx, present[code], booked=booked)
-        differs = True
+        done.append((present[code], "removed", {}))
     for position, wish in enumerate(wanted):
         columns = _type_columns(wish) | {"position": position}
         ticket_type = present.get(wish.code)
         if ticket_type is None:
-            tx.add(TicketType(event_id=event.id or 0, **columns))
-            differs = True
+            tx.add(added := TicketType(event_id=event.id or 0, **columns))
+            done.append((added, "added", changes.differences(None, columns)))
         elif any(getattr(ticket_type, name) != value for name, value in columns.items()):
+            done.append((ticket_type, "changed", changes.differences(ticket_type, columns)))
             await _change_type(tx, ticket_type, columns)
-            differs = True
     await tx.flush()
-    return differs
+    return [{"type": ticket_type.id, "done": word, "fields": fields} for ticket_type, word, fields in done]
 
 
 async def _change_type(tx: AsyncSession, ticket_type: TicketType, columns: dict[str, Any]) -> None:

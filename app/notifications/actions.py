@@ -8,6 +8,7 @@ from sqlalchemy import insert, text, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.accounts.models import ERASED
 from app.core import activity as activities
 from app.core import clock
 from app.core.activity import Activity
@@ -26,7 +27,16 @@ TOLD: dict[str, tuple[tuple[str, Finder], ...]] = {
     "account.exists": (("account_exists", recipients.user),),
     "account.reset_asked": (("password_reset", recipients.link_address),),
     "account.password_changed": (("password_changed", recipients.user),),
+    "account.second_factor_added": (("second_factor_added", recipients.user),),
+    "account.second_factor_removed": (("second_factor_removed", recipients.user),),
+    "account.recovery_code_used": (("recovery_code_used", recipients.user),),
+    "account.link_asked": (("sign_in_link", recipients.link_address),),
+    "account.passkey_added": (("passkey_added", recipients.user),),
+    "account.passkey_removed": (("passkey_removed", recipients.user),),
+    "account.identity_linked": (("identity_linked", recipients.user),),
+    "account.identity_removed": (("identity_removed", recipients.user),),
     "account.email_asked": (("email_change", recipients.link_address), ("email_change_asked", recipients.present_address)),
+    "account.export_ready": (("export_ready", recipients.user),),
     "manager.invited": (("invitation", recipients.link_address),),
     "manager.promoted": (("promoted", recipients.user),),
     "manager.suspended": (("suspended", recipients.user),),
@@ -62,7 +72,9 @@ async def tell(tx: AsyncSession, activity: Activity) -> None:
     """
     told = set(await queries.told(tx, activity.id or 0))
     for kind, find in TOLD.get(activity.kind, ()):
-        readers = [reader for reader in await find(tx, activity) if reader.recipient not in told]
+        # Somebody who was erased meanwhile is told nothing.
+        found = [reader for reader in await find(tx, activity) if not reader.email.endswith(ERASED)]
+        readers = [reader for reader in found if reader.recipient not in told]
         told.update(reader.recipient for reader in readers)
         await _write_down(tx, activity, kind, readers)
 

@@ -12,6 +12,7 @@ from app.bookings import queries as bookings
 from app.bookings.queries import BookingView
 from app.core import clock, mail
 from app.core.db import reading, writing
+from app.core.redaction import clean
 from app.core.settings import settings
 from app.core.texts import body_of
 from app.notifications import actions, mails, queries
@@ -78,7 +79,7 @@ async def _attempt(delivery_id: int) -> None:
         known = isinstance(error, (OSError, SMTPException))
         log.warning("mail not sent", delivery=delivery_id, error=type(error).__name__, exc_info=None if known else error)
         async with writing() as tx:
-            await actions.note_failure(tx, delivery_id, error=f"{type(error).__name__}: {error}", now=clock.now())
+            await actions.note_failure(tx, delivery_id, error=clean(f"{type(error).__name__}: {error}"), now=clock.now())
         return
     async with writing() as tx:
         await actions.note_sent(tx, delivery_id, now=clock.now())

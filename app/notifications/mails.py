@@ -70,8 +70,9 @@ def _rendered(notification: Notification, tickets: Sequence[TicketView], unsubsc
         "tickets": [(view.line.name, f"{settings().base_url}/tickets/{view.ticket.code}") for view in tickets],
     }
     folder = f"email/{notification.kind}"
-    # A title may hold anything, but a header is one line.
-    subject = " ".join(render(f"{folder}/subject.txt", context).split())
+    # A title may hold anything, but a header is one line; and what looks like an encoded word would be decoded by the mail
+    # library, line ends and all.
+    subject = " ".join(render(f"{folder}/subject.txt", context).replace("=?", "= ?").split())
     text = render(f"{folder}/body.txt", context).strip() + "\n"
     return subject, text, render(f"{folder}/body.html", context | {"subject": subject})
 

@@ -20,7 +20,7 @@ from app.core.activity import Activity
 from app.events import queries as events
 from app.events.models import Event, Venue
 from app.notifications.rules import TOLD_CHANGES
-from app.payments.models import Payment, Refund
+from app.payments.models import Payment, Refund, ReturnNote
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,8 @@ async def buyer_of_refund(tx: AsyncSession, activity: Activity) -> list[Reader]:
 
 async def buyer_of_returned(tx: AsyncSession, activity: Activity) -> list[Reader]:
     """Whose tickets became void, by their own wish or by a manager's."""
-    told = {"minor": activity.details["minor"], "returned": activity.details["places"], "note": activity.details["note"]}
+    note = await tx.get(ReturnNote, activity.details["note"])
+    told = {"minor": activity.details["minor"], "returned": activity.details["places"], "note": note.words if note else ""}
     return _buyer(await _view(tx, activity), told)
 
 

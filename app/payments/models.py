@@ -186,3 +186,13 @@ class RefundCode(SQLModel, table=True):
     nonce: str = Field(max_length=32)
     tries: int = 0
     expires_at: datetime
+
+
+class ReturnNote(SQLModel, table=True):
+    """What was said to a buyer about tickets given back. The activity names the row, because its own words never change."""
+
+    __tablename__ = "return_notes"
+
+    id: str = Field(default_factory=random_id, primary_key=True, max_length=32)
+    booking_id: int = link("bookings.id")
+    words: str = Field(max_length=200)

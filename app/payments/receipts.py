@@ -37,8 +37,11 @@ class Paper:
     note: str
 
 
-def paper(receipt: Receipt, view: BookingView, *, imprint: str, language: str) -> Paper:
-    """The receipt in words. `imprint` is what the operator wrote about the shop, as Markdown; empty when nothing."""
+def paper(receipt: Receipt, view: BookingView, *, imprint: str, language: str, kept_name: str = "") -> Paper:
+    """The receipt in words. `imprint` is what the operator wrote about the shop, as Markdown; empty when nothing.
+
+    `kept_name` is who paid when the buyer was erased since and the books still need the name.
+    """
     with i18n.speaking(language):
         zone, currency = view.event.zone, receipt.payment.currency
         return Paper(
@@ -49,7 +52,7 @@ def paper(receipt: Receipt, view: BookingView, *, imprint: str, language: str) -
             rows=tuple(_rows(receipt, view)),
             total_label=_("Given back") if receipt.refund else _("Paid"),
             total=formats.money(receipt.minor, currency),
-            facts=tuple(_facts(receipt, view)),
+            facts=tuple(_facts(receipt, view, view.booking.name or kept_name)),
             note=_("This receipt says what was paid and given back. It is not an invoice and shows no tax."),
         )
 
@@ -94,7 +97,7 @@ def _line(qty: int, name: str, unit_minor: int, currency: str) -> str:
     return (_("%(qty)s × %(name)s at %(price)s") if unit_minor else _("%(qty)s × %(name)s, free")) % names
 
 
-def _facts(receipt: Receipt, view: BookingView) -> Sequence[tuple[str, str]]:
+def _facts(receipt: Receipt, view: BookingView, buyer: str) -> Sequence[tuple[str, str]]:
     booking, event, refund = view.booking, view.event, receipt.refund
     cash = receipt.payment.provider == "cash"
     found = [
@@ -102,7 +105,7 @@ def _facts(receipt: Receipt, view: BookingView) -> Sequence[tuple[str, str]]:
         (_("Date"), formats.full_date(event.starts_at, event.zone)),
         (_("Place"), ", ".join(part for part in (view.venue.name, view.venue.city) if part) if view.venue else ""),
         (_("Booking"), booking.reference),
-        (_("Buyer"), booking.name),
+        (_("Buyer"), buyer),
         (_("Email"), booking.email),
         (_("Method"), _("Cash") if cash else _("Card, through Stripe")),
     ]

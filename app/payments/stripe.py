@@ -18,6 +18,7 @@ import stripe
 from circuitbreaker import CircuitBreaker  # type: ignore[import-untyped]
 
 from app.core.db import outside_writing
+from app.core.redaction import clean
 from app.core.settings import settings
 from app.payments.at_stripe import BalanceLine, Dispute, Session, StripeRefund, Told
 
@@ -131,7 +132,7 @@ async def _answer(call: Awaitable[R], *, seconds: float) -> R:
         # A key that was rejected, or used with other parameters, tells nothing about the thing that was asked for.
         tells = 400 <= status < 500 and status not in (401, 403, 409, 429) and not isinstance(error, stripe.IdempotencyError)
         if tells:
-            raise StripeRefused(str(error.user_message or error), error.code or "") from error
+            raise StripeRefused(clean(str(error.user_message or error)), error.code or "") from error
         raise StripeSilent(type(error).__name__, status) from error
 
 

@@ -14,16 +14,20 @@ from app.core.settings import settings
 from app.tickets import pdf, qr, queries
 from app.tickets.calendar import calendar
 from app.tickets.queries import TicketView
+from app.web import limits
+from app.web.limits import looks_at_most
 from app.web.page import page
 from app.web.visitor import Db, Who, signed_in
 
 
-@get("/tickets/{code:str}")
+@get("/tickets/{code:str}", guards=[looks_at_most("secret")])
 async def show(request: Request[Any, Any, Any], db: Db, code: FromPath[str]) -> Response[Any]:
     """The ticket for whoever holds its link; the same address with .pdf, .ics or .svg is a file."""
     bare, _dot, kind = code.partition(".")
     view = await _found(db, bare)
     if kind:
+        if kind == "pdf":
+            await limits.count(request, "paper")
         return await _file(view, kind)
     return page(request, "tickets/show.html", view=view, svg=qr.element(_address(view)))
 

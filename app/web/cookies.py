@@ -8,6 +8,8 @@ from itsdangerous import BadData, Serializer, URLSafeSerializer
 from itsdangerous.encoding import base64_encode
 from litestar.datastructures import Cookie
 
+from app.core import tokens
+from app.core.codes import secret_code
 from app.core.settings import settings
 
 FLASH = "flash"
@@ -15,28 +17,36 @@ THEME = "theme"
 FAVOURITES = "favourites"
 YEAR = 365 * 24 * 3600
 THEMES = ("light", "dark")
+MOST_KNOWN = 5
+HOST_ALONE = "__Host-"
+
+
+def name_of(cookie: str) -> str:
+    """Browsers accept the prefix only over https, and then no other host can set the cookie."""
+    return f"{HOST_ALONE}{cookie}" if settings().https and not cookie.startswith(HOST_ALONE) else cookie
 
 
 def login_name() -> str:
-    """Browsers accept the prefix only over https, and then no other host can set the cookie."""
-    return "__Host-login" if settings().https else "login"
+    return name_of("login")
 
 
 def visitor_name() -> str:
-    return "__Host-visitor" if settings().https else "visitor"
+    return name_of("visitor")
+
+
+def known_name() -> str:
+    return name_of("known")
 
 
 def signed(name: str, value: Any, *, max_age: int | None = None) -> Cookie:
     """A cookie that only the shop can have written."""
-    return Cookie(
-        key=name,
-        value=str(_signer(name).dumps(value)),
-        max_age=max_age,
-        path="/",
-        httponly=True,
-        secure=settings().https,
-        samesite="lax",
-    )
+    return plain(name, str(_signer(name).dumps(value)), max_age=max_age)
+
+
+def plain(name: str, value: str, *, max_age: int | None) -> Cookie:
+    """A cookie whose value is harmless; no script reads it, and other sites send it only when they link here."""
+    secure = settings().https
+    return Cookie(name_of(name), value=value, max_age=max_age, path="/", httponly=True, secure=secure, samesite="lax")
 
 
 def header(cookie: Cookie) -> str:
@@ -48,14 +58,27 @@ def header(cookie: Cookie) -> str:
 def read_signed(cookies: Mapping[str, str], name: str) -> Any:
     """The value, or None when the cookie is absent, altered or broken."""
     try:
-        return _signer(name).loads(cookies[name])
+        return _signer(name).loads(cookies[name_of(name)])
     except (KeyError, BadData, UnicodeError, ValueError):
         return None
 
 
 def gone(name: str) -> Cookie:
     """Tells the browser to forget a cookie."""
-    return Cookie(key=name, value="", max_age=0, path="/", httponly=True, secure=settings().https, samesite="lax")
+    return plain(name, "", max_age=0)
+
+
+def known_as(cookies: Mapping[str, str]) -> dict[str, str]:
+    """What this browser is called by each account, by its code, that was signed in here before."""
+    found = read_signed(cookies, known_name())
+    return {str(code): str(name) for code, name in found.items()} if isinstance(found, dict) else {}
+
+
+def known_cookie(cookies: Mapping[str, str], code: str) -> Cookie:
+    """Remembers one more account that was signed in here; it holds random words and nothing that names a person."""
+    others = {other: name for other, name in known_as(cookies).items() if other != code}
+    newest = dict(list(others.items())[-(MOST_KNOWN - 1) :])
+    return signed(known_name(), newest | {code: known_as(cookies).get(code) or secret_code()}, max_age=YEAR)
 
 
 def flash_cookie(kind: str, sentence: str) -> Cookie:
@@ -72,7 +95,7 @@ def read_flashes(cookies: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def theme(cookies: Mapping[str, str]) -> str:
     """ "light", "dark", or "" for the same as the device."""
-    chosen = cookies.get(THEME, "")
+    chosen = cookies.get(name_of(THEME), "")
     return chosen if chosen in THEMES else ""
 
 
@@ -89,4 +112,4 @@ def _signer(name: str) -> URLSafeSerializer:
 
 @cache
 def _signer_of(name: str, secret_key: str) -> URLSafeSerializer:
-    return _Signer(secret_key, salt=f"cookie:{name.removeprefix('__Host-')}")
+    return _Signer(secret_key, salt=f"cookie:{name.removeprefix(HOST_ALONE)}", signer_kwargs=tokens.SIGNED_WITH)

@@ -9,11 +9,12 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, NotFoundException
 from sqlalchemy.exc import DBAPIError
 
-from app.core import db
-from app.core.errors import Refused, TooMany
+from app.core import db, logs
+from app.core.errors import NotYours, Refused, TooMany
 from app.core.i18n import gettext as _
-from app.web.page import page, see_other, wants_part
-from app.web.visitor import SignInFirst
+from app.web.page import can_be_opened, page, see_other, visitor_of, wants_part
+from app.web.requests import template_of
+from app.web.visitor import ProveAgain, SetUpSecond, SignInFirst
 
 log = structlog.get_logger()
 
@@ -22,6 +23,8 @@ OWN_PAGES = (403, 404, 409, 422, 429, 500)
 
 def refused(request: Request[Any, Any, Any], error: Refused) -> Response[Any]:
     """A sentence from below, with the status that belongs to it."""
+    if isinstance(error, NotYours):
+        logs.security("forbidden", path=template_of(request.scope), method=request.method, user=visitor_of(request).user_id)
     retry_after = error.retry_after if isinstance(error, TooMany) else 0
     return _answer(request, error.status, error.sentence, retry_after=retry_after)
 
@@ -29,10 +32,14 @@ def refused(request: Request[Any, Any, Any], error: Refused) -> Response[Any]:
 def http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """What Litestar itself refuses: unknown addresses, wrong methods, bodies that are too large or unreadable."""
     sentences = {
+        401: _("Sign in first."),
+        403: _("You may not do this."),
         404: _("There is nothing at this address."),
         405: _("This address does not accept that kind of request."),
         413: _("That is more than this page accepts. Send a smaller file or text."),
+        414: _("This address is too long."),
         415: _("This page does not accept that kind of data."),
+        429: _("That was too often. Wait a moment, then try again."),
     }
     if error.status_code >= 500:
         return anything(request, error)
@@ -45,13 +52,34 @@ def sign_in_first(request: Request[Any, Any, Any], _error: SignInFirst) -> Respo
     return see_other(request, f"/login?next={quote(back)}" if back else "/login")
 
 
+def prove_again(request: Request[Any, Any, Any], _error: ProveAgain) -> Response[Any]:
+    """To the question who it is, and back to the page on which it was asked for."""
+    return see_other(request, f"/login/again?next={quote(_page_of(request))}")
+
+
+def set_up_second(request: Request[Any, Any, Any], _error: SetUpSecond) -> Response[Any]:
+    """To the page where a second factor is set up."""
+    said = _("Managers and admins of this shop sign in with a second step. Set it up, then go on.")
+    return see_other(request, "/me/security/second-factor", flash=said, kind="info")
+
+
+def _page_of(request: Request[Any, Any, Any]) -> str:
+    """The page that shows the form of this request: its own address, or the next one above that can be opened."""
+    path, query = request.url.path, request.url.query
+    if request.method == "GET":
+        return f"{path}?{query}" if query else path
+    while path and not can_be_opened(request, path):
+        path = path.rpartition("/")[0]
+    return path or "/"
+
+
 def anything(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """What nobody foresaw: the log has it all, the page has the id to find it by."""
     if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in db.RETRYABLE:
         return _answer(request, 503, _("The shop is very busy. Nothing was changed. Try again in a moment."))
     if _names_no_file(request, error):
         return http(request, NotFoundException())
-    log.error("unexpected error", path=request.url.path, method=request.method, exc_info=error)
+    log.error("unexpected error", path=template_of(request.scope), method=request.method, exc_info=error)
     return _answer(request, 500, _("Something went wrong on our side. It has been written down."))
 
 
@@ -76,4 +104,11 @@ def _answer(request: Request[Any, Any, Any], status: int, sentence: str, *, retr
     return page(request, f"errors/{name}.html", status=status, headers=headers, **context)
 
 
-handlers: dict[Any, Any] = {Refused: refused, HTTPException: http, SignInFirst: sign_in_first, Exception: anything}
+handlers: dict[Any, Any] = {
+    Refused: refused,
+    HTTPException: http,
+    SignInFirst: sign_in_first,
+    ProveAgain: prove_again,
+    SetUpSecond: set_up_second,
+    Exception: anything,
+}

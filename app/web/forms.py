@@ -111,6 +111,15 @@ class Filled(InputRequired):
             raise StopValidation(self.message or "")
 
 
+class InRange(NumberRange):
+    """WTForms makes a float of the number on the way, and four hundred digits do not become one."""
+
+    def __call__(self, form: Any, field: Field) -> None:
+        if isinstance(field.data, int) and abs(field.data) > 10**18:
+            raise ValidationError(self.message or "")
+        super().__call__(form, field)
+
+
 def required(sentence: Any) -> InputRequired:
     """The field must be filled; the sentence is an instruction such as "Enter your name"."""
     return Filled(message=sentence)
@@ -136,7 +145,7 @@ def text(
 
 def number(label: Any, *, least: int, most: int = LARGEST, sentence: Any, missing: Any = "", **given: Any) -> Any:
     """A whole number within a range; 30 digits are as wrong as letters."""
-    rules: list[Any] = [required(missing) if missing else Optional(), NumberRange(min=least, max=most, message=sentence)]
+    rules: list[Any] = [required(missing) if missing else Optional(), InRange(min=least, max=most, message=sentence)]
     return IntegerField(label, rules, **given)
 
 

@@ -113,8 +113,8 @@ class Briefly:
 
 def sees_what_everybody_sees(request: Request[Any, Any, Any]) -> bool:
     """Whether nothing on a public page is for this visitor alone."""
-    jar = request.cookies
-    return not (visitor_of(request).is_signed_in or cookies.FLASH in jar or cookies.FAVOURITES in jar)
+    own = (cookies.name_of(cookies.FLASH), cookies.name_of(cookies.FAVOURITES))
+    return not (visitor_of(request).is_signed_in or any(name in request.cookies for name in own))
 
 
 def _may_be_kept(start: Message) -> bool:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from litestar import MediaType, Request, Response
-from litestar.datastructures import Cookie
+from litestar.exceptions import HTTPException
 
 from app.accounts.models import Visitor
 from app.core import i18n
@@ -47,7 +47,7 @@ def page(
         body = render(template, context)
     kept = public and not visitor.is_signed_in and not flashes
     answer = {"Vary": "HX-Request, Cookie", "Cache-Control": "public, max-age=2" if kept else "no-store", **(headers or {})}
-    used_up = [Cookie(key=cookies.FLASH, value="", max_age=0, path="/")] if flashes else []
+    used_up = [cookies.gone(cookies.FLASH)] if flashes else []
     return Response(body, status_code=status, media_type=MediaType.HTML, headers=answer, cookies=used_up)
 
 
@@ -92,3 +92,12 @@ def wants_part(request: Request[Any, Any, Any]) -> bool:
     """Whether htmx wants a part: not a whole page, and not a page restored from the history."""
     restoring = request.headers.get("HX-History-Restore-Request") == "true"
     return is_htmx(request) and request.headers.get("HX-Request-Type") == "partial" and not restoring
+
+
+def can_be_opened(request: Request[Any, Any, Any], path: str) -> bool:
+    """Whether the path is a page of ours that a browser can be sent to."""
+    try:
+        request.app.asgi_router.handle_routing(path=path.rstrip("/") or "/", method="GET")
+    except HTTPException:
+        return False
+    return True

@@ -1,6 +1,7 @@
 """From a cookie to a Visitor, and the guards that ask for one. The row decides; the role in the cookie is a claim."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -15,12 +16,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts import queries
 from app.accounts.actions import sessions
-from app.accounts.models import SESSION_LIFE, Visitor
+from app.accounts.models import SESSION_LIVES, Visitor
 from app.core import clock
 from app.core.codes import secret_code
 from app.core.db import reading, writing
 from app.core.errors import NotYours
 from app.core.i18n import gettext as _
+from app.core.settings import settings
 from app.web import cookies
 from app.web.page import visitor_of
 
@@ -33,6 +35,14 @@ Who = NamedDependency[Visitor]
 
 class SignInFirst(Exception):
     """A page for users was asked for by a client; the answer leads to the login and back."""
+
+
+class ProveAgain(Exception):
+    """Something that matters was asked for long after the last proof; the answer asks who it is, and leads back."""
+
+
+class SetUpSecond(Exception):
+    """A page of a manager or an admin was asked for without the second factor that the shop requires."""
 
 
 class KnowTheVisitor:
@@ -72,14 +82,28 @@ async def _signed_in(session_id: str, client: Visitor) -> Visitor:
     if not found:
         return client
     user, session = found
-    if sessions.should_note_last_seen(session, now=now):
+    if session.waits:
+        return replace(client, waiting_hash=session.id_hash)
+    if session.is_to_be_noted(now, role=user.role):
         async with writing() as tx:
             await sessions.note_last_seen(tx, session.id_hash, now=now)
-    return Visitor(user.id, user.email, user.name, user.role, user.language, client.key, session.id_hash)
+    return Visitor(
+        user.id,
+        user.email,
+        user.name,
+        user.role,
+        user.language,
+        client.key,
+        session.id_hash,
+        proved_at=session.proved_at,
+        has_second=session.has_second,
+        lacks_second=settings().second_factor == "required" and user.role != "user" and not session.has_second,
+    )
 
 
 def login_cookie(session_id: str, role: str) -> Cookie:
-    return cookies.signed(cookies.login_name(), {"id": session_id, "role": role}, max_age=int(SESSION_LIFE.total_seconds()))
+    life = SESSION_LIVES[role].absolute
+    return cookies.signed(cookies.login_name(), {"id": session_id, "role": role}, max_age=int(life.total_seconds()))
 
 
 def with_key(visitor: Visitor) -> Visitor:
@@ -100,17 +124,34 @@ async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _handler: Ba
 
 
 async def manager(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Guard: managers and admins."""
+    """Guard: managers and admins, with the second factor where the shop requires one."""
     await signed_in(connection, handler)
+    _ask_for_second(_visitor(connection))
     if not _visitor(connection).is_manager:
         raise NotYours(_("This page is for managers. An admin of this shop can make you one."))
 
 
 async def admin(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Guard: admins."""
+    """Guard: admins, with the second factor where the shop requires one."""
     await signed_in(connection, handler)
+    _ask_for_second(_visitor(connection))
     if not _visitor(connection).is_admin:
         raise NotYours(_("This page is for admins of this shop."))
+
+
+async def proved_lately(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Guard: whoever is signed in proved within ten minutes who they are. It asks nothing of clients: `signed_in` does.
+
+    It stands on the page with the form and on what the form is sent to, for nobody needs the page to send it.
+    """
+    visitor = _visitor(connection)
+    if visitor.is_signed_in and not visitor.proved_lately(clock.now()):
+        raise ProveAgain
+
+
+def _ask_for_second(visitor: Visitor) -> None:
+    if visitor.lacks_second:
+        raise SetUpSecond
 
 
 def _visitor(connection: ASGIConnection[Any, Any, Any, Any]) -> Visitor:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import httpx
+import pytest
 from sqlmodel import select
 
 from app.accounts import queries
@@ -15,6 +16,7 @@ SignIn = Callable[[httpx.AsyncClient, User], Awaitable[None]]
 OpenBrowser = Callable[[], Awaitable[httpx.AsyncClient]]
 
 
+@pytest.mark.asvs("V7.4.1", "V14.3.1")
 async def test_the_old_cookie_is_dead(client: httpx.AsyncClient, sign_in: SignIn) -> None:
     await sign_in(client, await bob())
     cookie = client.cookies["login"]
@@ -30,6 +32,7 @@ async def test_signing_out_twice_is_no_mistake(client: httpx.AsyncClient) -> Non
     assert (await client.post("/logout")).status_code == 303
 
 
+@pytest.mark.asvs("V3.5.1")
 async def test_another_site_signs_nobody_out(client: httpx.AsyncClient, sign_in: SignIn) -> None:
     await sign_in(client, await bob())
     answer = await client.post("/logout", headers={"Sec-Fetch-Site": "cross-site"})
@@ -38,6 +41,7 @@ async def test_another_site_signs_nobody_out(client: httpx.AsyncClient, sign_in:
     assert (await client.get("/logout")).status_code == 405
 
 
+@pytest.mark.asvs("V7.5.2")
 async def test_own_browsers_are_listed_and_one_can_be_ended(
     client: httpx.AsyncClient, open_browser: OpenBrowser, sign_in: SignIn
 ) -> None:
@@ -54,6 +58,7 @@ async def test_own_browsers_are_listed_and_one_can_be_ended(
     assert (await client.get("/me")).status_code == 200
 
 
+@pytest.mark.asvs("V7.5.2", "V7.4.3")
 async def test_every_other_browser_can_be_ended_at_once(
     client: httpx.AsyncClient, open_browser: OpenBrowser, sign_in: SignIn
 ) -> None:
@@ -64,6 +69,7 @@ async def test_every_other_browser_can_be_ended_at_once(
     assert [(await browser.get("/me")).status_code for browser in (client, *others)] == [200, 303, 303]
 
 
+@pytest.mark.asvs("V8.2.2")
 async def test_mallory_ends_nobody_elses_session(client: httpx.AsyncClient, open_browser: OpenBrowser, sign_in: SignIn) -> None:
     user, bobs = await bob(), await open_browser()
     async with db.writing() as tx:

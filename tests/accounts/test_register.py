@@ -38,6 +38,7 @@ async def test_the_owner_of_an_account_is_told_that_it_exists(database: db.Datab
     assert await told("account.registered") == []
 
 
+@pytest.mark.asvs("V6.4.1", "V9.2.1")
 async def test_a_link_works_once_and_for_a_day(database: db.Database, moment: time_machine.Traveller) -> None:
     await ask()
     late = await newest_link("register")
@@ -65,6 +66,7 @@ async def test_a_second_link_for_the_same_address_opens_no_second_account(databa
         assert len((await reader.exec(select(User))).all()) == 1
 
 
+@pytest.mark.asvs("V15.4.2")
 async def test_of_two_browsers_that_open_links_at_the_same_moment_one_wins(database: db.Database) -> None:
     await ask()
     first = await newest_link("register")
@@ -103,7 +105,7 @@ async def test_two_links_of_one_address_opened_at_the_same_moment_make_one_accou
     await ask()
     second = await newest_link("register")
     results = await asyncio.gather(open_account(first.id), open_account(second.id), return_exceptions=True)
-    assert sorted(type(result).__name__ for result in results) == ["Refused", "User"]
+    assert sorted(type(result).__name__ for result in results) == ["Refused", "User"], results
 
 
 async def test_a_link_of_another_kind_opens_no_account(database: db.Database) -> None:
@@ -149,12 +151,14 @@ async def test_a_used_link_says_so_and_offers_the_way_on(client: httpx.AsyncClie
         assert 'href="/login"' in answer.text
 
 
+@pytest.mark.asvs("V9.1.1")
 @pytest.mark.parametrize("token", ["nonsense", "InZhbHVlIg.c2lnbmF0dXJl", "%00", "a.b.c"])
 async def test_a_link_that_we_did_not_sign_is_unknown(client: httpx.AsyncClient, token: str) -> None:
     assert (await client.get(f"/verify/{token}")).status_code == 404
     assert (await client.post(f"/verify/{token}")).status_code == 404
 
 
+@pytest.mark.asvs("V9.2.2")
 async def test_a_token_signed_for_a_reset_opens_nothing(client: httpx.AsyncClient) -> None:
     await client.post("/register", data=CAROL)
     link = await newest_link("register")
@@ -185,6 +189,7 @@ async def test_broken_characters_are_refused_in_words(client: httpx.AsyncClient,
     assert "cannot be printed" in answer.text
 
 
+@pytest.mark.asvs("V2.4.1")
 async def test_an_address_gets_one_mail_in_two_minutes(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
     for _ in range(2):
         assert (await client.post("/register", data=CAROL)).status_code == 200

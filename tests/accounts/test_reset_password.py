@@ -30,6 +30,7 @@ async def test_only_an_account_that_may_sign_in_gets_a_link(database: db.Databas
     assert [activity.about for activity in await told("account.reset_asked")] == [f"link:{link.id}"]
 
 
+@pytest.mark.asvs("V6.3.8")
 async def test_the_answer_is_the_same_for_every_address(client: httpx.AsyncClient) -> None:
     async with db.writing() as tx:
         bob = await world.bob(tx)
@@ -38,6 +39,7 @@ async def test_the_answer_is_the_same_for_every_address(client: httpx.AsyncClien
     assert first.text.replace("x@example.com", "X") == second.text.replace(bob.email, "X")
 
 
+@pytest.mark.asvs("V6.4.3", "V7.4.3")
 async def test_a_new_password_ends_every_session_and_signs_nobody_in(
     client: httpx.AsyncClient, sign_in: Callable[[httpx.AsyncClient, User], Awaitable[None]]
 ) -> None:
@@ -55,6 +57,7 @@ async def test_a_new_password_ends_every_session_and_signs_nobody_in(
     assert [activity.about for activity in await told("account.password_changed")] == [f"user:{bob.id}"]
 
 
+@pytest.mark.asvs("V6.4.3", "V6.5.1")
 async def test_a_link_works_once_and_the_older_ones_not_at_all(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
     async with db.writing() as tx:
         bob = await world.bob(tx)
@@ -70,6 +73,7 @@ async def test_a_link_works_once_and_the_older_ones_not_at_all(client: httpx.Asy
         assert (await client.post(f"/password/reset/{token}", data={"password": NEW + "!"})).status_code == 410
 
 
+@pytest.mark.asvs("V6.4.3", "V9.2.1")
 async def test_a_link_is_too_old_after_half_an_hour(client: httpx.AsyncClient, moment: time_machine.Traveller) -> None:
     async with db.writing() as tx:
         bob = await world.bob(tx)

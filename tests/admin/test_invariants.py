@@ -18,6 +18,7 @@ from app.payments.actions import money
 from app.payments.models import Payment, Refund
 from tests import world
 from tests.admin.books import kept, spoil
+from tests.tampering import disarm
 
 SignIn = Callable[[httpx.AsyncClient, User], Awaitable[None]]
 
@@ -82,6 +83,7 @@ async def test_a_shop_at_work_keeps_all_of_them(database: Database) -> None:
 @pytest.mark.parametrize("name, statement, without, about", SPOILT, ids=[each[0] for each in SPOILT])
 async def test_what_is_spoilt_is_named(database: Database, name: str, statement: str, without: str, about: str) -> None:
     await kept()
+    await disarm()
     await spoil(database, statement, without=without, **({"old": clock.now() - OLD} if ":old" in statement else {}))
     invariant = next(check for check in invariants.CHECKS if check.id == name)
     found = await invariants.look(invariant, now=clock.now())

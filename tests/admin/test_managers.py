@@ -75,6 +75,7 @@ async def test_only_managers_can_be_suspended(database: db.Database, who: str) -
             await managers.suspend(tx, user, by=None, now=clock.now())
 
 
+@pytest.mark.asvs("V7.4.2", "V7.4.5")
 async def test_a_suspended_manager_is_out_at_once_and_the_event_goes_on(database: db.Database) -> None:
     async with db.writing() as tx:
         alice = await world.alice(tx)
@@ -94,6 +95,7 @@ async def test_a_suspended_manager_is_out_at_once_and_the_event_goes_on(database
         assert not (await queries.managers(reader))[0].is_disabled
 
 
+@pytest.mark.asvs("V6.4.1")
 async def test_dora_invites_and_erin_accepts(client: httpx.AsyncClient, dora: User, open_browser: OpenBrowser) -> None:
     answer = await client.post("/admin/managers", data={"email": "Erin@example.com"})
     assert answer.headers["location"] == "/admin/managers"
@@ -135,6 +137,7 @@ async def test_an_invitation_makes_no_manager_of_a_suspended_one(client: httpx.A
             await managers.accept_invitation(tx, used, name="Alice", password_hash="new", now=clock.now())
 
 
+@pytest.mark.asvs("V8.3.2")
 async def test_a_promotion_is_seen_in_the_next_request_even_without_a_new_login(
     client: httpx.AsyncClient, dora: User, open_browser: OpenBrowser, sign_in: SignIn
 ) -> None:

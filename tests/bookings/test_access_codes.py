@@ -126,6 +126,7 @@ async def everybody() -> list[Visitor]:
         return [signed_in(await world.person(tx, name)) for name in ("Bob", "Carol", "Erik", "Fay", "Gus", "Hana")]
 
 
+@pytest.mark.asvs("V2.3.4")
 async def test_of_six_with_the_same_code_exactly_one_gets_a_place(database: Database) -> None:
     event, kind, _bob = await presale()
     for code in await made(kind, 5):
@@ -253,12 +254,12 @@ async def test_the_code_in_the_form_becomes_another_and_the_others_stay(database
     (single,) = await made(kind, 1)
     for was, code in (("", "FIRST"), ("FIRST", "SECOND")):
         async with writing() as tx:
-            await actions.replace_code(tx, kind.id or 0, was=was, code=code)
+            await actions.replace_code(tx, kind.id or 0, was=was, code=code, by=None)
     with pytest.raises(Refused):
         await hold(event, kind, 1, bob, "FIRST")
     await hold(event, kind, 1, bob, "SECOND")
     async with writing() as tx:
-        await actions.replace_code(tx, kind.id or 0, was="SECOND", code="")
+        await actions.replace_code(tx, kind.id or 0, was="SECOND", code="", by=None)
     with pytest.raises(Refused):
         await hold(event, kind, 1, bob, "SECOND")
     await hold(event, kind, 1, bob, single)
@@ -269,8 +270,8 @@ async def test_a_word_with_a_number_of_uses_becomes_the_one_of_the_form(sqlite_d
     _event, kind, _bob = await presale()
     await shared(kind, "FRIENDS", max_uses=3)
     async with writing() as tx:
-        await actions.replace_code(tx, kind.id or 0, was="", code="friends")
-        await actions.replace_code(tx, kind.id or 0, was="FRIENDS", code="friends")
+        await actions.replace_code(tx, kind.id or 0, was="", code="friends", by=None)
+        await actions.replace_code(tx, kind.id or 0, was="FRIENDS", code="friends", by=None)
     assert await codes(kind) == {"FRIENDS": (0, None)}
     async with writing() as tx:
         await actions.forget_codes(tx, kind.id or 0)

@@ -24,6 +24,7 @@ from app.core.errors import NotFound, NotYours, Refused, TooMany
 from app.core.group import MOST, GroupCommit, group
 from app.core.i18n import speaking
 from app.core.limits import Allowance, Limit
+from app.core.works import Outcome, Work
 from app.events.models import Event, TicketType
 from tests import invariants, world
 from tests.bookings.test_presale import presale
@@ -57,6 +58,7 @@ async def booking(held: Held) -> Booking:
         return (await db.exec(select(Booking).where(Booking.code == held.code))).one()
 
 
+@pytest.mark.asvs("V2.3.4")
 async def test_three_hundred_people_at_once_get_exactly_the_fifty_places(database: Database) -> None:
     event, kind = await on_sale(capacity=50)
     answers = await outcomes(*(wish(event, kind, f"browser-{number}") for number in range(300)))
@@ -134,9 +136,56 @@ async def test_places_of_lapsed_holds_go_to_whoever_comes_next(database: Databas
 async def test_an_attempt_is_counted_even_if_it_is_refused(database: Database) -> None:
     event, kind = await on_sale(capacity=100, per_buyer=4)
     allowance = Allowance("hold:10.0.0.1", most=3, seconds=3600)
-    wishes = [wish(event, kind, f"browser-{number}", 5, allowance=allowance) for number in range(5)]
+    wishes = [wish(event, kind, f"browser-{number}", 5, allowances=[allowance]) for number in range(5)]
     answers = [type((await outcomes(one))[0]) for one in wishes]
     assert answers == [Refused, Refused, Refused, TooMany, TooMany]
+
+
+async def test_whoever_is_known_is_counted_twice_and_either_limit_refuses(database: Database) -> None:
+    """By the network address, and as the buyer that they are wherever they come from."""
+    event, kind = await on_sale(capacity=100, per_buyer=1)
+
+    def from_address(number: int, buyer: str) -> Wish:
+        address = Allowance(f"hold:10.0.0.{number}", most=2, seconds=3600)
+        return wish(event, kind, buyer, 5, allowances=[address, Allowance(f"hold by buyer:{buyer}", most=3, seconds=3600)])
+
+    bobs = [type((await outcomes(from_address(number, "bobs-browser")))[0]) for number in range(4)]
+    assert bobs == [Refused, Refused, Refused, TooMany]
+    others = [type((await outcomes(from_address(0, f"browser-{number}")))[0]) for number in range(2)]
+    assert others == [Refused, TooMany]
+
+
+async def test_buyers_in_two_shops_at_once_wait_for_nobody_in_a_circle(
+    postgresql_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same buyers in two processes, from another address in each: every batch locks limits in the same order."""
+    troubles: list[str] = []
+    commit = plain.OnPostgresql._commit
+
+    async def watched(self: plain.OnPostgresql, works: list[Work]) -> list[Outcome]:
+        try:
+            return await commit(self, works)
+        except asyncpg.PostgresError as error:
+            troubles.append(f"{error.detail} {error.context}")
+            raise
+
+    monkeypatch.setattr(plain.OnPostgresql, "_commit", watched)
+    other = Database(postgresql_database.url)
+    shops = itertools.cycle([GroupCommit(postgresql_database), GroupCommit(other)])
+    monkeypatch.setattr(boxoffice, "group", lambda: next(shops))
+    events = [await on_sale(capacity=1000), await on_sale(capacity=1000)]
+    for _round in range(5):
+        wishes = [
+            wish(*events[place], f"browser-{buyer}", 1, allowances=[
+                Allowance(f"hold:10.{place}.0.{(buyer * 7 + place * 13) % 20:02}", most=10**6, seconds=3600),
+                Allowance(f"hold by buyer:browser-{buyer}", most=10**6, seconds=3600),
+            ])
+            for buyer in range(20)
+            for place in (0, 1)
+        ]  # fmt: skip
+        assert {type(answer) for answer in await outcomes(*wishes)} == {Held}
+    await other.dispose()
+    assert troubles == []
 
 
 async def test_a_draft_is_not_there_and_a_called_off_event_does_not_sell(database: Database) -> None:
@@ -208,7 +257,7 @@ async def test_a_refusal_in_the_middle_of_a_batch_takes_back_its_own_and_nothing
     for _ in range(2):
         await boxoffice.hold(wish(event, kind, "bobs-browser", qty=1))
     allowance = Allowance("hold:10.0.0.7", most=100, seconds=60)
-    greedy = Wish(event.slug, {kind.code: 3}, by=Visitor(key="bobs-browser"), allowance=allowance, is_new=True)
+    greedy = Wish(event.slug, {kind.code: 3}, by=Visitor(key="bobs-browser"), allowances=[allowance], is_new=True)
     answers = await outcomes(wish(event, kind, "a", qty=1), greedy, wish(event, kind, "b", qty=1))
     assert [type(answer) for answer in answers] == [Held, Refused, Held]
     assert await counted(kind) == (3, 0)

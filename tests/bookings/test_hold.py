@@ -62,6 +62,7 @@ async def test_more_than_is_left_is_refused_with_what_is_left(database: Database
     assert await stock(kind) == (2, 0)
 
 
+@pytest.mark.asvs("V2.3.3")
 async def test_all_lines_or_none(database: Database) -> None:
     async with writing() as tx:
         event = await world.event(tx, capacity=5)
@@ -95,6 +96,7 @@ async def test_a_refused_second_hold_leaves_the_first_alone(database: Database) 
     assert await stock(kind) == (4, 0)
 
 
+@pytest.mark.asvs("V2.3.2")
 async def test_a_buyer_gets_no_more_than_the_limit(database: Database) -> None:
     event, kind = await the_event(capacity=100, per_buyer=4)
     async with writing() as tx:
@@ -134,6 +136,7 @@ async def test_only_published_events_sell(sqlite_database: Database, state: str)
         await hold(event, kind, 1, guest())
 
 
+@pytest.mark.asvs("V2.3.1")
 async def test_nothing_is_sold_before_the_sale_opens_or_after_it_ends(database: Database, moment: time_machine.Traveller) -> None:
     event, kind = await the_event(capacity=10)
     now = clock.now()
@@ -158,6 +161,7 @@ async def test_nothing_chosen_and_more_than_a_booking_takes_are_refused(sqlite_d
         await hold(event, kind, kind.per_booking + 1, guest())
 
 
+@pytest.mark.asvs("V2.2.3")
 async def test_ticket_types_of_another_event_are_not_taken(sqlite_database: Database) -> None:
     event, _kind = await the_event()
     _other, foreign = await the_event(title="Another evening")

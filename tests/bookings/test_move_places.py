@@ -98,7 +98,7 @@ async def test_moving_is_written_down(sqlite_database: Database) -> None:
         written = (await db.exec(select(Activity).where(Activity.kind == "presale.places_moved"))).one()
     assert (written.about, written.details) == (
         f"ticket_type:{kind.id}",
-        {"event": event.id, "places": 2, "to": "general"},
+        {"event": event.id, "places": 2, "to": "general", "presale": [8, 6]},
     )
 
 

@@ -358,6 +358,7 @@ async def test_htmx_gets_the_new_minute_at_once(client: httpx.AsyncClient) -> No
     assert "until 13:25" in words(part.text) and 'id="hold"' in part.text
 
 
+@pytest.mark.asvs("V2.3.1")
 async def test_a_paid_booking_cannot_be_released_by_its_link(client: httpx.AsyncClient) -> None:
     booking = await paid_by_guest()
     answer = await client.post(f"/bookings/{booking.code}/release")
@@ -375,6 +376,7 @@ async def test_a_guests_booking_opens_by_its_link_in_any_browser(client: httpx.A
     assert "2 tickets held for you" in await page(client, booking)
 
 
+@pytest.mark.asvs("V8.2.2")
 async def test_an_accounts_booking_is_unknown_to_everybody_else(client: httpx.AsyncClient, sign_in: Any) -> None:
     booking = await held(by=account(await known("bob")))
     address = f"/bookings/{booking.code}"

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 
 import httpx
+import pytest
 from sqlmodel import col, select, update
 
 from app.accounts.models import Visitor
@@ -36,6 +37,7 @@ async def storm(event: Event, kind: TicketType, *, buyers: int) -> int:
     return sum(await asyncio.gather(*(buy(number) for number in range(buyers))))
 
 
+@pytest.mark.asvs("V2.3.4")
 async def test_sixty_four_buyers_at_once_get_exactly_fifty_places(database: Database) -> None:
     event, kind = await the_event(capacity=PLACES)
     assert await storm(event, kind, buyers=BUYERS) == PLACES
@@ -46,6 +48,7 @@ async def test_sixty_four_buyers_at_once_get_exactly_fifty_places(database: Data
     assert (after.held, after.sold) == (PLACES, 0)
 
 
+@pytest.mark.asvs("V2.3.4", "V15.4.2")
 async def test_the_last_place_goes_to_one_of_two(database: Database) -> None:
     event, kind = await the_event(capacity=1)
     assert await storm(event, kind, buyers=2) == 1

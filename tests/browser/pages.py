@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from itsdangerous import URLSafeSerializer
 from playwright.async_api import Page
+from pyotp import TOTP
 
 from app.core.settings import DEMO_SECRET_KEY
+from app.core.tokens import SIGNED_WITH
 from tests.browser.people import ADA, MARTINA, SOFIA, People, address, buy, choose, fill_in, follow, go_to_pay, open_mail
 
 Login = tuple[str, str, str]
@@ -169,12 +171,37 @@ async def new_user(page: Page, path: str) -> None:
     await page.goto(path)
 
 
+async def app_to_set_up(page: Page) -> None:
+    await new_user(page, "/me/security/second-factor")
+    await page.get_by_role("button", name="Set up an app").click()
+    await page.get_by_role("img", name="The code for your app").wait_for()
+
+
+async def recovery_codes(page: Page) -> None:
+    await app_to_set_up(page)
+    secret = "".join((await page.locator("main .mono").inner_text()).split())
+    await page.get_by_label("Code from the app").fill(TOTP(secret).now())
+    await page.get_by_role("button", name="Turn it on").click()
+    await page.get_by_role("heading", name="Your recovery codes").wait_for()
+
+
+async def app_set_up(page: Page, path: str = "/me/security/second-factor") -> None:
+    await recovery_codes(page)
+    await page.goto(path)
+
+
 async def reset(page: Page) -> None:
     await page.goto("/password/forgot")
     await page.get_by_label("Email").fill(SOFIA[1])
     await page.get_by_role("button", name="Send the link").click()
     await open_mail(page, SOFIA[1], "Set a new password")
     await follow(page, "/password/reset/")
+
+
+async def sign_in_link(page: Page) -> None:
+    await sent(page, "/login/link", "Send the link", Email=SOFIA[1])
+    await open_mail(page, SOFIA[1], "Sign in to")
+    await follow(page, "/login/link/")
 
 
 async def invitation(page: Page) -> None:
@@ -186,7 +213,7 @@ async def invitation(page: Page) -> None:
 
 async def unsubscribe(page: Page) -> None:
     # Which mails have come depends on the day of the week, but everybody knows the demo's key.
-    signer = URLSafeSerializer(DEMO_SECRET_KEY, salt="link:unsubscribe")
+    signer = URLSafeSerializer(DEMO_SECRET_KEY, salt="link:unsubscribe", signer_kwargs=SIGNED_WITH)
     await page.goto(f"/unsubscribe/{signer.dumps(f'mail:{SOFIA[1]}|reminders')}")
 
 
@@ -297,10 +324,15 @@ PAGES = (
     Look("forgot", "/password/forgot"),
     Look("forgot, sent", lambda page: sent(page, "/password/forgot", "Send the link", Email="nobody@example.com")),
     Look("reset", reset),
+    Look("sign-in link", "/login/link"),
+    Look("sign-in link, wrong", lambda page: sent(page, "/login/link", "Send the link", Email="bob"), status=422),
+    Look("sign-in link, sent", lambda page: sent(page, "/login/link", "Send the link", Email="nobody@example.com")),
+    Look("sign-in link, to use", sign_in_link),
     Look("invitation", invitation, ADA),
     Look("unsubscribe", unsubscribe),
     Look("imprint", "/imprint"),
     Look("terms", "/terms"),
+    Look("privacy", "/privacy"),
     Look("accessibility", "/accessibility"),
     Look("not found", "/nothing/here", status=404),
     Look("too often", too_often, status=429),
@@ -311,6 +343,17 @@ PAGES = (
     Look("my password", "/me/password", SOFIA),
     Look("my password, wrong", lambda page: sent(page, "/me/password", "Save the password"), SOFIA, status=422),
     Look("my browsers", "/me/security", SOFIA),
+    Look("my passkeys", "/me/security/passkeys", SOFIA),
+    Look("my connected sign-ins", "/me/security/identities", SOFIA),
+    Look("second factor", "/me/security/second-factor", SOFIA),
+    Look("app to set up", app_to_set_up),
+    Look("recovery codes", recovery_codes),
+    Look("app set up", app_set_up),
+    Look("who is it, by password", "/login/again", SOFIA),
+    Look("who is it, by password or code", lambda page: app_set_up(page, "/login/again")),
+    Look("my data", "/me/data", SOFIA),
+    Look("copy my data", "/me/data/export", SOFIA),
+    Look("erase my account", "/me/data/erase", SOFIA),
     Look("my tickets", "/me/tickets", SOFIA),
     Look("my pre-sales", "/me/presales", SOFIA),
     Look("my payments", "/me/payments", SOFIA),
@@ -347,6 +390,9 @@ PAGES = (
     Look("review", "/admin/events/a-concert-for-one-hundred-bicycles", ADA),
     Look("review, without reasons", return_without_reasons, ADA, 422),
     Look("payments of everybody", "/admin/payments", ADA),
+    Look("reports from browsers", "/admin/reports", ADA),
+    Look("activity", "/admin/activity", ADA),
+    Look("activity, nothing found", "/admin/activity?who=nobody@example.com", ADA),
     Look("invariants", "/admin/invariants", ADA),
     Look("texts", "/admin/texts", ADA),
     Look("text", "/admin/texts/terms", ADA),

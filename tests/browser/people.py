@@ -86,7 +86,7 @@ async def sign_in(page: Page, email: str, password: str) -> None:
     await page.goto("/login")
     await page.get_by_label("Email").fill(email)
     await page.get_by_label("Password", exact=True).fill(password)
-    await page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    await page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
     await expect(page).not_to_have_url(re.compile("/login"))
 
 

@@ -3,6 +3,7 @@
 import re
 from contextlib import suppress
 
+import pytest
 from playwright.async_api import Page, TimeoutError, expect
 
 from tests.browser.people import MARTINA, PASSWORD, SOFIA, People, address, buy, follow, log_out, open_mail, register, sign_in
@@ -93,6 +94,7 @@ async def test_a_forgotten_password_is_replaced_by_a_mailed_link(people: People)
     await open_mail(page, email, "Your password was changed")
 
 
+@pytest.mark.asvs("V14.3.1")
 async def test_after_logging_out_nothing_private_is_left(people: People):
     page = await people.signed_in(SOFIA)
     await page.goto("/me/payments")
@@ -109,6 +111,7 @@ async def test_after_logging_out_nothing_private_is_left(people: People):
     await expect(page).to_have_url(re.compile("/me/payments$"))
 
 
+@pytest.mark.asvs("V7.5.2")
 async def test_another_browser_can_be_signed_out(people: People):
     at_work, email = await people.user("carol")
     at_home = await people.open()

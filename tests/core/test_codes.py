@@ -1,8 +1,11 @@
 """Codes are unguessable, or readable aloud; never both by chance."""
 
+import pytest
+
 from app.core.codes import ALPHABET, secret_code, short_code
 
 
+@pytest.mark.asvs("V11.5.1")
 def test_a_secret_code_carries_128_bits():
     codes = {secret_code() for _ in range(1000)}
     assert len(codes) == 1000

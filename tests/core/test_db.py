@@ -23,6 +23,7 @@ async def test_leaving_a_writing_block_keeps(database: Database):
     assert await names() == ["Bob"]
 
 
+@pytest.mark.asvs("V2.3.3")
 async def test_raising_undoes_everything_in_the_block(database: Database):
     with pytest.raises(ZeroDivisionError):
         async with writing() as tx:

@@ -22,6 +22,7 @@ def test_a_date_in_another_year_says_so(moment: time_machine.Traveller):
     assert formats.list_date(EVENING.replace(year=2027), "Europe/Rome") == "Sun 12 Dec 2027, 20:30"
 
 
+@pytest.mark.asvs("V1.3.1", "V1.3.5", "V1.2.2")
 @pytest.mark.parametrize(
     "hostile",
     [
@@ -48,5 +49,6 @@ def test_markdown_headings_begin_below_those_of_the_page():
     assert formats.markdown("# Programme").strip() == "<h3>Programme</h3>"
 
 
+@pytest.mark.asvs("V1.2.3")
 def test_json_cannot_close_its_script_element():
     assert "</script>" not in formats.json_ld({"name": "</script><script>alert(1)</script>"})

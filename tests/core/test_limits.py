@@ -21,6 +21,7 @@ async def passed(attempts: int, count: Callable[[], Awaitable[None]]) -> int:
     return answers.count(None)
 
 
+@pytest.mark.asvs("V2.4.1", "V15.4.2")
 async def test_mallory_gets_exactly_the_attempts_that_are_allowed(database: Database, moment: time_machine.Traveller):
     assert await passed(30, lambda: limits.count("login:mallory", most=10, seconds=300)) == 10
 

@@ -42,6 +42,7 @@ async def test_the_search_finds_words_without_accents_or_case() -> None:
     assert await _titles(searching.Search(q="ete comedy")) == []
 
 
+@pytest.mark.asvs("V1.2.9")
 @pytest.mark.usefixtures("database", "moment")
 async def test_signs_of_the_pattern_language_are_only_signs() -> None:
     async with writing() as tx:

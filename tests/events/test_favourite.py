@@ -73,6 +73,7 @@ async def test_a_client_keeps_hearts_in_a_cookie(client: Client) -> None:
     assert part.text.strip().startswith("<form")
 
 
+@pytest.mark.asvs("V3.7.2")
 @pytest.mark.usefixtures("moment")
 @pytest.mark.parametrize("referer", ["https://evil.example/x", "http://testserver.local//evil.example", "nonsense", ""])
 async def test_the_way_back_is_always_ours(client: Client, referer: str) -> None:
@@ -125,6 +126,7 @@ async def test_a_called_off_favourite_stays_in_the_list_until_its_evening(client
     await sign_in(client, bob)
     assert "Cancelled" in (await client.get("/me/favourites")).text
     moment.shift(timedelta(days=29))
+    await sign_in(client, bob)
     assert "No events saved yet" in (await client.get("/me/favourites")).text
 
 

@@ -95,6 +95,7 @@ async def test_all_mistakes_come_at_once_and_nothing_typed_is_lost(alice: Client
         assert (await db.exec(select(Event))).first() is None
 
 
+@pytest.mark.asvs("V2.2.1", "V2.2.3")
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -143,6 +144,7 @@ async def test_ticket_types_are_added_and_removed_without_losing_anything(alice:
     assert 'value="Stalls"' in one.text
 
 
+@pytest.mark.asvs("V15.3.3")
 @pytest.mark.parametrize("name", ["types-²-name", "types-" + "9" * 5000 + "-name", "types--name", "types-0", "types-x-name"])
 async def test_field_names_that_we_never_wrote_break_nothing(alice: Client, name: str) -> None:
     assert (await alice.post("/manager/events/new", data=typed(**{name: "x"}))).status_code == 303

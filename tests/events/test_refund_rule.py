@@ -57,6 +57,7 @@ async def test_the_rule_is_kept_and_shown(
     ]
 
 
+@pytest.mark.asvs("V2.2.3")
 @pytest.mark.parametrize(
     ("hours", "fee", "sentence"),
     [

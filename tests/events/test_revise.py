@@ -79,6 +79,7 @@ async def test_capacity_never_falls_below_what_is_held_and_sold() -> None:
         assert kept.title == "Nine Pianos"
 
 
+@pytest.mark.asvs("V8.2.3")
 @pytest.mark.usefixtures("database")
 async def test_a_booked_type_stays_and_the_currency_with_it() -> None:
     async with writing() as tx:
@@ -193,6 +194,7 @@ async def test_one_row_sent_twice_becomes_two_types(client: Client, sign_in: Sig
         assert [kind.name for kind in await queries.ticket_types(db, event.id)] == ["Stalls", "Twin"]
 
 
+@pytest.mark.asvs("V8.4.1")
 async def test_a_strangers_event_does_not_exist(client: Client, sign_in: SignIn) -> None:
     async with writing() as tx:
         mallory = await world.mallory(tx)

@@ -115,6 +115,7 @@ def test_nonsense_in_an_address_counts_as_absent(params: dict[str, str]) -> None
     assert searching.search_from(params) == searching.Search()
 
 
+@pytest.mark.asvs("V1.2.2")
 def test_every_state_of_the_filters_has_an_address() -> None:
     search = searching.search_from({"q": " jazz & co ", "city": "Turin", "since": "2026-12-01", "when": "tonight", "page": "3"})
     assert search == searching.Search(q="jazz & co", city="Turin", since=date(2026, 12, 1), page=3)

@@ -233,6 +233,7 @@ async def test_what_just_sold_out_is_said_by_name(client: httpx.AsyncClient) -> 
     assert "Standard just sold out." in words(answer.text)
 
 
+@pytest.mark.asvs("V2.3.2")
 async def test_more_than_a_buyer_may_have_is_refused_with_the_number(client: httpx.AsyncClient) -> None:
     event, kind = await an_event(per_buyer=3)
     answer = await client.post(f"/events/{event.slug}/hold", data={f"q-{kind.code}": "4"})
@@ -241,6 +242,7 @@ async def test_more_than_a_buyer_may_have_is_refused_with_the_number(client: htt
     assert chosen(answer.text) == {kind.code: "4"}
 
 
+@pytest.mark.asvs("V2.2.1", "V2.2.2")
 @pytest.mark.parametrize("qty", ["-1", "21", "1.5", "two", "9" * 30])
 async def test_amounts_that_no_radio_has_are_refused(client: httpx.AsyncClient, qty: str) -> None:
     event, kind = await an_event()
@@ -303,7 +305,7 @@ async def test_when_few_are_left_the_numbers_come_out_of_band(client: httpx.Asyn
 async def locked(code: str = "NINEPIANOS") -> tuple[Event, TicketType]:
     event, kind = await an_event(kind=in_presale(needs_code=True))
     async with writing() as tx:
-        await bookings.replace_code(tx, kind.id or 0, was="", code=code)
+        await bookings.replace_code(tx, kind.id or 0, was="", code=code, by=None)
     return event, kind
 
 
@@ -380,6 +382,7 @@ async def test_search_engines_hear_of_the_end(client: httpx.AsyncClient, state: 
     assert facts["eventStatus"].endswith("EventCancelled" if state == "called_off" else "EventScheduled")
 
 
+@pytest.mark.asvs("V1.2.3")
 async def test_no_title_can_close_the_script(client: httpx.AsyncClient) -> None:
     event, _kind = await an_event(title=HOSTILE, slug="hostile", summary=HOSTILE, description=HOSTILE, access=HOSTILE)
     assert (await json_ld(client, event))["name"] == HOSTILE

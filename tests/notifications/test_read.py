@@ -1,6 +1,7 @@
 """The panel: one's own notifications, newest first, and what was read."""
 
 import httpx
+import pytest
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -28,6 +29,7 @@ async def codes(db: AsyncSession) -> list[str]:
     return list((await db.exec(select(Notification.code).order_by(col(Notification.id)))).all())
 
 
+@pytest.mark.asvs("V8.2.2")
 async def test_read_is_read_by_its_own_reader_only(database: Database) -> None:
     bob, event = await bob_bought(2)
     guest = await bought_by_guest(event, "gast@example.com")

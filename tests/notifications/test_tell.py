@@ -120,6 +120,7 @@ async def test_a_purchase_given_back_is_no_news_a_presale_booking_is(database: D
     assert await kinds() == [("presale_held", f"user:{carol.id}"), ("booking_lapsed", f"user:{carol.id}")]
 
 
+@pytest.mark.asvs("V6.4.1")
 async def test_a_mailed_link_goes_to_its_address_and_its_token_is_stored_nowhere(database: Database) -> None:
     now = clock.now()
     async with writing() as tx:
@@ -131,6 +132,7 @@ async def test_a_mailed_link_goes_to_its_address_and_its_token_is_stored_nowhere
     assert "token" not in str(notification.facts)
 
 
+@pytest.mark.asvs("V6.3.7")
 async def test_a_new_address_is_asked_for_at_both_addresses(database: Database) -> None:
     now = clock.now()
     async with writing() as tx:

@@ -1,6 +1,7 @@
 """Choosing mails: on the page of preferences, and by the link that each optional mail carries."""
 
 import httpx
+import pytest
 
 from app.core.db import Database, reading, writing
 from app.notifications import queries, rules
@@ -36,6 +37,7 @@ async def test_a_mail_program_unsubscribes_by_itself_without_cookie_or_origin(cl
     assert await wanted("mail:gast@example.com") == ALL_ON | {"reminders": False}
 
 
+@pytest.mark.asvs("V3.5.3")
 async def test_opening_the_link_changes_nothing_until_the_button_is_pressed(client: httpx.AsyncClient) -> None:
     address = f"/unsubscribe/{rules.unsubscribe_token('user:1', 'favourites')}"
     page = await client.get(address)
@@ -47,6 +49,7 @@ async def test_opening_the_link_changes_nothing_until_the_button_is_pressed(clie
     assert await wanted("user:1") == ALL_ON
 
 
+@pytest.mark.asvs("V9.1.1", "V9.2.2")
 async def test_only_our_own_tokens_count(client: httpx.AsyncClient) -> None:
     for token in ("x", rules.unsubscribe_token("user:1", "money"), rules.unsubscribe_token("user:1", "favourites")[:-2]):
         assert (await client.get(f"/unsubscribe/{token}")).status_code == 404

@@ -86,6 +86,7 @@ def written(kind: str, **facts: object) -> tuple[str, str, str, str]:
 MAILED = [name for name, kind in KINDS.items() if kind.is_mailed]
 
 
+@pytest.mark.asvs("V1.3.11", "V1.3.7", "V1.3.10")
 @pytest.mark.parametrize("kind", MAILED)
 def test_every_kind_has_subject_text_and_html(kind: str) -> None:
     subject, text, html, unsubscribe = written(kind)

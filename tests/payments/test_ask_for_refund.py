@@ -84,6 +84,7 @@ async def test_a_booking_that_has_ended_gives_nothing_back(database: Database) -
     assert (await now_is(booking)).state == "refunded"
 
 
+@pytest.mark.asvs("V2.3.3", "V15.4.2")
 async def test_eight_people_who_ask_at_once_make_one_refund(database: Database) -> None:
     booking = await paid(await an_event())
     chosen = await valid_tickets(booking)
@@ -154,6 +155,7 @@ async def test_a_second_click_on_an_amount_finds_less_and_stops(database: Databa
     assert len(await refunds_of(booking)) == 1
 
 
+@pytest.mark.asvs("V2.3.2")
 @pytest.mark.parametrize("minor", [0, -1, 3701, 10**15])
 async def test_no_amount_beyond_what_is_left(database: Database, minor: int) -> None:
     booking = await paid(await an_event())

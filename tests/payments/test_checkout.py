@@ -26,6 +26,7 @@ from tests import world
 from tests.payments.story import card_is_charged, held, now_is, payment_of, pays, stock_of, tickets_of
 
 
+@pytest.mark.asvs("V2.2.2", "V3.7.2")
 async def test_pay_leads_to_stripe_with_the_bookings_own_price(fake: Sandbox) -> None:
     booking = await held(qty=2, price_minor=1850)
     where = await pays(booking)
@@ -85,6 +86,7 @@ async def test_free_places_need_no_payment(fake: Sandbox) -> None:
     assert await stock_of(booking) == (0, 2)
 
 
+@pytest.mark.asvs("V2.3.1")
 async def test_a_lapsed_hold_cannot_be_paid(fake: Sandbox, moment: time_machine.Traveller) -> None:
     booking = await held()
     moment.shift(timedelta(minutes=15))
@@ -188,6 +190,7 @@ async def test_an_account_is_asked_for_its_name_once(fake: Sandbox) -> None:
         assert (await db.get_one(User, bob.id)).name == "Bob Buyer"
 
 
+@pytest.mark.asvs("V8.2.3")
 async def test_an_admin_who_pays_for_someone_changes_no_address(fake: Sandbox) -> None:
     async with writing() as tx:
         bob, dora = await world.bob(tx), await world.dora(tx)
@@ -208,6 +211,7 @@ async def test_pressing_pay_again_while_stripe_is_silent_says_so(fake: Sandbox) 
     assert (await now_is(booking)).state == "paying"
 
 
+@pytest.mark.asvs("V8.2.3")
 async def test_an_account_buys_with_its_own_address(fake: Sandbox) -> None:
     async with writing() as tx:
         bob = await world.bob(tx)

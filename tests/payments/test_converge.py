@@ -102,6 +102,7 @@ async def test_late_money_for_places_that_are_gone_goes_back_in_full(fake: Sandb
     assert await tickets_of(booking) == []
 
 
+@pytest.mark.asvs("V2.3.1")
 async def test_a_wrong_sum_buys_nothing_and_goes_back(fake: Sandbox) -> None:
     booking = await held()
     await pays(booking)

@@ -44,6 +44,7 @@ def letter(*, live: bool = False, secret: str = WEBHOOK_SECRET) -> tuple[bytes, 
     return body, f"t={at},v1={sdk.WebhookSignature._compute_signature(f'{at}.{body.decode()}', secret)}"
 
 
+@pytest.mark.asvs("V16.5.2")
 @ON_SQLITE
 async def test_while_stripe_is_down_pay_answers_at_once_and_the_rest_of_the_shop_is_as_ever(
     fake: Sandbox, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch

@@ -151,6 +151,7 @@ async def test_a_guest_gives_tickets_back_with_the_mailed_code_once(database: Da
     assert await codes(booking) == wanted[1:]
 
 
+@pytest.mark.asvs("V6.5.1", "V15.4.2")
 async def test_two_who_send_the_code_together_use_it_once(database: Database) -> None:
     booking = await paid(await an_event())
     await send_code(booking)
@@ -163,6 +164,7 @@ async def test_two_who_send_the_code_together_use_it_once(database: Database) ->
     assert len(await codes(booking)) == 1
 
 
+@pytest.mark.asvs("V6.6.3")
 async def test_after_five_wrong_codes_even_the_right_one_is_refused(database: Database) -> None:
     booking = await paid(await an_event())
     await send_code(booking)
@@ -177,6 +179,7 @@ async def test_after_five_wrong_codes_even_the_right_one_is_refused(database: Da
     assert await give_back(booking, await codes(booking), by=None, reason="buyer", code=await digits_of(booking)) == 3300
 
 
+@pytest.mark.asvs("V6.6.3")
 async def test_forty_guesses_at_once_count_as_five(database: Database) -> None:
     booking = await paid(await an_event())
     await send_code(booking)
@@ -187,6 +190,7 @@ async def test_forty_guesses_at_once_count_as_five(database: Database) -> None:
     assert sum("not the code" in str(answer) for answer in asked) == 5
 
 
+@pytest.mark.asvs("V6.5.5")
 async def test_a_code_lives_fifteen_minutes(database: Database, moment: time_machine.Traveller) -> None:
     booking = await paid(await an_event())
     await send_code(booking)
@@ -196,6 +200,7 @@ async def test_a_code_lives_fifteen_minutes(database: Database, moment: time_mac
         await give_back(booking, await codes(booking), by=None, reason="buyer", code=digits)
 
 
+@pytest.mark.asvs("V6.6.2")
 async def test_a_code_is_for_one_booking(database: Database) -> None:
     event = await an_event()
     booking, other = await paid(event), await paid(event, email="carol@example.com")
@@ -224,6 +229,7 @@ async def test_a_code_is_used_up_only_when_the_tickets_went_back(database: Datab
     assert await give_back(booking, await codes(booking), by=None, reason="buyer", code=digits) == 3300
 
 
+@pytest.mark.asvs("V6.5.4")
 def test_digits_are_eight_and_change_with_everything() -> None:
     known = rules.code_digits("key", 1, "n")
     assert len(known) == 8 and known.isdigit()

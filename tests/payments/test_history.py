@@ -145,6 +145,7 @@ async def test_the_admin_sees_all_events_and_what_no_booking_knows(client: httpx
     assert "No payment fits what you asked for." in words((await client.get("/admin/payments?q=nobody")).text)
 
 
+@pytest.mark.asvs("V8.2.2", "V8.4.1")
 async def test_a_history_is_only_for_its_manager_and_admins(client: httpx.AsyncClient, sign_in: Any) -> None:
     event = await an_event()
     await paid(event)

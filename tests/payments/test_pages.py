@@ -76,6 +76,7 @@ async def test_coming_back_paid_shows_the_tickets(fake: Sandbox, client: httpx.A
     assert len(await tickets_of(booking)) == 2
 
 
+@pytest.mark.asvs("V2.3.1")
 async def test_coming_back_unpaid_changes_nothing(fake: Sandbox, client: httpx.AsyncClient) -> None:
     booking = await held()
     await pays(booking)
@@ -188,6 +189,7 @@ async def test_the_worker_makes_the_booking_paid(fake: Sandbox, client: httpx.As
     assert (await notices())[0].done_at is not None
 
 
+@pytest.mark.asvs("V2.3.1")
 async def test_a_notice_that_lies_makes_nothing_paid(fake: Sandbox, client: httpx.AsyncClient) -> None:
     """Even a signed notice is only a hint: the shop asks Stripe, and believes that."""
     booking = await held()
@@ -217,6 +219,7 @@ FORGED = {
 }
 
 
+@pytest.mark.asvs("V9.1.1")
 @ON_SQLITE
 @pytest.mark.parametrize("forgery", FORGED)
 async def test_a_forged_notice_is_refused_and_not_stored(fake: Sandbox, client: httpx.AsyncClient, forgery: str) -> None:
@@ -225,6 +228,7 @@ async def test_a_forged_notice_is_refused_and_not_stored(fake: Sandbox, client: 
     assert await notices() == []
 
 
+@pytest.mark.asvs("V9.1.1", "V9.2.1", "V9.1.3")
 @ON_SQLITE
 async def test_another_secret_an_old_signature_and_a_changed_body_are_refused(fake: Sandbox, client: httpx.AsyncClient) -> None:
     assert await hear(client, BODY, signed(BODY, secret="whsec_of_mallory")) == 400
@@ -266,6 +270,7 @@ async def test_a_body_beyond_the_limit_is_refused(fake: Sandbox, client: httpx.A
     assert await hear(client, body, signed(body)) == 413
 
 
+@pytest.mark.asvs("V2.4.1")
 @ON_SQLITE
 async def test_guessing_signatures_is_slowed_down(
     fake: Sandbox, client: httpx.AsyncClient, moment: time_machine.Traveller
@@ -313,6 +318,7 @@ async def test_a_refund_stands_beside_its_payment(fake: Sandbox, client: httpx.A
     assert "A refund of €37.00 failed. We are looking into it." in words((await client.get("/me/payments")).text)
 
 
+@pytest.mark.asvs("V8.2.2")
 async def test_nobody_sees_the_payments_of_somebody_else(fake: Sandbox, client: httpx.AsyncClient, sign_in: Any) -> None:
     _bob, booking = await bobs(fake)
     async with writing() as tx:

@@ -70,6 +70,7 @@ def test_two_tickets_share_a_sheet() -> None:
     assert len(pages(tickets_pdf([TICKET] * 5, language="en"))) == 3
 
 
+@pytest.mark.asvs("V1.3.3", "V1.1.2")
 @pytest.mark.parametrize(
     "title", ['#panic("x") *bold* $1$ ]#[ \\', "// gone /* too */ `code` @ref <label>", "W" * 120, "\U0001f3b9 \u200f\u0627", " "]
 )

@@ -12,9 +12,11 @@ import warnings
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from statistics import median
 
 from app.core import logs
 from tests.torture.controls import run_controls
+from tests.torture.enumeration import run_enumeration
 from tests.torture.kills import run_kills
 from tests.torture.letters import run_letters
 from tests.torture.oversell import CLIENTS, run_storm
@@ -77,7 +79,22 @@ async def kills(fresh: Fresh, kind: str, chosen: argparse.Namespace) -> list[str
     return havoc.faults
 
 
-PARTS: dict[str, Part] = {"races": races, "controls": controls, "oversell": oversell, "letters": letters, "kills": kills}
+async def enumeration(fresh: Fresh, kind: str, chosen: argparse.Namespace) -> list[str]:
+    async with fresh.stand(kind) as stand:
+        times, faults = await run_enumeration(stand, requests=chosen.addresses, dice=chosen.dice)
+    for door, found in times.items():
+        say(f"    {door:<20} median {median(found.known):6.2f} ms with an account, {median(found.unknown):6.2f} ms without one")
+    return faults
+
+
+PARTS: dict[str, Part] = {
+    "races": races,
+    "controls": controls,
+    "oversell": oversell,
+    "letters": letters,
+    "enumeration": enumeration,
+    "kills": kills,
+}
 
 
 async def torture(chosen: argparse.Namespace) -> int:
@@ -109,6 +126,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--attempts", type=int, default=5000, help="attempts of the storm on a sale")
     parser.add_argument("--capacity", type=int, default=500, help="places of each of its three kinds on each of two evenings")
     parser.add_argument("--bookings", type=int, default=1000, help="bookings in the storm of webhooks")
+    parser.add_argument(
+        "--addresses", type=int, default=200, help="addresses with an account, and as many without, at every door"
+    )
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=None, help="the dice of an earlier run, which is printed")
     chosen = parser.parse_args()

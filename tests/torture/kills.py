@@ -113,6 +113,8 @@ class Crowd:
                 await asyncio.sleep(0.1)
             except OSError:
                 self.journal.broken_off += 1
+            except TooOften:
+                await asyncio.sleep(1)
             except Strange as strange:
                 self.journal.strange[str(strange)] += 1
 
@@ -168,7 +170,13 @@ class Strange(Exception):
     """An answer that a healthy shop would not have given, counted and looked at afterwards."""
 
 
+class TooOften(Exception):
+    """The shop lets nobody ask so often; whoever is told so waits a moment."""
+
+
 def _wanted(answer: Answer, status: int, what: str) -> None:
+    if answer.status == 429:
+        raise TooOften
     if answer.status != status:
         raise Strange(f"{what} was answered {answer.status}")
 

@@ -49,6 +49,7 @@ async def test_the_old_page_is_served_while_one_request_renders() -> None:
     assert sorted(answer.text for answer in answers) == ["page 1"] * 9 + ["page 2"]
 
 
+@pytest.mark.asvs("V14.2.2")
 @pytest.mark.parametrize(
     "headers", [{"Cache-Control": "no-store"}, {**PUBLIC, "Set-Cookie": "login=secret"}], ids=["private", "with a cookie"]
 )
@@ -67,6 +68,7 @@ async def test_pages_that_look_different_are_kept_apart(difference: dict[str, An
         assert (await other.get("/")).text == "page 2"
 
 
+@pytest.mark.asvs("V14.2.2")
 @pytest.mark.parametrize(
     "own", [{"cookies": {"flash": "x"}}, {"cookies": {"favourites": "x"}}, {"headers": {"HX-Request": "true"}}]
 )

@@ -8,7 +8,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts import queries
-from app.accounts.actions import links, sessions
+from app.accounts.actions import attempts, links, sessions
 from app.accounts.models import MailedLink, User
 from app.core import activity
 from app.core.db import changed
@@ -17,12 +17,17 @@ from app.core.i18n import gettext as _
 
 
 async def ask_for_reset(tx: AsyncSession, email: str, *, now: datetime) -> None:
-    """A link for a new password, when the address has an account that may sign in."""
+    """A link for a new password, when the address has an account that may sign in.
+
+    Any other address gets the same rows without a mail: otherwise the time that the answer takes would tell which it is.
+    """
     user = await queries.by_email(tx, email)
-    if not user or user.is_disabled:
+    if user and not user.is_disabled:
+        link = await links.new_link(tx, "reset", email, now=now, user_id=user.id, language=user.language)
+        await activity.record(tx, "account.reset_asked", about=f"link:{link.id}", by=None)
         return
-    link = await links.new_link(tx, "reset", email, now=now, user_id=user.id, language=user.language)
-    await activity.record(tx, "account.reset_asked", about=f"link:{link.id}", by=None)
+    link = await links.dead_link(tx, "reset", email, now=now, user_id=user.id if user else None)
+    await activity.record(tx, "account.reset_refused", about=f"link:{link.id}", by=None)
 
 
 async def reset_password(tx: AsyncSession, link: MailedLink, *, password_hash: str, now: datetime) -> None:
@@ -34,13 +39,21 @@ async def reset_password(tx: AsyncSession, link: MailedLink, *, password_hash: s
 
 
 async def change_password(tx: AsyncSession, user: User, *, password_hash: str, now: datetime, but: str = "") -> None:
-    """Stores a new password, ends every session except `but`, and makes older reset links useless."""
+    """Stores a new password, ends every session except `but`, and makes older links of these kinds useless."""
     assert user.id is not None
     values = {"password_hash": password_hash}
     await changed(tx, update(User).where(col(User.id) == user.id).values(**values))
     await sessions.end_sessions(tx, user.id, now=now, but=but)
-    await links.void_links(tx, "reset", user.email, now=now)
+    for kind in ("reset", "login"):
+        await links.void_links(tx, kind, user.email, now=now)
+    await attempts.forget(tx, user.email)
     await activity.record(tx, "account.password_changed", about=f"user:{user.id}", by=user.id)
+
+
+async def hash_anew(tx: AsyncSession, user: User, *, password_hash: str) -> bool:
+    """Stores another hash of the same password. False when the one it was checked against is not the present one any more."""
+    same = update(User).where(col(User.id) == user.id, col(User.password_hash) == user.password_hash)
+    return await changed(tx, same.values(password_hash=password_hash)) == 1
 
 
 async def rename(tx: AsyncSession, user_id: int, name: str) -> None:
@@ -61,17 +74,22 @@ async def ask_email_change(tx: AsyncSession, user: User, email: str, *, now: dat
     await activity.record(tx, "account.email_asked", about=f"link:{link.id}", by=user.id)
 
 
-async def change_email(tx: AsyncSession, link: MailedLink, *, now: datetime) -> User:
-    """The account moves to the address of a used "email" link. Raises Refused when another account has it."""
+async def change_email(tx: AsyncSession, link: MailedLink, *, now: datetime, but: str = "") -> User:
+    """The account moves to the address of a used "email" link, and every session but `but` ends.
+
+    Raises Refused when another account has the address.
+    """
     user = await tx.get_one(User, link.user_id)
     if user.is_disabled:
         raise Refused(_("This link was used before or is too old."))
-    await links.void_links(tx, "reset", user.email, now=now)
+    for kind in ("reset", "login"):
+        await links.void_links(tx, kind, user.email, now=now)
     try:
         async with tx.begin_nested():
             user.email = link.email
             await tx.flush()
     except IntegrityError:
         raise Refused(_("Another account has this email address. Your account keeps the one it has.")) from None
+    await sessions.end_sessions(tx, user.id or 0, now=now, but=but)
     await activity.record(tx, "account.email_changed", about=f"user:{user.id}", by=user.id)
     return user

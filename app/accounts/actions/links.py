@@ -36,6 +36,7 @@ async def new_link(
     user_id: int | None = None,
     password_hash: str = "",
     role: str = "user",
+    leads_to: str = "",
 ) -> MailedLink:
     link = MailedLink(
         kind=kind,
@@ -44,9 +45,18 @@ async def new_link(
         password_hash=password_hash,
         role=role,
         language=language,
+        leads_to=leads_to,
         created_at=now,
         expires_at=now + LINK_LIFE[kind],
     )
+    tx.add(link)
+    await tx.flush()
+    return link
+
+
+async def dead_link(tx: AsyncSession, kind: str, email: str, *, now: datetime, user_id: int | None = None) -> MailedLink:
+    """A row that was over before it began, for an address that gets no link; nobody can open it and nothing is mailed."""
+    link = MailedLink(kind=kind, email=email, user_id=user_id, created_at=now, expires_at=now + LINK_LIFE[kind], used_at=now)
     tx.add(link)
     await tx.flush()
     return link

@@ -26,7 +26,7 @@ async def make_manager(tx: AsyncSession, email: str, *, by: int | None, language
         return True
     await links.void_links(tx, "invitation", email, now=now)
     link = await links.new_link(tx, "invitation", email, now=now, role="manager", language=language)
-    await activity.record(tx, "manager.invited", about=f"link:{link.id}", by=by)
+    await activity.record(tx, "manager.invited", about=f"link:{link.id}", by=by, role="manager")
     return False
 
 
@@ -55,13 +55,13 @@ async def suspend(tx: AsyncSession, user: User, *, by: int | None, now: datetime
     await _set_disabled(tx, user, to=now, refusal=_("Only a manager who is not suspended can be suspended."))
     assert user.id is not None
     await sessions.end_sessions(tx, user.id, now=now)
-    await activity.record(tx, "manager.suspended", about=f"user:{user.id}", by=by)
+    await activity.record(tx, "manager.suspended", about=f"user:{user.id}", by=by, states=["active", "suspended"])
 
 
 async def reinstate(tx: AsyncSession, user: User, *, by: int | None) -> None:
     """Lets a suspended manager sign in again. Raises Refused for anyone else."""
     await _set_disabled(tx, user, to=None, refusal=_("Only a suspended manager can be reinstated."))
-    await activity.record(tx, "manager.reinstated", about=f"user:{user.id}", by=by)
+    await activity.record(tx, "manager.reinstated", about=f"user:{user.id}", by=by, states=["suspended", "active"])
 
 
 async def _set_disabled(tx: AsyncSession, user: User, *, to: datetime | None, refusal: str) -> None:
@@ -80,4 +80,4 @@ async def _promote(tx: AsyncSession, user: User, *, by: int | None, now: datetim
     assert user.id is not None
     await sessions.end_sessions(tx, user.id, now=now)
     await links.void_links(tx, "invitation", user.email, now=now)
-    await activity.record(tx, "manager.promoted", about=f"user:{user.id}", by=by)
+    await activity.record(tx, "manager.promoted", about=f"user:{user.id}", by=by, roles=["user", "manager"])

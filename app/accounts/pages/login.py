@@ -8,16 +8,15 @@ from wtforms import HiddenField
 
 from app.accounts import flows, rules
 from app.accounts.actions import sessions
-from app.accounts.pages.common import entered, own_path, password, sign_in, wrong
-from app.core import clock, limits
+from app.accounts.pages.common import enter, own_path, password, wrong
+from app.core import clock
 from app.core.db import writing
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
 from app.core.settings import settings
-from app.web import cookies
+from app.web import cookies, limits
 from app.web.forms import BaseForm, email, read
 from app.web.page import page, see_other
-from app.web.security import client_address
 from app.web.visitor import Who
 
 
@@ -39,30 +38,26 @@ async def create(request: Request[Any, Any, Any], visitor: Who) -> Response[str]
     form = await read(LoginForm, request)
     if form.rejected:
         return page(request, "accounts/login.html", status=form.status, form=form)
-    await limits.count(f"login:address:{client_address(request)}", most=20, seconds=300)
+    await limits.count(request, "login")
     try:
-        user = await flows.prove(form.email.data, form.password.data)
+        user = await flows.prove(form.email.data, form.password.data, known=cookies.known_as(request.cookies))
     except flows.WrongPassword as refused:
         wrong(form.password, refused)
         return page(request, "accounts/login.html", status=refused.status, form=form)
-    now = clock.now()
-    async with writing() as tx:
-        session_id = await sign_in(tx, request, visitor, user, now=now)
-    home = own_path(request, form.next.data) or rules.HOME[user.role]
     if not rules.password_mistake(form.password.data, email=user.email, role=user.role, site_name=settings().site_name):
-        return entered(request, user, session_id, home)
+        return await enter(request, visitor, user, by="password", next=form.next.data or "")
     said = _("Your password is too weak for this account by now. Choose a longer one.")
-    return entered(request, user, session_id, "/me/password", flash=said, kind="warn")
+    return await enter(request, visitor, user, by="password", next="/me/password", flash=said, kind="warn")
 
 
 @post("/logout")
 async def end(request: Request[Any, Any, Any], visitor: Who) -> Response[str]:
-    if visitor.is_signed_in:
+    ending = visitor.session_hash or visitor.waiting_hash
+    if ending:
         async with writing() as tx:
-            await sessions.log_out(tx, visitor.session_hash, now=clock.now())
+            await sessions.log_out(tx, ending, now=clock.now())
     response = see_other(request, "/", flash=_("You are signed out."))
     response.set_cookie(cookies.gone(cookies.login_name()))
-    response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
 

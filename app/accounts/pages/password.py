@@ -9,14 +9,14 @@ from app.accounts import flows, queries, rules
 from app.accounts.actions import details, links
 from app.accounts.models import MailedLink
 from app.accounts.pages.common import good_password, link_id, link_over, password, usable_link
-from app.core import clock, limits
+from app.core import clock
 from app.core.db import reading, writing
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
+from app.web import limits
 from app.web.forms import BaseForm, email, read
 from app.web.page import page, see_other
-from app.web.security import client_address
 
 
 class ForgotForm(BaseForm):
@@ -37,7 +37,7 @@ async def ask(request: Request[Any, Any, Any]) -> Response[str]:
     form = await read(ForgotForm, request)
     if form.rejected:
         return page(request, "accounts/forgot.html", status=form.status, form=form)
-    await limits.count(f"forgot:address:{client_address(request)}", most=10, seconds=3600)
+    await limits.count(request, "forgot")
     await flows.ask_for_reset(form.email.data)
     return page(request, "accounts/forgot_sent.html", email=form.email.data)
 
@@ -55,7 +55,7 @@ async def edit(request: Request[Any, Any, Any], token: FromPath[str]) -> Respons
 async def save(request: Request[Any, Any, Any], token: FromPath[str]) -> Response[str]:
     """Signs nobody in: whoever reads the mail still has to know the password that was just chosen."""
     kind, found = link_id(token, "reset")
-    await limits.count(f"link:address:{client_address(request)}", most=20, seconds=3600)
+    await limits.count(request, "link")
     link = await usable_link(kind, found)
     if not link:
         return link_over(request, kind)

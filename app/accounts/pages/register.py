@@ -6,26 +6,18 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 
 from app.accounts import flows
-from app.accounts.actions import details, links, managers, opening
-from app.accounts.pages.common import (
-    entered,
-    good_password,
-    link_id,
-    link_over,
-    password,
-    sign_in,
-    usable_link,
-)
+from app.accounts.actions import details, links, managers, opening, sessions
+from app.accounts.pages.common import enter, good_password, link_id, link_over, password, usable_link
 from app.bookings import actions as booking_actions
-from app.core import clock, i18n, limits
+from app.core import clock, i18n
 from app.core.db import writing
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
+from app.web import limits
 from app.web.forms import BaseForm, email, read, text
 from app.web.page import page, see_other
-from app.web.security import client_address
-from app.web.visitor import Who
+from app.web.visitor import Who, login_cookie
 
 
 class RegisterForm(BaseForm):
@@ -49,7 +41,7 @@ async def create(request: Request[Any, Any, Any]) -> Response[str]:
     form = await read(RegisterForm, request)
     if form.rejected:
         return page(request, "accounts/register.html", status=form.status, form=form)
-    await limits.count(f"register:address:{client_address(request)}", most=5, seconds=3600)
+    await limits.count(request, "register")
     await flows.register(form.email.data, form.password.data, language=i18n.language())
     return page(request, "accounts/register_sent.html", email=form.email.data)
 
@@ -64,7 +56,7 @@ async def verify(request: Request[Any, Any, Any], token: FromPath[str]) -> Respo
 @post("/verify/{token:str}")
 async def confirm(request: Request[Any, Any, Any], visitor: Who, token: FromPath[str]) -> Response[str]:
     kind, found = link_id(token, "register", "email")
-    await limits.count(f"link:address:{client_address(request)}", most=20, seconds=3600)
+    await limits.count(request, "link")
     try:
         if kind == "email":
             return await _change_email(request, visitor, found)
@@ -78,18 +70,21 @@ async def _open_account(request: Request[Any, Any, Any], visitor: Who, found: st
     async with writing() as tx:
         link = await links.use_link(tx, "register", found, now=now)
         user = await opening.open_account(tx, link, now=now)
-        session_id = await sign_in(tx, request, visitor, user, now=now)
-    return entered(request, user, session_id, "/me", flash=_("Your account is open."))
+    return await enter(request, visitor, user, by="link", next="/me", flash=_("Your account is open."))
 
 
 async def _change_email(request: Request[Any, Any, Any], visitor: Who, found: str) -> Response[str]:
-    """Signs nobody in: the link may be opened in a browser that is not the user's."""
+    """Signs nobody in: the link may be opened in a browser that is not the user's. The user's own goes on under a new id."""
     now = clock.now()
     async with writing() as tx:
         link = await links.use_link(tx, "email", found, now=now)
-        user = await details.change_email(tx, link, now=now)
+        user = await details.change_email(tx, link, now=now, but=visitor.session_hash)
         await booking_actions.adopt(tx, user, now=now)
-    return see_other(request, "/me" if visitor.is_signed_in else "/login", flash=_("Your email address is changed."))
+        session_id = await sessions.rotate(tx, visitor.session_hash, now=now) if visitor.user_id == user.id else ""
+    response = see_other(request, "/me" if visitor.is_signed_in else "/login", flash=_("Your email address is changed."))
+    if session_id:
+        response.set_cookie(login_cookie(session_id, user.role))
+    return response
 
 
 @get("/invitations/{token:str}")
@@ -104,7 +99,7 @@ async def invitation(request: Request[Any, Any, Any], token: FromPath[str]) -> R
 @post("/invitations/{token:str}")
 async def accept(request: Request[Any, Any, Any], visitor: Who, token: FromPath[str]) -> Response[str]:
     kind, found = link_id(token, "invitation")
-    await limits.count(f"link:address:{client_address(request)}", most=20, seconds=3600)
+    await limits.count(request, "link")
     link = await usable_link(kind, found)
     if not link:
         return link_over(request, kind)
@@ -123,8 +118,8 @@ async def _accept(request: Request[Any, Any, Any], visitor: Who, found: str, *, 
     async with writing() as tx:
         link = await links.use_link(tx, "invitation", found, now=now)
         user = await managers.accept_invitation(tx, link, name=name, password_hash=password_hash, now=now)
-        session_id = await sign_in(tx, request, visitor, user, now=now)
-    return entered(request, user, session_id, "/manager", flash=_("Welcome. You can propose your first event now."))
+    welcome = _("Welcome. You can propose your first event now.")
+    return await enter(request, visitor, user, by="link", next="/manager", flash=welcome)
 
 
 router = Router("/", route_handlers=[new, create, verify, confirm, invitation, accept])

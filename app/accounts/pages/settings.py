@@ -3,11 +3,9 @@
 from typing import Any
 
 from litestar import Request, Response, Router, post
-from litestar.datastructures import Cookie
 from wtforms import HiddenField
 
 from app.accounts.pages.common import own_path
-from app.core.settings import settings
 from app.web import cookies
 from app.web.forms import BaseForm, read
 from app.web.page import see_other
@@ -23,14 +21,10 @@ async def theme(request: Request[Any, Any, Any]) -> Response[str]:
     """A cookie that only holds a word needs no signature; an unknown word counts as none."""
     form = await read(ThemeForm, request)
     response = see_other(request, own_path(request, form.next.data) or "/")
-    chosen = form.theme.data
-    response.set_cookie(_remembered(chosen) if chosen in cookies.THEMES else cookies.gone(cookies.THEME))
+    chosen = form.theme.data or ""
+    known = chosen in cookies.THEMES
+    response.set_cookie(cookies.plain(cookies.THEME, chosen, max_age=cookies.YEAR) if known else cookies.gone(cookies.THEME))
     return response
-
-
-def _remembered(chosen: str) -> Cookie:
-    secure = settings().https
-    return Cookie(cookies.THEME, value=chosen, max_age=cookies.YEAR, path="/", httponly=True, secure=secure, samesite="lax")
 
 
 router = Router("/", route_handlers=[theme])

@@ -17,6 +17,7 @@ from app.events.models import STATES, Event
 from app.events.rules import offering
 from app.payments import queries as payment_queries
 from app.web.forms import BaseForm, ManyLines, read, text
+from app.web.limits import writes_at_most
 from app.web.page import page, see_other
 from app.web.visitor import Db, Who, admin
 
@@ -106,4 +107,4 @@ async def _review_page(
     return page(request, "admin/event.html", status=status, **context)
 
 
-router = Router("/", guards=[admin], route_handlers=[events, review, approve, send_back, call_off])
+router = Router("/", guards=[admin, writes_at_most("desk")], route_handlers=[events, review, approve, send_back, call_off])

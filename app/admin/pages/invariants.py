@@ -12,6 +12,7 @@ from app.core.db import writing
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
 from app.core.i18n import ngettext
+from app.web.limits import writes_at_most
 from app.web.page import page, see_other
 from app.web.visitor import Db, Who, admin
 
@@ -41,4 +42,4 @@ async def settle(request: Request[Any, Any, Any], visitor: Who, number: FromPath
     return see_other(request, "/admin", flash=_("The alarm is settled."))
 
 
-router = Router("/", guards=[admin], route_handlers=[index, check, settle])
+router = Router("/", guards=[admin, writes_at_most("desk")], route_handlers=[index, check, settle])

@@ -15,8 +15,9 @@ from app.core.db import reading, writing
 from app.core.errors import NotFound, Refused
 from app.core.i18n import gettext as _
 from app.web.forms import BaseForm, email, read
+from app.web.limits import writes_at_most
 from app.web.page import page, see_other
-from app.web.visitor import Who, admin
+from app.web.visitor import Who, admin, proved_lately
 
 
 class InviteForm(BaseForm):
@@ -78,4 +79,4 @@ async def _manager(tx: AsyncSession, code: str) -> User:
     return user
 
 
-router = Router("/", guards=[admin], route_handlers=[index, invite, suspend, reinstate])
+router = Router("/", guards=[admin, proved_lately, writes_at_most("desk")], route_handlers=[index, invite, suspend, reinstate])

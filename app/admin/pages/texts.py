@@ -1,4 +1,4 @@
-"""The operator's own words: who runs the site, on which terms, and how accessible it is."""
+"""The operator's own words: who runs the site, on which terms, how accessible it is, and how it treats data."""
 
 from typing import Any
 
@@ -16,10 +16,11 @@ from app.core.settings import settings
 from app.core.templates import render
 from app.core.texts import NAMES
 from app.web.forms import BaseForm, ManyLines, read, text
+from app.web.limits import writes_at_most
 from app.web.page import page, see_other
 from app.web.visitor import Db, Who, admin
 
-TITLES = {"imprint": lazy("Imprint"), "terms": lazy("Terms"), "accessibility": lazy("Accessibility")}
+TITLES = {"imprint": lazy("Imprint"), "terms": lazy("Terms"), "accessibility": lazy("Accessibility"), "privacy": lazy("Privacy")}
 
 
 class TextForm(BaseForm):
@@ -41,6 +42,11 @@ async def accessibility(request: Request[Any, Any, Any], db: Db) -> Response[str
     return await _shown(request, db, "accessibility")
 
 
+@get("/privacy")
+async def privacy(request: Request[Any, Any, Any], db: Db) -> Response[str]:
+    return await _shown(request, db, "privacy")
+
+
 @get("/admin/texts", guards=[admin])
 async def index(request: Request[Any, Any, Any], db: Db) -> Response[str]:
     return page(request, "admin/texts.html", titles=TITLES, stored=await queries.site_texts(db))
@@ -53,7 +59,7 @@ async def edit(request: Request[Any, Any, Any], db: Db, name: FromPath[str]) -> 
     return page(request, "admin/text.html", form=form, name=name, title=title)
 
 
-@post("/admin/texts/{name:str}", guards=[admin])
+@post("/admin/texts/{name:str}", guards=[admin, writes_at_most("desk")])
 async def save(request: Request[Any, Any, Any], visitor: Who, name: FromPath[str]) -> Response[str]:
     title = _title(name)
     form = await read(TextForm, request)
@@ -81,4 +87,4 @@ def _title(name: str) -> Any:
     return TITLES[name]
 
 
-router = Router("/", route_handlers=[imprint, terms, accessibility, index, edit, save])
+router = Router("/", route_handlers=[imprint, terms, accessibility, privacy, index, edit, save])

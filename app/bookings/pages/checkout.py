@@ -25,7 +25,9 @@ from app.payments.flows.release import release as give_back
 from app.tickets import pdf, qr
 from app.tickets import queries as ticket_queries
 from app.tickets.queries import TicketView
+from app.web import limits
 from app.web.forms import BaseForm, email, read, text
+from app.web.limits import at_most, looks_at_most
 from app.web.page import page, see_other, shown
 from app.web.visitor import Db, SignInFirst, Who
 
@@ -37,7 +39,7 @@ class BuyerForm(BaseForm):
     name: StringField = text(lazy("Full name"), most=100, missing=lazy("Enter your full name"))
 
 
-@get("/bookings/{code:str}")
+@get("/bookings/{code:str}", guards=[looks_at_most("secret")])
 async def show(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[str]:
     view = await found(db, code, visitor)
     form = BuyerForm(email=view.booking.email or visitor.email, name=view.booking.name or visitor.name)
@@ -53,6 +55,7 @@ async def checkout(request: Request[Any, Any, Any], db: Db, visitor: Who, code: 
     if form.rejected and (form.email.errors or form.name.errors or form.is_recheck):
         status = 422 if form.email.errors or form.name.errors else 200
         return page(request, "bookings/show.html", fragment="live", status=status, **await _context(db, view, visitor, form))
+    await limits.count(request, "pay", "pay for booking")
     try:
         where = await go_and_pay(view.booking.id or 0, email=form.email.data or "", name=form.name.data or "", by=visitor)
     except Refused as refused:
@@ -84,7 +87,7 @@ async def release(request: Request[Any, Any, Any], db: Db, visitor: Who, code: F
     return see_other(request, f"/bookings/{code}")
 
 
-@get("/bookings/{code:str}/tickets")
+@get("/bookings/{code:str}/tickets", guards=[looks_at_most("secret")])
 async def tickets(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[str]:
     """All tickets of the booking, to be shown at the door one after the other, or printed."""
     view = await found(db, code, visitor)
@@ -92,7 +95,7 @@ async def tickets(request: Request[Any, Any, Any], db: Db, visitor: Who, code: F
     return page(request, "bookings/tickets.html", view=view, tickets=shown_at_door)
 
 
-@get("/bookings/{code:str}/tickets.pdf")
+@get("/bookings/{code:str}/tickets.pdf", guards=[at_most("paper")])
 async def tickets_file(db: Db, visitor: Who, code: FromPath[str]) -> Response[bytes]:
     view = await found(db, code, visitor)
     body = await pdf.of_views(await _tickets(db, view), base_url=settings().base_url, language=language())

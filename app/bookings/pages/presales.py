@@ -10,6 +10,7 @@ from app.bookings.pages.checkout import found
 from app.core import clock
 from app.core.settings import settings
 from app.tickets.calendar import deadline
+from app.web.limits import looks_at_most
 from app.web.page import page
 from app.web.visitor import Db, Who, signed_in
 
@@ -21,7 +22,7 @@ async def presales(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Res
     return page(request, "bookings/presales.html", views=views, now=now, sells_online=settings().sells_online)
 
 
-@get("/bookings/{code:str}/deadline.ics")
+@get("/bookings/{code:str}/deadline.ics", guards=[looks_at_most("secret")])
 async def deadline_file(db: Db, visitor: Who, code: FromPath[str]) -> Response[bytes]:
     """The minute until which a pre-sale is kept, as an appointment with a reminder."""
     view = await found(db, code, visitor)

@@ -12,6 +12,7 @@ from app.core.i18n import gettext as _
 from app.events import pictures, queries
 from app.events.pages.hearts import marks_of, watcher_of
 from app.events.rules import offering, searching
+from app.web.limits import looks_at_most
 from app.web.page import page
 from app.web.visitor import Db, Who
 
@@ -19,10 +20,11 @@ from app.web.visitor import Db, Who
 PICTURE_HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",
     "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Content-Disposition": 'inline; filename="picture.webp"',
 }
 
 
-@get("/")
+@get("/", guards=[looks_at_most("list")])
 async def home(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
     now = clock.now()
     facets = await queries.facets(db, now)
@@ -36,7 +38,7 @@ async def home(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respons
     return page(request, "events/home.html", public=not watcher.slugs, **context)
 
 
-@get("/events")
+@get("/events", guards=[looks_at_most("list")])
 async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
     now = clock.now()
     facets = await queries.facets(db, now)

@@ -19,11 +19,14 @@ from app.events import actions, pictures, queries
 from app.events.models import HUES, MOTIFS, TONES, Event, TicketType
 from app.events.pages.proposal import EventForm
 from app.events.rules import proposing
+from app.web import limits
 from app.web.forms import read
+from app.web.limits import writes_at_most
+from app.web.looks import note_look
 from app.web.page import page, see_other
 from app.web.visitor import Db, Who, manager
 
-LARGEST_REQUEST = pictures.LARGEST_UPLOAD + 500_000
+LARGEST_REQUEST = pictures.LARGEST_UPLOAD + 1_000_000
 
 
 @get("/manager/events/new")
@@ -34,13 +37,15 @@ async def new(request: Request[Any, Any, Any], db: Db) -> Response[str]:
 @post("/manager/events/new", request_max_body_size=LARGEST_REQUEST)
 async def propose(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[Any]:
     form = await read(EventForm, request, categories=await queries.categories(db))
+    if form.has_upload:
+        await limits.count(request, "upload")
     await form.take_picture()
     if form.rearrange() or form.rejected:
         return _form_page(request, form)
     wish = form.wish()
     async with writing() as tx:
         event = await actions.draft(tx, wish, by=visitor.user_id or 0, now=clock.now())
-        await _set_codes(tx, event, wish)
+        await _set_codes(tx, event, wish, by=visitor.user_id)
     return see_other(request, f"/manager/events/{event.slug}", flash=_("Draft saved."))
 
 
@@ -54,6 +59,8 @@ async def edit(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: From
 async def revise(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[Any]:
     event = await _editable(db, slug, visitor)
     form = await read(EventForm, request, categories=await queries.categories(db), event=event)
+    if form.has_upload:
+        await limits.count(request, "upload")
     await form.take_picture()
     if form.rearrange() or form.rejected:
         return _form_page(request, form)
@@ -67,7 +74,7 @@ async def revise(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
     return see_other(request, f"/manager/events/{slug}", flash=_("Saved."))
 
 
-@post("/manager/events/poster")
+@post("/manager/events/poster", opt={"changes_nothing": True})
 async def poster(request: Request[Any, Any, Any], db: Db) -> Response[str]:
     """The poster in the colours that were just chosen."""
     form = await read(EventForm, request, categories=())
@@ -76,6 +83,8 @@ async def poster(request: Request[Any, Any, Any], db: Db) -> Response[str]:
 
 async def _editable(db: AsyncSession, slug: str, visitor: Visitor) -> Event:
     event = await queries.event_of(db, slug, visitor)
+    if event.manager_id != visitor.user_id:
+        await note_look(visitor, "form", about=f"event:{event.id}")
     if not event.is_editable:
         raise Refused(_("This event cannot be changed now."))
     return event
@@ -90,14 +99,15 @@ async def _save(slug: str, wish: proposing.EventWish, visitor: Visitor) -> None:
             if kind.code not in staying and kind.id not in booked:
                 await booking_actions.forget_codes(tx, kind.id or 0)
         await actions.revise(tx, event, wish, by=visitor.user_id or 0, booked=booked, now=clock.now())
-        await _set_codes(tx, event, wish)
+        await _set_codes(tx, event, wish, by=visitor.user_id)
 
 
-async def _set_codes(tx: AsyncSession, event: Event, wish: proposing.EventWish) -> None:
+async def _set_codes(tx: AsyncSession, event: Event, wish: proposing.EventWish, *, by: int | None) -> None:
     """Ticket types stand in the order of the wish."""
     present = await booking_queries.access_codes(tx, event.id or 0)
     for kind, wanted in zip(await queries.ticket_types(tx, event.id), wish.types, strict=True):
-        await booking_actions.replace_code(tx, kind.id or 0, was=present.get(kind.id or 0, ""), code=wanted.access_code)
+        was = present.get(kind.id or 0, "")
+        await booking_actions.replace_code(tx, kind.id or 0, was=was, code=wanted.access_code, by=by)
 
 
 async def _values(db: AsyncSession, event: Event) -> dict[str, Any]:
@@ -160,4 +170,4 @@ def _one_of(word: str, words: Sequence[str]) -> str:
     return word if word in words else words[0]
 
 
-router = Router("/", guards=[manager], route_handlers=[new, propose, poster, edit, revise])
+router = Router("/", guards=[manager, writes_at_most("desk")], route_handlers=[new, propose, poster, edit, revise])

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -23,10 +22,10 @@ from app.events.models import Event
 from app.events.rules import offering, proposing
 from app.payments import queries as payment_queries
 from app.web.forms import BaseForm, read, text
+from app.web.limits import writes_at_most
+from app.web.looks import note_look
 from app.web.page import page, see_other
 from app.web.visitor import Db, Who, manager
-
-log = structlog.get_logger()
 
 NEXT_EVENTS = 6
 
@@ -68,7 +67,7 @@ async def overview(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Res
 async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
     everyone = visitor.is_admin and request.query_params.get("all") == "1"
     if everyone:
-        log.info("an admin opened every manager's events", admin=visitor.user_id)
+        await note_look(visitor, "events", about="events:all")
     proposals = await queries.proposals(db, manager_id=None if everyone else visitor.user_id)
     return page(request, "manager/index.html", proposals=proposals[::-1], everyone=everyone, now=clock.now())
 
@@ -126,7 +125,7 @@ async def _event(db: AsyncSession, slug: str, visitor: Visitor) -> Event:
     """The event of this manager. An admin may look at everybody's, and the log keeps that."""
     event = await queries.event_of(db, slug, visitor)
     if event.manager_id != visitor.user_id:
-        log.info("an admin opened a manager's event", admin=visitor.user_id, event_id=event.id)
+        await note_look(visitor, "event", about=f"event:{event.id}")
     return event
 
 
@@ -193,4 +192,8 @@ def _todo(proposals: Sequence[queries.Proposal]) -> list[Todo]:
     ]
 
 
-router = Router("/", guards=[manager], route_handlers=[overview, index, show, submit, delete, call_off, called_off])
+router = Router(
+    "/",
+    guards=[manager, writes_at_most("desk")],
+    route_handlers=[overview, index, show, submit, delete, call_off, called_off],
+)

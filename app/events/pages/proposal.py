@@ -276,13 +276,18 @@ class EventForm(BaseForm):
                 if not field.data:
                     field.errors = [*field.errors, sentence]
 
+    @property
+    def has_upload(self) -> bool:
+        """Whether a picture came with the form, to be drawn again."""
+        upload = self.picture.data
+        return not self.is_recheck and isinstance(upload, UploadFile) and bool(upload.filename)
+
     async def take_picture(self) -> None:
         """Keeps an uploaded picture, so that the next try still has it; a broken one is a mistake of its field."""
-        upload = self.picture.data
-        if self.is_recheck or not isinstance(upload, UploadFile) or not upload.filename:
+        if not self.has_upload:
             return
         try:
-            self.kept.data = tokens.sign("picture", await pictures.store(await upload.read()))
+            self.kept.data = tokens.sign("picture", await pictures.store(await self.picture.data.read()))
         except Refused as refused:
             self.picture.errors = [refused.sentence]
 

@@ -16,12 +16,11 @@ from app.bookings import boxoffice
 from app.bookings import queries as booking_queries
 from app.bookings.boxoffice import Wish
 from app.bookings.rules import SoldOut, normal_code
-from app.core import clock, limits
+from app.core import clock
 from app.core.db import reading
 from app.core.errors import NotFound, Refused, TooMany
 from app.core.i18n import gettext as _
 from app.core.i18n import language, lazy
-from app.core.limits import Allowance
 from app.core.money import major
 from app.core.settings import settings
 from app.events import queries
@@ -30,11 +29,12 @@ from app.events.pages.hearts import watcher_of
 from app.events.queries import EventPage
 from app.events.rules import offering
 from app.tickets.calendar import calendar
+from app.web import limits
 from app.web.cookies import theme
 from app.web.forms import BaseForm, no_control_characters, plain, read, text
 from app.web.kept import Briefly, sees_what_everybody_sees
+from app.web.limits import at_most, looks_at_most
 from app.web.page import is_htmx, page, see_other, shown, wants_part
-from app.web.security import client_address
 from app.web.visitor import Db, Who, remember, with_key
 
 MOST_PER_TYPE = 20
@@ -46,20 +46,19 @@ class CodeForm(BaseForm):
     code = text(lazy("Access code"), most=40, missing=lazy("Enter your access code"))
 
 
-@get("/events/{slug:str}")
+@get("/events/{slug:str}", guards=[looks_at_most("list")])
 async def show(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[str]:
     found = await _found(request, db, visitor, slug)
     form = _hold_form(found.types)(code=plain(request.query_params.get("code", ""))[:40])
-    context = await _context(db, found, form)
+    context = await _context(request, db, found, form)
     return page(request, "events/show.html", fragment="picker", public=True, **context)
 
 
 @post("/events/{slug:str}/hold")
 async def hold(request: Request[Any, Any, Any], visitor: Who, slug: FromPath[str]) -> Response[Any]:
-    allowance = Allowance(f"hold:{client_address(request)}", most=300, seconds=60)
-    wish = await _wish(request, slug, visitor, allowance)
+    wish = await _wish(request, slug, visitor)
     if not wish:
-        await limits.count(allowance.key, most=allowance.most, seconds=allowance.seconds)
+        await limits.count(request, "hold")
         return await _picker_again(request, slug, visitor)
     try:
         booking = await boxoffice.hold(wish)
@@ -92,15 +91,15 @@ async def availability(request: Request[Any, Any, Any], db: Db, slug: FromPath[s
     return page(request, "events/_availability.html", event=event, offers=offers, seen=seen)
 
 
-@post("/events/{slug:str}/unlock")
+@post("/events/{slug:str}/unlock", guards=[at_most("access code")])
 async def unlock(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[Any]:
-    await limits.count(f"unlock:{client_address(request)}", most=20, seconds=3600)
     found = await _found(request, db, visitor, slug)
     code_form = await read(CodeForm, request)
     code = normal_code(code_form.code.data or "")
-    if not code_form.errors and not await booking_queries.types_opened_by(db, found.event.id or 0, code):
+    if not code_form.errors and not await _opened(request, db, found.event, code):
         code_form.code.errors = [_("No ticket type of this event opens with that code.")]
-    context = await _context(db, found, _hold_form(found.types)(code=code)) | {"code_form": code_form}
+    right = "" if code_form.errors else code
+    context = await _context(request, db, found, _hold_form(found.types)(code=right)) | {"code_form": code_form}
     if code_form.errors:
         return page(request, "events/show.html", fragment="picker", status=422, **context)
     where = f"/events/{slug}?code={quote_url(code)}#tickets"
@@ -115,7 +114,7 @@ async def calendar_file(db: Db, slug: FromPath[str]) -> Response[bytes]:
     return Response(body, media_type="text/calendar", headers={"Content-Disposition": disposition})
 
 
-async def _wish(request: Request[Any, Any, Any], slug: str, visitor: Visitor, allowance: Allowance) -> Wish | None:
+async def _wish(request: Request[Any, Any, Any], slug: str, visitor: Visitor) -> Wish | None:
     """What the form asks for, read by hand: when everybody comes at once, building the form takes longer than the hold.
 
     None when anything in it is odd; the form then finds the words for it.
@@ -130,7 +129,8 @@ async def _wish(request: Request[Any, Any, Any], slug: str, visitor: Visitor, al
         return None
     wanted = {code: qty for code, qty in places.items() if qty}
     is_new = not (visitor.key or visitor.is_signed_in)
-    return Wish(slug, wanted, by=with_key(visitor), access_code=code, is_new=is_new, allowance=allowance)
+    allowances = [limits.allowance(request, name) for name in (("hold",) if is_new else ("hold", "hold by buyer"))]
+    return Wish(slug, wanted, by=with_key(visitor), access_code=code, is_new=is_new, allowances=allowances)
 
 
 async def _sold_out(request: Request[Any, Any, Any], slug: str, visitor: Visitor, refused: SoldOut) -> Response[str]:
@@ -155,7 +155,7 @@ async def _picker_again(
         elif not form.rejected:
             form.refuse(Refused(_("Choose at least one ticket.")))
         status = 409 if isinstance(refused, SoldOut) else form.status
-        return page(request, "events/show.html", fragment="picker", status=status, **await _context(db, found, form))
+        return page(request, "events/show.html", fragment="picker", status=status, **await _context(request, db, found, form))
 
 
 async def _public(db: AsyncSession, slug: str) -> Event:
@@ -172,11 +172,22 @@ async def _found(request: Request[Any, Any, Any], db: AsyncSession, visitor: Vis
     return found
 
 
-async def _context(db: AsyncSession, found: EventPage, form: "HoldForm") -> dict[str, Any]:
+async def _opened(request: Request[Any, Any, Any], db: AsyncSession, event: Event, code: str) -> set[int]:
+    """What an access code opens, wherever it was typed. Wrong ones count; codes that were used up are not wrong."""
+    if not code:
+        return set()
+    await limits.check(db, request, "wrong access code")
+    opened = await booking_queries.types_opened_by(db, event.id or 0, code)
+    if not opened and not await booking_queries.is_access_code(db, event.id or 0, code):
+        await limits.count(request, "wrong access code")
+    return opened
+
+
+async def _context(request: Request[Any, Any, Any], db: AsyncSession, found: EventPage, form: "HoldForm") -> dict[str, Any]:
     """Everything that events/show.html shows."""
     now, event = clock.now(), found.event
     code = normal_code(form.code.data or "")
-    opened = await booking_queries.types_opened_by(db, event.id or 0, code)
+    opened = await _opened(request, db, event, code)
     offers = offering.offers(event, found.types, opened=opened, now=now)
     return {
         "event": event,

@@ -20,7 +20,7 @@ from app.core.i18n import gettext as _
 from app.events.models import Event
 from app.payments import queries, rules
 from app.payments.actions.money import set_right
-from app.payments.models import Refund, RefundCode
+from app.payments.models import Refund, RefundCode, ReturnNote
 from app.tickets import actions as tickets
 
 
@@ -61,16 +61,17 @@ async def return_tickets(
     if not chosen or len(chosen) != len(ticket_ids):
         raise Refused(_gone())
     worth = sum(rules.less_fee(line.unit_minor, fee_minor_each) for _ticket, line in chosen)
-    minor = min(worth, booking.kept_minor)
+    kept = booking.kept_minor
+    minor = min(worth, kept)
     if len(chosen) == len(valid):
-        await tickets.take_back(tx, booking, to="refunded", kept_minor=booking.kept_minor - minor, now=now)
+        await tickets.take_back(tx, booking, to="refunded", kept_minor=kept - minor, now=now)
     else:
         for ticket, _line in chosen:
             await tickets.take_back_one(tx, booking, ticket, now=now)
         await _keep_less(tx, booking, minor)
-    await activity.record(
-        tx, "booking.tickets_returned", about=f"booking:{booking.id}", by=by, places=len(chosen), minor=minor, note=note
-    )
+    about, note_id = f"booking:{booking.id}", await _noted(tx, booking, note)
+    details = {"places": len(chosen), "minor": minor, "kept": [kept, kept - minor], "note": note_id}
+    await activity.record(tx, "booking.tickets_returned", about=about, by=by, **details)
     await set_right(tx, booking.id or 0, now=now, reason=reason, by=by, note=note, places=len(chosen))
     return minor
 
@@ -95,7 +96,10 @@ async def refund_money(
         raise Refused(_("Money of this booking went back meanwhile. Look at the amounts again; nothing was changed."))
     if not 0 < minor <= booking.kept_minor:
         raise Refused(_("Choose an amount that is more than nothing and at most what is left."))
+    kept = booking.kept_minor
     await _keep_less(tx, booking, minor)
+    details = {"minor": minor, "kept": [kept, kept - minor]}
+    await activity.record(tx, "booking.money_returned", about=f"booking:{booking.id}", by=by, **details)
     await set_right(tx, booking.id or 0, now=now, reason=reason, by=by, note=note)
 
 
@@ -104,7 +108,8 @@ async def hand_back(tx: AsyncSession, refund: Refund, *, booking_id: int, by: in
     if not await move(tx, refund, "succeeded", out_of=("requested",), ended_at=now):
         raise Refused(_("Somebody has noted already that this money was handed back."))
     about = f"booking:{booking_id}"
-    await activity.record(tx, "refund.succeeded", about=about, by=by, refund=refund.id, minor=refund.amount_minor)
+    details = {"refund": refund.id, "minor": refund.amount_minor, "states": ["requested", "succeeded"]}
+    await activity.record(tx, "refund.succeeded", about=about, by=by, **details)
 
 
 async def make_code(tx: AsyncSession, booking: Booking, *, now: datetime) -> None:
@@ -139,6 +144,16 @@ async def _locked(tx: AsyncSession, booking: Booking) -> Booking:
     if await queries.is_disputed(tx, booking.id or 0):
         raise Refused(_("The buyer's bank disputes this payment. Until that is decided, no money goes back from here."))
     return present
+
+
+async def _noted(tx: AsyncSession, booking: Booking, words: str) -> str:
+    """The id of what was said, for the activity, which holds no personal words; empty when nothing was said."""
+    if not words:
+        return ""
+    note = ReturnNote(booking_id=booking.id or 0, words=words)
+    tx.add(note)
+    await tx.flush()
+    return note.id
 
 
 async def _keep_less(tx: AsyncSession, booking: Booking, minor: int) -> None:

@@ -27,7 +27,8 @@ async def found(tx: AsyncSession, session: Session, *, now: datetime) -> None:
                 found_at=now,
             )
         )
-        await activity.record(tx, "orphan.found", about=f"session:{session.id}"[:80], by=None, minor=session.amount_minor)
+        details = {"minor": session.amount_minor, "currency": session.currency}
+        await activity.record(tx, "orphan.found", about=f"session:{session.id}"[:80], by=None, **details)
     if session.is_paid and not (known and known.state == "closed"):
         await alarms.sound(tx, "orphan", about=f"session:{session.id}", minor=session.amount_minor, currency=session.currency)
 
@@ -40,7 +41,8 @@ async def closed(tx: AsyncSession, orphan: Orphan, outcome: str, *, now: datetim
 async def found_again(tx: AsyncSession, orphan: Orphan, minor: int) -> None:
     """closed → found: the bank has sent a refund back, so there is money on it again."""
     if await move(tx, orphan, "found", out_of=("closed",), outcome="", ended_at=None):
-        await activity.record(tx, "orphan.found", about=f"session:{orphan.id}"[:80], by=None, minor=minor)
+        details = {"minor": minor, "currency": orphan.currency}
+        await activity.record(tx, "orphan.found", about=f"session:{orphan.id}"[:80], by=None, **details)
         await alarms.sound(tx, "orphan", about=f"session:{orphan.id}", minor=minor, currency=orphan.currency)
 
 

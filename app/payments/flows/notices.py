@@ -2,9 +2,10 @@
 
 import structlog
 
-from app.core import alarms, clock, limits
+from app.core import alarms, clock, limits, logs
 from app.core.db import reading, writing
 from app.core.errors import TooMany
+from app.core.redaction import clean
 from app.payments import queries, stripe
 from app.payments.actions import notices
 from app.payments.flows.converge import see_intent, see_session
@@ -30,13 +31,13 @@ async def work_notices() -> bool:
         except Exception as error:
             log.warning("notice failed", notice=notice.id, kind=notice.kind, exc_info=error)
             async with writing() as tx:
-                await notices.try_notice_later(tx, notice.id, error=repr(error), now=clock.now())
+                await notices.try_notice_later(tx, notice.id, error=clean(repr(error)), now=clock.now())
     return len(waiting) == BATCH
 
 
 async def bad_signature() -> None:
     """Counts a webhook that Stripe did not sign. Raises TooMany when somebody guesses."""
-    log.warning("webhook with a bad signature")
+    logs.security("bad_signature", door="webhook")
     await limits.count("webhook:bad-signature", most=30, seconds=60)
     try:
         await limits.count("webhook:bad-signatures", most=MOST_BAD - 1, seconds=BAD_SECONDS)

@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-import structlog
 from litestar import Request
 from sqlmodel.ext.asyncio.session import AsyncSession
 from wtforms import Field
@@ -17,9 +16,8 @@ from app.core.money import minor_units
 from app.events import queries as event_queries
 from app.events.models import Event
 from app.web.forms import plain
+from app.web.looks import note_look
 from app.web.visitor import SignInFirst
-
-log = structlog.get_logger()
 
 MOST_LETTERS = 100
 MOST_PAGES = 100_000
@@ -53,7 +51,7 @@ async def event_of(db: AsyncSession, slug: str, visitor: Visitor) -> Event:
     """The event of this manager. An admin may look at everybody's, and the log keeps that."""
     event = await event_queries.event_of(db, slug, visitor)
     if event.manager_id != visitor.user_id:
-        log.info("an admin opened the payments of a manager's event", admin=visitor.user_id, event_id=event.id)
+        await note_look(visitor, "payments", about=f"event:{event.id}")
     return event
 
 

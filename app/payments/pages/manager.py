@@ -22,8 +22,9 @@ from app.payments.flows import give_back as flows
 from app.payments.pages.common import event_of, minor_of
 from app.payments.pages.refund import tickets_field
 from app.web.forms import BaseForm, number, read, text
+from app.web.limits import at_most, writes_at_most
 from app.web.page import page, see_other
-from app.web.visitor import Db, Who, manager
+from app.web.visitor import Db, Who, manager, proved_lately
 
 
 class TakeBackForm(BaseForm):
@@ -53,7 +54,7 @@ async def refund(
     return await _page(request, db, event, booking)
 
 
-@post("/manager/events/{slug:str}/bookings/{reference:str}/refund")
+@post("/manager/events/{slug:str}/bookings/{reference:str}/refund", guards=[at_most("refund")])
 async def take_back(
     request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str], reference: FromPath[str]
 ) -> Response[str]:
@@ -73,7 +74,7 @@ async def take_back(
     return see_other(request, request.url.path, flash=_taken(booking, len(ids), minor))
 
 
-@post("/manager/events/{slug:str}/bookings/{reference:str}/refund/amount")
+@post("/manager/events/{slug:str}/bookings/{reference:str}/refund/amount", guards=[at_most("refund")])
 async def give_money(
     request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str], reference: FromPath[str]
 ) -> Response[str]:
@@ -94,7 +95,7 @@ async def give_money(
     return see_other(request, request.url.path.removesuffix("/amount"), flash=said)
 
 
-@post("/manager/events/{slug:str}/refunds/{refund:str}/handed-back")
+@post("/manager/events/{slug:str}/refunds/{refund:str}/handed-back", guards=[at_most("refund")])
 async def handed_back(
     request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str], refund: FromPath[str]
 ) -> Response[str]:
@@ -181,4 +182,6 @@ async def _page(
     return page(request, "payments/manage.html", status=status, **context)
 
 
-router = Router("/", guards=[manager], route_handlers=[refund, take_back, give_money, handed_back])
+router = Router(
+    "/", guards=[manager, proved_lately, writes_at_most("desk")], route_handlers=[refund, take_back, give_money, handed_back]
+)

@@ -13,16 +13,18 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from app.accounts.models import Visitor
 from app.bookings.queries import BookingView
 from app.core import clock, formats
-from app.core.errors import Refused
+from app.core.errors import Refused, TooMany
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy, ngettext
 from app.payments import queries
 from app.payments.flows.give_back import WrongCode, give_back, send_code
 from app.payments.pages.common import booking_of
 from app.payments.rules import Choice, RefundOffer, refund_offer
+from app.web import limits
 from app.web.forms import BaseForm, read, text
+from app.web.limits import at_most, looks_at_most
 from app.web.page import page, see_other
-from app.web.visitor import Db, Who
+from app.web.visitor import Db, Who, proved_lately
 
 
 def tickets_field() -> Any:
@@ -47,7 +49,7 @@ class Asked:
     code_sent: bool
 
 
-@get("/bookings/{code:str}/refund")
+@get("/bookings/{code:str}/refund", guards=[looks_at_most("secret")])
 async def offer(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[str]:
     """Without a choice in the address all tickets count as chosen."""
     asked = await _asked(db, code, visitor)
@@ -56,7 +58,7 @@ async def offer(request: Request[Any, Any, Any], db: Db, visitor: Who, code: Fro
     return _page(request, asked, GiveBackForm(data={"ticket": wanted}))
 
 
-@post("/bookings/{code:str}/refund")
+@post("/bookings/{code:str}/refund", guards=[at_most("refund")])
 async def refund(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[str]:
     asked = await _asked(db, code, visitor)
     form = await read(GiveBackForm, request)
@@ -66,7 +68,9 @@ async def refund(request: Request[Any, Any, Any], db: Db, visitor: Who, code: Fr
     if form.rejected or not asked.offer.is_open:
         return _page(request, asked, form, status=0 if asked.offer.is_open else 409)
     try:
-        minor = await _given(asked, wanted, form, visitor)
+        minor = await _given(request, db, asked, wanted, form, visitor)
+    except TooMany:
+        raise
     except Refused as refused:
         if not isinstance(refused, WrongCode):
             form.refuse(refused)
@@ -94,15 +98,21 @@ async def _asked(db: AsyncSession, code: str, visitor: Visitor) -> Asked:
     return Asked(view, offer, needs_code=view.booking.user_id is None, code_sent=live is not None)
 
 
-async def _given(asked: Asked, wanted: set[str], form: GiveBackForm, visitor: Visitor) -> int:
-    """What goes back. A wrong code is also a mistake of its field."""
+async def _given(
+    request: Request[Any, Any, Any], db: AsyncSession, asked: Asked, wanted: set[str], form: GiveBackForm, visitor: Visitor
+) -> int:
+    """What goes back. A wrong code is also a mistake of its field, and who types many has to wait."""
     booking = asked.view.booking
     reason = "buyer" if booking.user_id in (None, visitor.user_id) else "admin"
     by = None if asked.needs_code else visitor.user_id
+    if asked.needs_code:
+        await limits.check(db, request, "wrong refund code")
+        await limits.count(request, "refund code")
     try:
         return await give_back(booking, wanted, by=by, reason=reason, code=form.code.data or "")
     except WrongCode as wrong:
         form.code.errors = [wrong.sentence]
+        await limits.count(request, "wrong refund code")
         raise
 
 
@@ -152,4 +162,5 @@ def _hidden(address: str) -> str:
     return f"{name[:1]}…@{host}"
 
 
-router = Router("/", route_handlers=[offer, refund, code])
+# An account, a manager's or an admin's too, says again who it is; a guest has the mailed code.
+router = Router("/", guards=[proved_lately], route_handlers=[offer, refund, code])

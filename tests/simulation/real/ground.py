@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import asyncpg  # type: ignore[import-untyped]
 
@@ -124,8 +125,11 @@ class OnPostgresql(Ground):
         self._backup = ""
         self._eye: Any = None
         self._is_quiet = False
+        # A busy machine lets this process wait for longer than the server would keep an open transaction.
+        self._patience = patch.dict(db.POSTGRESQL_LIMITS, idle_in_transaction_session_timeout="0", statement_timeout="60s")
 
     async def begin(self) -> None:
+        self._patience.start()
         self.url = await self._cluster.clone()
         if not self._is_quiet:
             await self._cluster.quiet()
@@ -155,6 +159,7 @@ class OnPostgresql(Ground):
         for url in filter(None, (self.url, self._backup)):
             await self._cluster.drop(url)
         self._backup = ""
+        self._patience.stop()
 
     def close(self) -> None:
         self._cluster.stop()

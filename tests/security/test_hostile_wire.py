@@ -3,41 +3,18 @@
 import asyncio
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-import time_machine
 
-from app.core import limits
-from app.core.db import Database
 from app.core.settings import settings, use
 from app.web import cookies
 from app.web.cookies import signed
 from main import create_app
-from tests import town
 from tests.hostile import SCRIPT, mistakes
 from tests.stage import free_port, serving
 from tests.town import Town
 from tests.world import PASSWORD
-
-
-@pytest.fixture(scope="module")
-def kept_town(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("town") / "town.db"
-
-
-@pytest.fixture
-async def small_town(
-    sqlite_database: Database, moment: time_machine.Traveller, kept_town: Path, monkeypatch: pytest.MonkeyPatch
-) -> Town:
-    async def never_too_often(_key: str, **_rule: object) -> None:
-        """These tests send more than a person does."""
-
-    monkeypatch.setattr(limits, "count", never_too_often)
-    # Nobody waits here for a Stripe that does not exist.
-    use(replace(settings(), stripe_api_key=""))
-    return await town.opened(kept_town)
 
 
 @pytest.fixture
@@ -76,6 +53,7 @@ SHAPES: list[Any] = [
 VISITED = ["/", "/events", "/me", "/login", "/imprint", "/nowhere"]
 
 
+@pytest.mark.asvs("V9.1.1")
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_broken_cookie_counts_as_none(shop: Any, small_town: Town, name: str) -> None:
     found: list[str] = []
@@ -106,6 +84,7 @@ async def test_a_signed_cookie_of_another_shape_counts_as_none(shop: Any, small_
     assert found == [], found
 
 
+@pytest.mark.asvs("V9.2.2")
 async def test_a_cookie_signed_for_one_purpose_is_worth_nothing_for_another(shop: Any, small_town: Town) -> None:
     claim = cookies.read_signed({"login": small_town.cookies["dora"]}, "login")
     async with small_town.browser(shop, "client") as browser:
@@ -142,6 +121,7 @@ REQUESTS = {
 }
 
 
+@pytest.mark.asvs("V4.2.1")
 async def test_bytes_that_are_no_text_are_no_error_of_the_server(shop: Any, small_town: Town) -> None:
     """Over a real connection, because the test client sends only what is proper."""
     port = free_port()

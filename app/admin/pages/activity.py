@@ -1,0 +1,117 @@
+"""The activity log: every act in one sentence, the newest first; its seal to keep, and the log as a file."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Request, Response, Router, get
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.accounts import queries as accounts
+from app.admin import log
+from app.admin.log import GROUPS, Names, Wish
+from app.admin.sentences import sentence
+from app.core import activity, clock, seals
+from app.core.activity import Activity
+from app.core.db import writing
+from app.core.i18n import gettext as _
+from app.core.settings import settings
+from app.core.sheets import csv_file
+from app.web.forms import plain
+from app.web.limits import at_most
+from app.web.page import page
+from app.web.visitor import Db, Who, admin
+
+ON_A_PAGE = 50
+MOST_IN_A_FILE = 10_000
+_AT_ONCE = 500
+_MOST_LETTERS = 254
+
+
+@get("/admin/activity")
+async def index(request: Request[Any, Any, Any], db: Db) -> Response[str]:
+    wish, typed = await _wish(request, db)
+    found = await log.newest(db, wish, most=ON_A_PAGE + 1)
+    shown = found[:ON_A_PAGE]
+    names = await log.names_of(db, shown)
+    context: dict[str, Any] = {
+        "typed": typed,
+        "groups": GROUPS,
+        "rows": [(row, sentence(row, names)) for row in shown],
+        "older": _url("/admin/activity", **typed, before=shown[-1].id) if len(found) > ON_A_PAGE else "",
+        "newest": _url("/admin/activity", **typed) if wish.before is not None else "",
+        "file": _url("/admin/activity.csv", **typed),
+        "most_in_a_file": MOST_IN_A_FILE,
+        "head": await seals.last(db),
+    }
+    return page(request, "admin/activity.html", **context)
+
+
+@get("/admin/activity.csv", guards=[at_most("export")])
+async def file(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[bytes]:
+    """The newest rows that the filter shows. Taking them away is an act of its own."""
+    wish, _typed = await _wish(request, db)
+    rows: list[Sequence[object]] = []
+    while len(rows) < MOST_IN_A_FILE:
+        found = await log.newest(db, wish, most=_AT_ONCE)
+        names = await log.names_of(db, found)
+        rows += [_cells(row, names) for row in found]
+        if len(found) < _AT_ONCE:
+            break
+        wish = Wish(wish.group, wish.by, wish.about, before=found[-1].id)
+    async with writing() as tx:
+        await activity.record(tx, "admin.exported", about="activities:all", by=visitor.user_id, rows=len(rows))
+    body = csv_file([(_("Number"), _("Time (UTC)"), _("Kind"), _("About"), _("What happened")), *rows])
+    return _attached(body, "text/csv", f"activity-{clock.now():%Y-%m-%d}.csv")
+
+
+@get("/admin/activity/head.txt")
+async def head(db: Db) -> Response[bytes]:
+    """The newest seal, to be kept where nobody with the database can reach it."""
+    found = await seals.last(db)
+    lines = [settings().base_url, _("Nothing is sealed yet.")]
+    if found:
+        lines = [
+            settings().base_url,
+            _("Seal %(number)s of the activity log, made on %(time)s UTC, over %(total)s activities.")
+            % {"number": found.number, "time": found.at[:19], "total": found.total},
+            _("Check with it later that nothing was cut off:"),
+            f"python main.py verify-activity --head {found.number}:{found.mac}",
+        ]
+    number = found.number if found else 0
+    return _attached("\n".join((*lines, "")).encode(), "text/plain", f"activity-seal-{number}.txt")
+
+
+async def _wish(request: Request[Any, Any, Any], db: AsyncSession) -> tuple[Wish, dict[str, str]]:
+    """What the address asks for, and its words as they were typed. Who or what is unknown has no activities."""
+    typed = {name: _word(request, name) for name in ("group", "who", "thing")}
+    typed["group"] = typed["group"] if typed["group"] in GROUPS else ""
+    by = await accounts.by_email(db, typed["who"]) if typed["who"] else None
+    about = await log.things(db, typed["thing"]) if typed["thing"] else None
+    if typed["who"] and not by:
+        about = []
+    before = _word(request, "before")
+    older_than = int(before) if before.isascii() and before.isdecimal() and len(before) < 19 else None
+    return Wish(typed["group"], by, about, older_than), typed
+
+
+def _word(request: Request[Any, Any, Any], name: str) -> str:
+    word = plain(request.query_params.get(name, ""))[:_MOST_LETTERS]
+    return word if word.isprintable() and "\ufffd" not in word else ""
+
+
+def _cells(row: Activity, names: Names) -> Sequence[object]:
+    return (row.id, f"{row.at:%Y-%m-%d %H:%M:%S}", row.kind, row.about, sentence(row, names))
+
+
+def _url(address: str, **words: object) -> str:
+    query = urlencode({name: value for name, value in words.items() if value})
+    return f"{address}?{query}" if query else address
+
+
+def _attached(body: bytes, media_type: str, name: str) -> Response[bytes]:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(body, media_type=media_type, headers=headers)
+
+
+router = Router("/", guards=[admin], route_handlers=[index, file, head])

@@ -1,0 +1,294 @@
+"""What happened, in one plain sentence for an admin: who did what to what, and what it was before.
+
+The log holds ids and numbers; names are put in as they are now, so that whoever was erased is not named here either.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from app.admin import rewordings
+from app.admin.log import Names
+from app.admin.told import Told
+from app.core.activity import Activity
+from app.core.i18n import gettext as _
+from app.core.i18n import lazy, ngettext
+
+# A lazy sentence with the names of Told's properties, or one that is made of the details.
+Sentence = Any
+
+
+def sentence(activity: Activity, names: Names) -> str:
+    """The sentence about an activity, in the language of the reader."""
+    told = Told(activity, names)
+    made = SENTENCES.get(activity.kind)
+    if made is None:
+        return _("“%(kind)s” happened to %(about)s.") % {"kind": activity.kind, "about": activity.about}
+    return str(made(told) if isinstance(made, _Made) else made % told)
+
+
+class _Made:
+    """A sentence that depends on the details."""
+
+    def __init__(self, make: Callable[[Told], str]) -> None:
+        self.make = make
+
+    def __call__(self, told: Told) -> str:
+        return self.make(told)
+
+
+def _either(detail: str, longer: Any, shorter: Any) -> _Made:
+    """The longer sentence says what it was before; rows that were written before the log kept that have the shorter one."""
+    return _Made(lambda told: str((longer if told.has(detail) else shorter) % told))
+
+
+def _revised(told: Told) -> str:
+    said = rewordings.of_event(told)
+    if not said:
+        return _("%(who)s changed %(event)s.") % told
+    return _("%(who)s changed %(event)s: %(changes)s.") % {"who": told.who, "event": told.event, "changes": "; ".join(said)}
+
+
+def _drafted(told: Told) -> str:
+    said = rewordings.of_types(told)
+    if not said:
+        return _("%(who)s drafted %(event)s.") % told
+    return _("%(who)s drafted %(event)s: %(types)s.") % {"who": told.who, "event": told.event, "types": "; ".join(said)}
+
+
+def _looked(told: Told) -> str:
+    if told.number == "all":
+        return _("%(who)s opened the list of every manager’s events.") % told
+    pages = {
+        "event": _("%(who)s opened the manager’s page of %(event)s."),
+        "sales": _("%(who)s opened the sales page of %(event)s."),
+        "payments": _("%(who)s opened the payments of %(event)s."),
+        "form": _("%(who)s opened the form of %(event)s."),
+    }
+    return pages[told.details["page"]] % told
+
+
+def _shared(told: Told) -> str:
+    if told.details.get("max_uses") is None:
+        return _("%(who)s shared a code for the pre-sale of %(kind)s, %(event)s.") % told
+    return (
+        ngettext(
+            "%(who)s shared a code for the pre-sale of %(kind)s, %(event)s, for %(num)s booking.",
+            "%(who)s shared a code for the pre-sale of %(kind)s, %(event)s, for %(num)s bookings.",
+            told.num,
+        )
+        % told
+    )
+
+
+def _replaced(told: Told) -> str:
+    had, has = told.details["codes"]
+    if had and has:
+        return _("%(who)s replaced the code of the pre-sale of %(kind)s, %(event)s, with another.") % told
+    if has:
+        return _("%(who)s gave the pre-sale of %(kind)s, %(event)s, a code; it had none.") % told
+    return _("%(who)s took the code of the pre-sale of %(kind)s, %(event)s, away.") % told
+
+
+def _moved(told: Told) -> str:
+    to_general = told.details["to"] == "general"
+    if not told.has("presale"):
+        moved = (
+            _("%(who)s moved places of %(kind)s, %(event)s, to the general sale."),
+            _("%(who)s moved places of %(kind)s, %(event)s, back to the pre-sale."),
+        )
+        return moved[not to_general] % told
+    return (
+        _("%(who)s moved places of %(kind)s, %(event)s, to the general sale: the pre-sale had %(before)s and has %(after)s.")
+        if to_general
+        else _("%(who)s moved places of %(kind)s, %(event)s, back to the pre-sale: it had %(before)s and has %(after)s.")
+    ) % told
+
+
+def _handed_back(told: Told) -> str:
+    if told.activity.by_user_id:
+        return _("%(who)s noted that %(money)s of booking %(booking)s were handed back in cash.") % told
+    return _("The refund of %(money)s for booking %(booking)s has arrived at the bank.") % told
+
+
+def _requested(told: Told) -> str:
+    if told.activity.by_user_id:
+        return _("%(who)s asked for %(money)s of booking %(booking)s to go back.") % told
+    return _("%(money)s of booking %(booking)s are to go back.") % told
+
+
+def _saved(told: Told) -> str:
+    if not told.has("letters"):
+        return _("%(who)s changed the text of the page “%(thing)s”.") % told
+    if told.details["letters"][1] == 0:
+        return _("%(who)s brought the shop’s own text of the page “%(thing)s” back; theirs had %(before)s letters.") % told
+    return _("%(who)s changed the text of the page “%(thing)s”: it had %(before)s letters of theirs and has %(after)s.") % told
+
+
+def _settled(told: Told) -> str:
+    if not told.has("alarm"):
+        return _("%(who)s settled alarm %(thing)s.") % told
+    about = {"who": told.who, "alarm": told.details["alarm"], "about": told.details["thing"]}
+    return _("%(who)s settled the alarm “%(alarm)s” about %(about)s.") % about
+
+
+def _factor_off(told: Told) -> str:
+    if told.activity.by_user_id:
+        return _("%(who)s turned the second factor off.") % told
+    return _("The operator took the second factor of %(person)s away.") % told
+
+
+SENTENCES: dict[str, Sentence] = {
+    # Accounts.
+    "account.registered": lazy("Somebody asked for an account with %(person)s."),
+    "account.exists": lazy("Somebody asked for an account with the address of %(person)s, which has one."),
+    "account.opened": _either(
+        "role", lazy("%(person)s has an account now, as %(role)s."), lazy("%(person)s has an account now.")
+    ),
+    "account.logged_in": lazy("%(person)s signed in."),
+    "account.session_ended": lazy("%(person)s signed another browser out."),
+    "account.reset_asked": lazy("Somebody asked for a new password for %(person)s."),
+    "account.reset_refused": lazy("Somebody asked for a new password for %(person)s, which has no account that may sign in."),
+    "account.link_asked": lazy("Somebody asked for a link to sign in as %(person)s."),
+    "account.link_refused": lazy("Somebody asked for a link to sign in as %(person)s, which has no account that may use one."),
+    "account.password_changed": lazy("%(person)s changed the password; every other browser is signed out."),
+    "account.renamed": lazy("%(person)s changed the name of the account."),
+    "account.email_asked": lazy("%(who)s asked to move the account to %(person)s."),
+    "account.email_changed": lazy("%(person)s moved the account to this address."),
+    "account.second_factor_added": lazy("%(person)s set up a second factor."),
+    "account.second_factor_removed": _Made(_factor_off),
+    "account.recovery_codes_made": lazy("%(person)s made new recovery codes."),
+    "account.recovery_code_used": lazy("%(person)s used up a recovery code."),
+    "account.passkey_added": lazy("%(person)s added a passkey."),
+    "account.passkey_renamed": lazy("%(person)s gave a passkey another name."),
+    "account.passkey_removed": lazy("%(person)s removed a passkey."),
+    "account.passkey_refused": lazy("A passkey of %(person)s was refused: it may have been copied."),
+    "account.identity_linked": lazy("%(person)s linked a sign-in from elsewhere."),
+    "account.identity_removed": lazy("%(person)s removed a sign-in from elsewhere."),
+    "account.export_asked": lazy("%(person)s asked for a copy of their data."),
+    "account.export_ready": lazy("The copy of the data of %(person)s is ready."),
+    "account.erased": lazy("An account or the bookings of a guest were erased; they are called %(person)s now."),
+    "preferences.changed": lazy("Somebody changed which mails they get."),
+    # Managers.
+    "manager.invited": lazy("%(who)s invited %(person)s as a manager."),
+    "manager.promoted": _either(
+        "roles",
+        lazy("%(who)s changed the role of %(person)s from %(before)s to %(after)s."),
+        lazy("%(who)s made %(person)s a manager."),
+    ),
+    "manager.suspended": lazy("%(who)s suspended %(person)s, who could sign in before; their events go on selling."),
+    "manager.reinstated": lazy("%(who)s let %(person)s, who was suspended, sign in again."),
+    # Events.
+    "event.drafted": _Made(_drafted),
+    "event.revised": _Made(_revised),
+    "event.deleted": lazy("%(who)s deleted a draft."),
+    "event.submitted": lazy("%(who)s sent %(event)s, a draft until then, to the admins."),
+    "event.approved": _either(
+        "states",
+        lazy("%(who)s approved %(event)s: it was %(before)s and is %(after)s."),
+        lazy("%(who)s approved %(event)s."),
+    ),
+    "event.published": _either(
+        "states",
+        lazy("%(who)s published %(event)s, which was %(before)s before."),
+        lazy("%(who)s published %(event)s."),
+    ),
+    "event.returned": lazy("%(who)s gave %(event)s back for changes: it was submitted and is a draft again."),
+    "event.called_off": _either(
+        "states",
+        lazy("%(who)s called %(event)s off, which was %(before)s."),
+        lazy("%(who)s called %(event)s off."),
+    ),
+    # How they sell.
+    "presale.code_shared": _Made(_shared),
+    "presale.code_replaced": _Made(_replaced),
+    "presale.codes_made": _Made(
+        lambda told: (
+            ngettext(
+                "%(who)s made %(num)s code for the pre-sale of %(kind)s, %(event)s.",
+                "%(who)s made %(num)s codes for the pre-sale of %(kind)s, %(event)s.",
+                told.num,
+            )
+            % told
+        )
+    ),
+    "presale.code_withdrawn": lazy("%(who)s withdrew a code of the pre-sale of %(kind)s, %(event)s."),
+    "presale.codes_withdrawn": _Made(
+        lambda told: (
+            ngettext(
+                "%(who)s withdrew %(num)s unused code of the pre-sale of %(kind)s, %(event)s.",
+                "%(who)s withdrew %(num)s unused codes of the pre-sale of %(kind)s, %(event)s.",
+                told.num,
+            )
+            % told
+        )
+    ),
+    "presale.places_moved": _Made(_moved),
+    "sale.moved": _either(
+        "opens",
+        lazy("%(who)s moved the start of the general sale of %(kind)s, %(event)s, from %(before)s to %(after)s."),
+        lazy("%(who)s moved the start of the general sale of %(kind)s, %(event)s."),
+    ),
+    # Bookings.
+    "booking.held": lazy("%(buyer)s held places at %(event)s: booking %(booking)s."),
+    "booking.extended": lazy("%(buyer)s took more time for booking %(booking)s, %(event)s."),
+    "booking.released": lazy("Booking %(booking)s, %(event)s, was given up before it was paid."),
+    "booking.expired": lazy("Booking %(booking)s, %(event)s, lapsed: its time to pay was over."),
+    "booking.called_off": lazy("Booking %(booking)s ended because %(event)s was called off."),
+    "booking.refunded": lazy("Booking %(booking)s, %(event)s, ended: its tickets are void."),
+    "booking.paid": lazy("Booking %(booking)s, %(event)s, is paid; its tickets are out."),
+    "booking.adopted": _Made(
+        lambda told: (
+            ngettext(
+                "%(num)s booking that %(person)s made as a guest joined the account.",
+                "%(num)s bookings that %(person)s made as a guest joined the account.",
+                told.num,
+            )
+            % told
+        )
+    ),
+    "booking.tickets_returned": _Made(
+        lambda told: (
+            ngettext(
+                "%(buyer)s gave %(num)s ticket of booking %(booking)s, %(event)s, back: %(money)s go back, "
+                "the shop kept %(before)s and keeps %(after)s.",
+                "%(buyer)s gave %(num)s tickets of booking %(booking)s, %(event)s, back: %(money)s go back, "
+                "the shop kept %(before)s and keeps %(after)s.",
+                told.num,
+            )
+            % told
+        )
+    ),
+    "booking.money_returned": lazy(
+        "%(who)s sent %(money)s of booking %(booking)s, %(event)s, back: the shop kept %(before)s and keeps %(after)s."
+    ),
+    "booking.day_before": lazy("The buyer of booking %(booking)s was reminded of %(event)s."),
+    "booking.lapses_soon": lazy("The buyer of booking %(booking)s was reminded to pay for %(event)s."),
+    "ticket.voided": lazy("A ticket of booking %(booking)s, %(event)s, is void."),
+    # Money.
+    "payment.captured": lazy("%(money)s came in for booking %(booking)s, %(event)s."),
+    "refund.requested": _Made(_requested),
+    "refund.pending": lazy("The refund of %(money)s for booking %(booking)s is on its way."),
+    "refund.succeeded": _Made(_handed_back),
+    "refund.failed": lazy("The refund of %(money)s for booking %(booking)s has failed."),
+    "refund.code_asked": lazy("A guest asked for the code that gives booking %(booking)s back."),
+    "dispute.opened": lazy("The bank of the buyer disputes the payment of booking %(booking)s, %(event)s."),
+    "dispute.won": lazy("The dispute about the payment of booking %(booking)s, %(event)s, was won."),
+    "dispute.lost": lazy("The dispute about the payment of booking %(booking)s, %(event)s, was lost."),
+    "orphan.found": lazy("A payment at Stripe was found that no booking knows: %(money)s."),
+    # The desk.
+    "admin.looked": _Made(_looked),
+    "admin.exported": _Made(
+        lambda told: (
+            ngettext(
+                "%(who)s took %(num)s row of this log away as a file.",
+                "%(who)s took %(num)s rows of this log away as a file.",
+                told.num,
+            )
+            % told
+        )
+    ),
+    "text.saved": _Made(_saved),
+    "alarm.settled": _Made(_settled),
+    "reports.cleared": lazy("%(who)s cleared the reports of browsers."),
+    "delivery.failed": lazy("A mail was given up after a day."),
+}

@@ -1,0 +1,166 @@
+"""Erasing a person: what names or reaches them goes, what the books need stays without them."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, false, or_, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.accounts import rules as account_rules
+from app.accounts.models import (
+    ERASED,
+    Authenticator,
+    Challenge,
+    Identity,
+    LoginAttempts,
+    LoginSession,
+    MailedLink,
+    Passkey,
+    RecoveryCode,
+    User,
+)
+from app.bookings import actions as bookings
+from app.bookings.models import Booking
+from app.core import activity
+from app.core.activity import Activity
+from app.core.codes import random_id
+from app.core.db import changed
+from app.core.errors import Refused
+from app.core.i18n import gettext as _
+from app.events.models import Favourite
+from app.notifications.models import Delivery, Notification, Preference
+from app.privacy import queries, rules
+from app.privacy.actions import blanking
+from app.privacy.models import Erasure, Export
+from app.privacy.queries import Person
+from app.privacy.rules import Line
+
+Step = Callable[[AsyncSession, Person], Awaitable[None]]
+
+
+async def erase(tx: AsyncSession, person: Person, *, origin: str, by: int | None, now: datetime) -> Line:
+    """Erases a person, who asked or was named by the operator. Gives the line for the file.
+
+    Raises Refused while something of theirs is live.
+    """
+    await _locked(tx, person)
+    reasons = await queries.why_not(tx, person, now=now)
+    if reasons:
+        raise Refused(" ".join(str(rules.REFUSALS[reason]) for reason in reasons))
+    code = person.user.code if person.user else ""
+    line = Line(random_id(), code, rules.address_hash(person.emails[0]), origin, now)
+    await _carried_out(tx, person, line, by=by, now=now)
+    return line
+
+
+async def repeat(tx: AsyncSession, person: Person, line: Line, *, now: datetime) -> None:
+    """Erases somebody again whom a restore brought back. What is still held is released; a payment under way is waited for."""
+    await _locked(tx, person)
+    own = select(Booking).where(queries.own_bookings(person)).execution_options(populate_existing=True)
+    for booking in (await tx.exec(own)).all():
+        if booking.is_being_paid():
+            raise Refused(_("A payment is under way. This erasure is repeated when it is over."))
+        if booking.state == "held":
+            await bookings.release(tx, booking, now=now)
+    await _carried_out(tx, person, line, by=None, now=now)
+
+
+async def _locked(tx: AsyncSession, person: Person) -> None:
+    if person.user:
+        await tx.exec(select(User.id).where(User.id == person.user_id).with_for_update())
+
+
+async def _carried_out(tx: AsyncSession, person: Person, line: Line, *, by: int | None, now: datetime) -> None:
+    ids = await queries.booking_ids(tx, person)
+    await blanking.keep_names(tx, ids, now=now)
+    for step in STEPS:
+        await step(tx, person)
+    if person.user:
+        nobody = {"email": f"erased-{random_id()}{ERASED}", "name": "", "password_hash": "", "role": "user", "disabled_at": now}
+        await changed(tx, update(User).where(col(User.id) == person.user_id).values(**nobody))
+    tx.add(Erasure(**asdict(line)))
+    about = f"user:{person.user_id}" if person.user else f"erasure:{line.id}"
+    await activity.record(tx, "account.erased", about=about, by=by, erasure=line.id)
+
+
+async def _blank_bookings(tx: AsyncSession, person: Person) -> None:
+    ids = await queries.booking_ids(tx, person)
+    for start in range(0, len(ids), 500):
+        await blanking.blank(tx, ids[start : start + 500])
+
+
+async def _forget_notifications(tx: AsyncSession, person: Person) -> None:
+    """What was told, and each attempt to deliver it: to the account, to the address, and to an address of before or of a wish."""
+    theirs = or_(
+        col(Notification.user_id) == person.user_id,
+        col(Notification.recipient).in_(person.recipients),
+        col(Notification.email).in_(person.emails),
+        await _told_elsewhere(tx, person),
+    )
+    old_enough = col(Notification.created_at) <= person.until
+    own = select(Notification.id).where(theirs, old_enough)
+    await changed(tx, delete(Delivery).where(col(Delivery.notification_id).in_(own)))
+    await changed(tx, delete(Notification).where(theirs, old_enough))
+
+
+async def _told_elsewhere(tx: AsyncSession, person: Person) -> ColumnElement[bool]:
+    """The condition: told to a bare address about a link or a booking of the account."""
+    if not person.user:
+        return false()
+    links = (await tx.exec(select(MailedLink.id).where(MailedLink.user_id == person.user_id))).all()
+    own = await queries.booking_ids(tx, person)
+    events = (await tx.exec(select(Booking.event_id).where(col(Booking.id).in_(own)).distinct())).all()
+    about_links = [f"link:{found}" for found in links]
+    about_rest = [*(f"booking:{found}" for found in own), *(f"event:{found}" for found in events)]
+    of_booking = and_(
+        col(Notification.activity_id).in_(_activities(about_rest)), col(Notification.facts)["booking_id"].as_integer().in_(own)
+    )
+    of_link = col(Notification.activity_id).in_(_activities(about_links))
+    return and_(col(Notification.user_id).is_(None), or_(of_link, of_booking))
+
+
+def _activities(abouts: list[str]) -> Any:
+    return select(Activity.id).where(col(Activity.about).in_(abouts))
+
+
+async def _forget_preferences(tx: AsyncSession, person: Person) -> None:
+    await changed(tx, delete(Preference).where(col(Preference.recipient).in_(person.recipients)))
+
+
+async def _forget_links(tx: AsyncSession, person: Person) -> None:
+    theirs = or_(col(MailedLink.user_id) == person.user_id, col(MailedLink.email).in_(person.emails))
+    await changed(tx, delete(MailedLink).where(theirs, col(MailedLink.created_at) <= person.until))
+
+
+async def _forget_ways_in(tx: AsyncSession, person: Person) -> None:
+    """Browsers that are signed in, second factors, passkeys, accounts at providers, and what was tried."""
+    for table in (LoginSession, Authenticator, RecoveryCode, Passkey, Identity):
+        await changed(tx, delete(table).where(col(table.user_id) == person.user_id))
+    asked = or_(col(Challenge.user_id) == person.user_id, col(Challenge.email).in_(person.emails))
+    await changed(tx, delete(Challenge).where(asked))
+    keys = [account_rules.email_key(email) for email in person.emails]
+    await changed(tx, delete(LoginAttempts).where(col(LoginAttempts.email_key).in_(keys)))
+
+
+async def _forget_favourites(tx: AsyncSession, person: Person) -> None:
+    await changed(tx, delete(Favourite).where(col(Favourite.user_id) == person.user_id))
+
+
+async def _forget_exports(tx: AsyncSession, person: Person) -> None:
+    """The rows; the sweep removes files that belong to no row."""
+    await changed(tx, delete(Export).where(col(Export.user_id) == person.user_id))
+
+
+# Each takes out what one feature keeps of a person. Bookings come first: they are found by the address.
+STEPS: tuple[Step, ...] = (
+    _blank_bookings,
+    _forget_notifications,
+    _forget_preferences,
+    _forget_links,
+    _forget_ways_in,
+    _forget_favourites,
+    _forget_exports,
+)

@@ -1,0 +1,155 @@
+"""The page of the activity log: what it shows, what can be taken away, and what an admin's own looks leave behind."""
+
+import csv
+import io
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import httpx
+import pytest
+import time_machine
+from sqlmodel import col, select
+
+from app.accounts.models import User
+from app.core import activity, seals, verify
+from app.core.db import reading, writing
+from app.events.models import Event
+from tests import world
+from tests.admin.logbook import said
+from tests.payments.refund_story import an_event, paid
+
+SignIn = Callable[[httpx.AsyncClient, User], Awaitable[None]]
+
+
+@pytest.fixture
+async def dora(client: httpx.AsyncClient, sign_in: SignIn) -> User:
+    """Dora, signed in."""
+    async with writing() as tx:
+        user = await world.dora(tx)
+    await sign_in(client, user)
+    return user
+
+
+async def text_of(client: httpx.AsyncClient, url: str) -> str:
+    answer = await client.get(url)
+    assert answer.status_code == 200
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text))
+
+
+async def test_the_page_shows_fifty_at_a_time_the_newest_first(client: httpx.AsyncClient, dora: User) -> None:
+    async with writing() as tx:
+        for number in range(120):
+            await activity.record(tx, "text.saved", about=f"text:page-{number}", by=dora.id)
+    url, seen = "/admin/activity", []
+    while url:
+        page = (await client.get(url)).text
+        seen += re.findall(r"“page-(\d+)”", page)
+        found = re.search(r'href="(/admin/activity\?[^"]*before=\d+)"', page)
+        url = found[1].replace("&amp;", "&") if found else ""
+    assert [int(number) for number in seen] == list(range(119, -1, -1))
+
+
+async def test_the_page_can_be_narrowed_to_kind_person_and_thing(client: httpx.AsyncClient, dora: User) -> None:
+    booking = await paid(await an_event())
+    async with writing() as tx:
+        alice = await world.alice(tx)
+        other = await world.event(tx, title="Other Show")
+        event = (await tx.exec(select(Event).where(col(Event.title) == "Nine Pianos"))).one()
+        for found in (event, other):
+            await activity.record(tx, "event.deleted", about=f"event:{found.id}", by=alice.id)
+        await activity.record(tx, "text.saved", about="text:imprint", by=dora.id)
+    rows = {
+        "?group=desk": ["text.saved"],
+        "?group=events": ["event.deleted", "event.deleted"],
+        "?who=ALICE@example.com": ["event.deleted", "event.deleted"],
+        "?who=dora@example.com&group=desk": ["text.saved"],
+        "?thing=other-show": ["event.deleted"],
+        f"?thing={booking.reference.lower()}": ["booking.paid", "booking.held"],
+        "?who=nobody@example.com": [],
+        "?thing=nothing": [],
+        "?group=%00&before=x": ["text.saved", "event.deleted", "event.deleted", "booking.paid"],
+    }
+    for query, expected in rows.items():
+        page = (await client.get(f"/admin/activity{query}")).text
+        found = re.findall(r'class="mono">(\w+\.\w+)<', page)
+        assert found[: len(expected) or 1] == expected, query
+    assert "Nothing like this was written down." in await text_of(client, "/admin/activity?thing=nothing")
+
+
+@pytest.mark.asvs("V16.4.2")
+async def test_the_newest_seal_is_shown_and_can_be_taken_away(client: httpx.AsyncClient, dora: User) -> None:
+    assert "Nothing is sealed yet." in await text_of(client, "/admin/activity")
+    assert "Nothing is sealed yet." in (await client.get("/admin/activity/head.txt")).text
+    await seals.seal()
+    async with reading() as db:
+        found = await seals.last(db)
+    assert found
+    page = await text_of(client, "/admin/activity")
+    assert found.mac in page
+    assert "Keep a copy of the newest seal outside of this machine" in page
+    kept = await client.get("/admin/activity/head.txt")
+    assert kept.headers["Content-Disposition"] == 'attachment; filename="activity-seal-1.txt"'
+    command = kept.text.splitlines()[-1].split()
+    assert command[:4] == ["python", "main.py", "verify-activity", "--head"]
+    assert (await verify.verify(verify.kept_head(command[4]))).holds
+
+
+async def test_the_log_as_a_file_is_itself_written_down(client: httpx.AsyncClient, dora: User) -> None:
+    async with writing() as tx:
+        await activity.record(tx, "text.saved", about="text:=1+1", by=dora.id)
+    answer = await client.get("/admin/activity.csv?group=desk")
+    rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert rows[0] == ["Number", "Time (UTC)", "Kind", "About", "What happened"]
+    assert [row[2:4] for row in rows[1:]] == [["text.saved", "text:=1+1"]]
+    assert (await said())[-1] == "Dora (dora@example.com) took 1 row of this log away as a file."
+
+
+async def test_a_file_has_no_more_rows_than_the_page_says(
+    client: httpx.AsyncClient, dora: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.admin.pages.activity.MOST_IN_A_FILE", 6)
+    monkeypatch.setattr("app.admin.pages.activity._AT_ONCE", 3)
+    async with writing() as tx:
+        for number in range(20):
+            await activity.record(tx, "text.saved", about=f"text:{number}", by=dora.id)
+    answer = await client.get("/admin/activity.csv")
+    assert len(answer.text.splitlines()) == 7
+
+
+# ---------- an admin at a manager's desk ----------
+
+
+@pytest.mark.asvs("V16.3.3")
+async def test_an_admin_at_a_managers_desk_is_written_down_once_an_hour(
+    client: httpx.AsyncClient, sign_in: SignIn, moment: time_machine.Traveller
+) -> None:
+    async with writing() as tx:
+        dora, event = await world.dora(tx), await world.event(tx)
+    await sign_in(client, dora)
+    pages = (f"/manager/events/{event.slug}", f"/manager/events/{event.slug}/sales", f"/manager/events/{event.slug}/payments")
+    for url in (*pages, f"/manager/events/{event.slug}/edit", "/manager/events?all=1") * 2:
+        assert (await client.get(url)).status_code == 200
+    who = "Dora (dora@example.com)"
+    looks = [made for made in await said() if "opened" in made]
+    assert looks == [
+        f"{who} opened the manager’s page of “Nine Pianos”.",
+        f"{who} opened the sales page of “Nine Pianos”.",
+        f"{who} opened the payments of “Nine Pianos”.",
+        f"{who} opened the form of “Nine Pianos”.",
+        f"{who} opened the list of every manager’s events.",
+    ]
+    moment.shift(timedelta(minutes=61))
+    async with writing() as tx:
+        dora = await world.dora(tx)
+    await sign_in(client, dora)
+    await client.get(pages[0])
+    assert len([made for made in await said() if "opened" in made]) == 6
+
+
+async def test_a_manager_at_their_own_desk_is_not(client: httpx.AsyncClient, sign_in: SignIn) -> None:
+    async with writing() as tx:
+        alice, event = await world.alice(tx), await world.event(tx)
+    await sign_in(client, alice)
+    await client.get(f"/manager/events/{event.slug}")
+    assert not [made for made in await said() if "opened" in made]

@@ -1,0 +1,165 @@
+"""Passkeys in a real browser, with an authenticator that Chromium plays itself: added, signed in with, the second factor."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, CDPSession, Page, expect
+
+from tests.browser import conftest
+from tests.browser.people import PASSWORD, People, log_out, only_js
+
+
+@pytest.fixture(scope="module")
+def named_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A shop with a name for an address: browsers make no passkeys for a number."""
+    data, port = tmp_path_factory.mktemp("named"), conftest._free_port()
+    address = f"http://localhost:{port}"
+    own = {
+        "DEMO": "1", "PORT": str(port), "DATA_DIR": str(data), "DATABASE_URL": f"sqlite:///{data}/shop.db", "BASE_URL": address,
+        "TRUSTED_PROXIES": "127.0.0.1", "BCRYPT_COST": "4",
+    }  # fmt: skip
+    surroundings = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    with (data / "log").open("wb") as log:
+        command = [sys.executable, "main.py", "serve"]
+        server = subprocess.Popen(command, cwd=conftest.ROOT, env=surroundings | own, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        conftest._wait_until_open(server, f"http://127.0.0.1:{port}", data / "log")
+        yield address
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=20)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def people(named_shop: str, window: Browser, javascript: bool) -> AsyncIterator[People]:
+    async with AsyncExitStack() as open_ones:
+        everybody = People(named_shop, window, javascript, open_ones)
+        yield everybody
+    assert everybody.complaints == []
+
+
+class Authenticator:
+    """A device of this browser with a passkey or two. Its person touches it at once, unless they look away."""
+
+    def __init__(self, devtools: CDPSession, id: str) -> None:
+        self.devtools, self.id = devtools, id
+
+    async def touches(self, enabled: bool) -> None:
+        """While nobody touches it, the address field of the login page waits too."""
+        given = {"authenticatorId": self.id, "enabled": enabled}
+        await self.devtools.send("WebAuthn.setAutomaticPresenceSimulation", given)
+
+    async def verifies(self, verified: bool) -> None:
+        """Whether it knows the person by a finger or a PIN."""
+        await self.devtools.send("WebAuthn.setUserVerified", {"authenticatorId": self.id, "isUserVerified": verified})
+
+
+async def plug_in(page: Page) -> Authenticator:
+    devtools = await page.context.new_cdp_session(page)
+    await devtools.send("WebAuthn.enable")
+    kind = {
+        "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
+        "isUserVerified": True, "automaticPresenceSimulation": True,
+    }  # fmt: skip
+    made = await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": kind})
+    return Authenticator(devtools, made["authenticatorId"])
+
+
+async def add_passkey(page: Page, name: str) -> None:
+    await page.goto("/me/security")
+    await page.get_by_role("link", name="Passkeys").click()
+    await page.get_by_role("link", name="Add a passkey").click()
+    await page.get_by_label("Name").fill(name)
+    await page.get_by_role("button", name="Add this device").click()
+    await expect(page.get_by_text("Your passkey is saved.")).to_be_visible()
+
+
+@only_js
+async def test_a_passkey_is_added_and_signs_in(people: People) -> None:
+    page, _email = await people.user("bob")
+    device = await plug_in(page)
+    await add_passkey(page, "My laptop")
+    await page.goto("/me/security/passkeys")
+    await expect(page.get_by_role("region", name="Your passkeys")).to_contain_text("My laptop")
+    await log_out(page)
+    await device.touches(False)
+    await page.goto("/me/tickets")
+    await expect(page).to_have_url(re.compile("/login"))
+    await device.touches(True)
+    await page.get_by_role("button", name="Sign in with a passkey").click()
+    await expect(page).to_have_url(re.compile("/me/tickets$"))
+
+
+@only_js
+async def test_the_address_field_offers_the_passkey(people: People) -> None:
+    page, _email = await people.user("bob")
+    await plug_in(page)
+    await add_passkey(page, "My laptop")
+    await log_out(page)
+    await page.goto("/login?next=/me/tickets")
+    # Nothing is pressed: the device answers what the browser offers while the field waits.
+    await expect(page).to_have_url(re.compile("/me/tickets$"))
+
+
+@only_js
+async def test_after_the_password_the_passkey_is_asked_for(people: People) -> None:
+    page, email = await people.user("carol")
+    device = await plug_in(page)
+    await add_passkey(page, "My phone")
+    await log_out(page)
+    await device.touches(False)
+    await page.goto("/login?next=/me/payments")
+    await page.get_by_label("Email").fill(email)
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
+    await expect(page).to_have_url(re.compile("/login/second"))
+    second_step = page.url
+    await page.goto("/me")
+    await expect(page).to_have_url(re.compile("/login"))
+    await page.goto(second_step)
+    await device.touches(True)
+    await page.get_by_role("button", name="Use a passkey").click()
+    await expect(page).to_have_url(re.compile("/me/payments$"))
+
+
+@only_js
+async def test_a_device_that_does_not_know_its_person_signs_nobody_in(people: People) -> None:
+    page, _email = await people.user("carol")
+    device = await plug_in(page)
+    await add_passkey(page, "My phone")
+    await log_out(page)
+    await device.verifies(False)
+    await page.goto("/login")
+    await page.get_by_role("button", name="Sign in with a passkey").click()
+    await expect(page.get_by_role("main").get_by_role("alert")).to_have_text(
+        "No passkey was used. Try again, or use another way."
+    )
+    await expect(page).to_have_url(re.compile("/login$"))
+
+
+@only_js
+async def test_one_device_makes_one_passkey(people: People) -> None:
+    page, _email = await people.user("carol")
+    await plug_in(page)
+    await add_passkey(page, "My phone")
+    await page.goto("/me/security/passkeys/new")
+    await page.get_by_role("button", name="Add this device").click()
+    await expect(page.get_by_role("main").get_by_role("alert")).to_have_text(
+        "This device has a passkey for your account already."
+    )
+
+
+@pytest.mark.parametrize("javascript", [False], ids=["no-js"])
+async def test_without_javascript_the_pages_say_that_passkeys_need_it(people: People) -> None:
+    page = await people.open()
+    await page.goto("/login")
+    await expect(page.get_by_role("button", name="Sign in with a passkey")).to_be_hidden()
+    await expect(page.get_by_text("Passkeys need JavaScript")).to_be_visible()
+    await expect(page.get_by_role("link", name="Send me a link by e-mail")).to_be_visible()

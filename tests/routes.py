@@ -1,0 +1,213 @@
+"""Who may what: every route, and what each group of people gets there."""
+
+import re
+from dataclasses import dataclass, field
+
+from tests.town import Town
+
+ALLOWED, LOGIN, FORBIDDEN, UNKNOWN = "allowed", "to the login", "403", "404"
+
+# What each group means for: client, Bob, Carol (another user), Mallory (another manager), Alice (the manager), Dora (admin).
+EVERYBODY = (ALLOWED,) * 6
+NOBODY = (UNKNOWN,) * 6
+SIGNED_IN = (LOGIN, *(ALLOWED,) * 5)
+BOB_ALONE = (LOGIN, ALLOWED, *(UNKNOWN,) * 4)
+BOB_OR_ADMIN = (LOGIN, ALLOWED, UNKNOWN, UNKNOWN, UNKNOWN, ALLOWED)
+# Whoever is signed in may ask, and there is nothing to show before an app is set up.
+NO_APP_YET = (LOGIN, *(UNKNOWN,) * 5)
+MANAGERS = (LOGIN, FORBIDDEN, FORBIDDEN, ALLOWED, ALLOWED, ALLOWED)
+ITS_MANAGER = (LOGIN, FORBIDDEN, FORBIDDEN, UNKNOWN, ALLOWED, ALLOWED)
+ADMIN = (LOGIN, *(FORBIDDEN,) * 4, ALLOWED)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who gets what at a route. `things` name what stands for each parameter of the address."""
+
+    method: str
+    route: str
+    group: tuple[str, ...]
+    things: dict[str, str] = field(default_factory=dict)
+
+    def path(self, town: Town, visitor: str) -> str:
+        return re.sub(r"\{(\w+):\w+\}", lambda found: town.thing(self.things[found[1]], visitor), self.route)
+
+    def __str__(self) -> str:
+        return " ".join([self.method, self.route, *self.things.values()])
+
+
+def both(route: str, group: tuple[str, ...], **things: str) -> list[Rule]:
+    """A page with a form that is sent to the page's own address."""
+    return [Rule("GET", route, group, things), Rule("POST", route, group, things)]
+
+
+def get(route: str, group: tuple[str, ...], **things: str) -> Rule:
+    return Rule("GET", route, group, things)
+
+
+def post(route: str, group: tuple[str, ...], **things: str) -> Rule:
+    return Rule("POST", route, group, things)
+
+
+RULES = [
+    # Looking around.
+    get("/", EVERYBODY),
+    get("/events", EVERYBODY),
+    get("/events/{slug:str}", EVERYBODY, slug="event"),
+    get("/events/{slug:str}", NOBODY, slug="draft"),
+    get("/events/{slug:str}", NOBODY, slug="submitted"),
+    get("/events/{slug:str}/availability", EVERYBODY, slug="event"),
+    get("/events/{slug:str}/availability", NOBODY, slug="draft"),
+    get("/events/{slug:str}/calendar.ics", EVERYBODY, slug="event"),
+    get("/events/{slug:str}/calendar.ics", NOBODY, slug="draft"),
+    post("/events/{slug:str}/quote", EVERYBODY, slug="event"),
+    post("/events/{slug:str}/quote", NOBODY, slug="draft"),
+    post("/events/{slug:str}/unlock", EVERYBODY, slug="event"),
+    post("/events/{slug:str}/unlock", NOBODY, slug="draft"),
+    post("/events/{slug:str}/hold", EVERYBODY, slug="event"),
+    post("/events/{slug:str}/hold", NOBODY, slug="draft"),
+    post("/events/{slug:str}/favourite", EVERYBODY, slug="event"),
+    post("/events/{slug:str}/favourite", NOBODY, slug="draft"),
+    post("/categories/{slug:str}/favourite", EVERYBODY, slug="category"),
+    get("/pictures/{name:str}", EVERYBODY, name="picture"),
+    get("/imprint", EVERYBODY),
+    get("/terms", EVERYBODY),
+    get("/accessibility", EVERYBODY),
+    get("/privacy", EVERYBODY),
+    get("/healthz", EVERYBODY),
+    get("/static/{file_path:path}", EVERYBODY, file_path="file"),
+    post("/theme", EVERYBODY),
+    post("/csp-report", EVERYBODY),
+    # A booking of an account is its owner's; a guest's opens for whoever has its link; a ticket too.
+    get("/bookings/{code:str}", BOB_OR_ADMIN, code="bob's booking"),
+    get("/bookings/{code:str}", EVERYBODY, code="guest's booking"),
+    post("/bookings/{code:str}/checkout", BOB_OR_ADMIN, code="bob's booking"),
+    post("/bookings/{code:str}/checkout", EVERYBODY, code="guest's booking"),
+    post("/bookings/{code:str}/extend", BOB_OR_ADMIN, code="bob's booking"),
+    post("/bookings/{code:str}/extend", EVERYBODY, code="guest's booking"),
+    post("/bookings/{code:str}/release", BOB_OR_ADMIN, code="bob's booking"),
+    post("/bookings/{code:str}/release", EVERYBODY, code="guest's booking"),
+    get("/bookings/{code:str}/tickets", EVERYBODY, code="paid booking"),
+    get("/bookings/{code:str}/tickets.pdf", EVERYBODY, code="paid booking"),
+    get("/bookings/{code:str}/deadline.ics", BOB_OR_ADMIN, code="bob's booking"),
+    get("/bookings/{code:str}/deadline.ics", EVERYBODY, code="guest's booking"),
+    get("/bookings/{code:str}/return", EVERYBODY, code="paid booking"),
+    get("/tickets/{code:str}", EVERYBODY, code="ticket"),
+    post("/webhooks/stripe", EVERYBODY),
+    # Giving back, and receipts.
+    *both("/bookings/{code:str}/refund", BOB_OR_ADMIN, code="bob's booking"),
+    *both("/bookings/{code:str}/refund", EVERYBODY, code="guest's booking"),
+    post("/bookings/{code:str}/refund/code", BOB_OR_ADMIN, code="bob's booking"),
+    post("/bookings/{code:str}/refund/code", EVERYBODY, code="guest's booking"),
+    get("/bookings/{code:str}/receipts", BOB_OR_ADMIN, code="bob's booking"),
+    get("/bookings/{code:str}/receipts", EVERYBODY, code="paid booking"),
+    get("/bookings/{code:str}/receipts/{number:str}", EVERYBODY, code="paid booking", number="receipt"),
+    # Accounts.
+    *both("/register", EVERYBODY),
+    *both("/login", EVERYBODY),
+    *both("/login/second", EVERYBODY),
+    *both("/login/again", SIGNED_IN),
+    *both("/login/link", EVERYBODY),
+    *both("/login/link/{token:str}", EVERYBODY, token="login token"),
+    post("/login/passkey/options", EVERYBODY),
+    post("/login/passkey", EVERYBODY),
+    # The tests' shop has no OpenID provider.
+    post("/login/oidc", NOBODY),
+    get("/login/oidc/callback", NOBODY),
+    *both("/login/oidc/link", NOBODY),
+    post("/logout", EVERYBODY),
+    *both("/password/forgot", EVERYBODY),
+    *both("/password/reset/{token:str}", EVERYBODY, token="reset token"),
+    *both("/verify/{token:str}", EVERYBODY, token="register token"),
+    *both("/invitations/{token:str}", EVERYBODY, token="invitation token"),
+    *both("/unsubscribe/{token:str}", EVERYBODY, token="unsubscribe token"),
+    *both("/unsubscribe/{token:str}", NOBODY, token="register token"),
+    get("/me", SIGNED_IN),
+    get("/me/tickets", SIGNED_IN),
+    get("/me/presales", SIGNED_IN),
+    get("/me/payments", SIGNED_IN),
+    *both("/me/favourites", SIGNED_IN),
+    *both("/me/name", SIGNED_IN),
+    *both("/me/email", SIGNED_IN),
+    *both("/me/password", SIGNED_IN),
+    get("/me/security", SIGNED_IN),
+    post("/me/security/{session:str}/end", BOB_ALONE, session="bob's other browser"),
+    post("/me/security/end-others", SIGNED_IN),
+    *both("/me/security/second-factor", SIGNED_IN),
+    get("/me/security/passkeys", SIGNED_IN),
+    post("/me/security/passkeys", SIGNED_IN),
+    get("/me/security/passkeys/new", SIGNED_IN),
+    post("/me/security/passkeys/options", SIGNED_IN),
+    *both("/me/security/passkeys/{code:str}", BOB_ALONE, code="bob's passkey"),
+    *both("/me/security/passkeys/{code:str}/remove", BOB_ALONE, code="bob's passkey"),
+    get("/me/security/identities", SIGNED_IN),
+    *both("/me/security/identities/{code:str}/remove", BOB_ALONE, code="bob's identity"),
+    get("/me/security/second-factor.svg", NO_APP_YET),
+    post("/me/security/second-factor/confirm", SIGNED_IN),
+    post("/me/security/second-factor/codes", SIGNED_IN),
+    post("/me/security/second-factor/codes.txt", NO_APP_YET),
+    post("/me/security/second-factor/off", SIGNED_IN),
+    get("/me/notifications", SIGNED_IN),
+    get("/me/notifications/unread", SIGNED_IN),
+    post("/me/notifications/{code:str}/read", BOB_ALONE, code="bob's notification"),
+    post("/me/notifications/read-all", SIGNED_IN),
+    *both("/me/notifications/preferences", SIGNED_IN),
+    # One's own data.
+    get("/me/data", SIGNED_IN),
+    *both("/me/data/export", SIGNED_IN),
+    get("/me/data/exports/{code:str}", BOB_ALONE, code="bob's copy"),
+    *both("/me/data/erase", SIGNED_IN),
+    # The manager's desk.
+    get("/manager", MANAGERS),
+    get("/manager/events", MANAGERS),
+    *both("/manager/events/new", MANAGERS),
+    post("/manager/events/poster", MANAGERS),
+    get("/manager/events/{slug:str}", ITS_MANAGER, slug="event"),
+    get("/manager/events/{slug:str}", ITS_MANAGER, slug="draft"),
+    *both("/manager/events/{slug:str}/edit", ITS_MANAGER, slug="draft"),
+    post("/manager/events/{slug:str}/submit", ITS_MANAGER, slug="draft"),
+    post("/manager/events/{slug:str}/delete", ITS_MANAGER, slug="old draft"),
+    *both("/manager/events/{slug:str}/call-off", ITS_MANAGER, slug="event"),
+    get("/manager/events/{slug:str}/sales", ITS_MANAGER, slug="early"),
+    post("/manager/events/{slug:str}/sales/{code:str}/share", ITS_MANAGER, slug="early", code="early type"),
+    *both("/manager/events/{slug:str}/sales/{code:str}/codes", ITS_MANAGER, slug="early", code="early type"),
+    get("/manager/events/{slug:str}/sales/{code:str}/codes.csv", ITS_MANAGER, slug="early", code="early type"),
+    post("/manager/events/{slug:str}/sales/{code:str}/withdraw", ITS_MANAGER, slug="early", code="early type"),
+    post("/manager/events/{slug:str}/sales/{code:str}/move", ITS_MANAGER, slug="early", code="early type"),
+    post("/manager/events/{slug:str}/sales/{code:str}/open", ITS_MANAGER, slug="early", code="early type"),
+    get("/manager/events/{slug:str}/payments", ITS_MANAGER, slug="event"),
+    get("/manager/events/{slug:str}/refunds", ITS_MANAGER, slug="event"),
+    *both("/manager/events/{slug:str}/bookings/{reference:str}/refund", ITS_MANAGER, slug="big house", reference="reference"),
+    post(
+        "/manager/events/{slug:str}/bookings/{reference:str}/refund/amount", ITS_MANAGER, slug="big house", reference="reference"
+    ),
+    post("/manager/events/{slug:str}/refunds/{refund:str}/handed-back", ITS_MANAGER, slug="big house", refund="cash refund"),
+    # The operator's desk.
+    get("/admin/payments", ADMIN),
+    get("/admin", ADMIN),
+    *both("/admin/managers", ADMIN),
+    post("/admin/managers/{code:str}/suspend", ADMIN, code="manager's code"),
+    post("/admin/managers/{code:str}/reinstate", ADMIN, code="manager's code"),
+    get("/admin/events", ADMIN),
+    get("/admin/events/{slug:str}", ADMIN, slug="submitted"),
+    post("/admin/events/{slug:str}/approve", ADMIN, slug="submitted"),
+    post("/admin/events/{slug:str}/return", ADMIN, slug="submitted"),
+    post("/admin/events/{slug:str}/call-off", ADMIN, slug="event"),
+    get("/admin/activity", ADMIN),
+    get("/admin/activity.csv", ADMIN),
+    get("/admin/activity/head.txt", ADMIN),
+    get("/admin/invariants", ADMIN),
+    post("/admin/invariants/check", ADMIN),
+    get("/admin/reports", ADMIN),
+    post("/admin/reports/clear", ADMIN),
+    post("/admin/alarms/{number:int}/settle", ADMIN, number="alarm"),
+    get("/admin/texts", ADMIN),
+    *both("/admin/texts/{name:str}", ADMIN, name="text"),
+]
+
+# They prove themselves by a signature or by a token of their own, so they may come from anywhere; and browsers send their
+# reports without saying where they come from.
+FROM_ANYWHERE = {"POST /webhooks/stripe", "POST /unsubscribe/{token:str}", "POST /csp-report"}
+
+# Pages that send some visitors on by design; everything else that may be opened answers 200.
+SENT_ON = {"GET /login", "GET /login/second", "GET /bookings/{code:str}/return"}
