@@ -20,6 +20,7 @@ import getpass  # noqa: E402
 from collections.abc import AsyncIterator  # noqa: E402
 from contextlib import asynccontextmanager  # noqa: E402
 from dataclasses import replace  # noqa: E402
+from typing import Any  # noqa: E402
 
 import structlog  # noqa: E402
 from granian import Granian  # noqa: E402
@@ -27,7 +28,9 @@ from granian.constants import Interfaces  # noqa: E402
 from granian.server.embed import Server  # noqa: E402
 from granian.utils.proxies import wrap_asgi_with_proxy_headers  # noqa: E402
 from litestar import Litestar, MediaType, get  # noqa: E402
+from litestar.connection import ASGIConnection  # noqa: E402
 from litestar.datastructures import CacheControlHeader  # noqa: E402
+from litestar.handlers.base import BaseRouteHandler  # noqa: E402
 from litestar.static_files import create_static_files_router  # noqa: E402
 from litestar.types import ASGIApp, Receive, Scope, Send  # noqa: E402
 from sqlmodel import select  # noqa: E402
@@ -151,13 +154,19 @@ def litestar_app(*, sandbox: Sandbox | None = None) -> Litestar:
     return Litestar(
         [*ROUTERS, healthz, files],
         dependencies=visitor.dependencies,
-        guards=[security.same_origin, limits.no_guessing],
+        guards=[_at_the_door],
         exception_handlers=errors.handlers,
         lifespan=[running],
         request_max_body_size=MOST_BYTES,
         openapi_config=None,
         logging_config=None,
     )
+
+
+async def _at_the_door(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Guard of the whole app. It is one and not two, because Litestar copies the handler for each."""
+    await security.same_origin(connection, handler)
+    await limits.no_guessing(connection, handler)
 
 
 def create_app() -> ASGIApp:

@@ -22,6 +22,7 @@ MOST_ITEMS = 50
 MOST_DEPTH = 4
 # Shorter ones would hide ordinary words.
 SHORTEST_SECRET = 6
+_SHORTEST_CODE = 20
 
 SECRET_FIELDS = frozenset(
     {"password", "passwd", "secret", "secret_key", "client_secret", "api_key", "recovery_code", "code_verifier"}
@@ -64,6 +65,9 @@ def clean(text: str) -> str:
     for secret in _known():
         if secret in text:
             text = text.replace(secret, HIDDEN)
+    if len(text) < _SHORTEST_CODE and text.isalnum():
+        # A word: no pattern fits so few letters without a sign among them, and most of a line is words.
+        return text
     return _PATTERN.sub(_replaced, text)
 
 

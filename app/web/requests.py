@@ -58,10 +58,14 @@ def template_of(scope: Scope) -> str:
 
 
 def _matters(scope: Scope, status: int, ms: int) -> bool:
-    """Whatever may have changed something, was refused at a known address, took long, or showed what only a desk sees."""
+    """Whatever changed something that no activity tells, was refused at a known address, took long, or showed a desk."""
     path = template_of(scope)
-    if scope.get("method") not in SAFE or ms >= SLOW_MS:
+    if ms >= SLOW_MS:
         return True
+    if scope.get("method") not in SAFE:
+        # When everybody comes at once a line takes a tenth of a hold's time, and the activity says it all.
+        handler: Any = scope.get("route_handler")
+        return status >= 400 or not (handler and handler.opt.get("is_in_activities"))
     return bool(path) and not path.startswith("/static") and (status >= 400 or path.startswith(DESKS))
 
 

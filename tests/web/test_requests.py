@@ -57,6 +57,18 @@ async def test_reading_leaves_no_line_and_acting_leaves_one(client: httpx.AsyncC
     assert watch.log.count("\n") == 1
 
 
+async def test_a_hold_is_an_activity_and_needs_no_line_until_it_is_refused(client: httpx.AsyncClient) -> None:
+    async with writing() as tx:
+        event = await world.event(tx, capacity=1)
+        kind = await world.only_type(tx, event)
+    address = f"/events/{event.slug}/hold"
+    assert (await client.post(address, data={f"q-{kind.code}": "1"})).status_code == 303
+    assert "request method=POST" not in watch.log
+    client.cookies.clear()
+    assert (await client.post(address, data={f"q-{kind.code}": "1"})).status_code == 409
+    assert "request method=POST path=/events/{slug}/hold status=409" in watch.log
+
+
 async def test_who_sees_a_desk_is_written_down(client: httpx.AsyncClient, sign_in: Any) -> None:
     async with writing() as tx:
         dora = await world.dora(tx)

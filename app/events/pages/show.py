@@ -54,7 +54,7 @@ async def show(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: From
     return page(request, "events/show.html", fragment="picker", public=True, **context)
 
 
-@post("/events/{slug:str}/hold")
+@post("/events/{slug:str}/hold", opt={"is_in_activities": True})
 async def hold(request: Request[Any, Any, Any], visitor: Who, slug: FromPath[str]) -> Response[Any]:
     wish = await _wish(request, slug, visitor)
     if not wish:
