@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,20 +34,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the shop, started as everybody starts it: `python main.py serve` with DEMO=1 and an empty folder."""
-    data = tmp_path_factory.mktemp("shop")
+    with open_shop(tmp_path_factory.mktemp("shop")) as address:
+        yield address
+
+
+@contextmanager
+def open_shop(data: Path, *, host: str = "127.0.0.1", **settings: str) -> Iterator[str]:
+    """A shop of its own in an empty folder; gives its address."""
     port = _free_port()
-    address = f"http://127.0.0.1:{port}"
+    address = f"http://{host}:{port}"
     own = {
         "DEMO": "1", "PORT": str(port), "DATA_DIR": str(data), "DATABASE_URL": f"sqlite:///{data}/shop.db", "BASE_URL": address,
         # Each person of a test has a network address of their own (People), so that limits count them apart.
-        "TRUSTED_PROXIES": "127.0.0.1", "BCRYPT_COST": "4",
+        "TRUSTED_PROXIES": "127.0.0.1", "BCRYPT_COST": "4", **settings,
     }  # fmt: skip
     surroundings = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     with (data / "log").open("wb") as log:
         command = [sys.executable, "main.py", "serve"]
         server = subprocess.Popen(command, cwd=ROOT, env=surroundings | own, stdout=log, stderr=subprocess.STDOUT)
     try:
-        _wait_until_open(server, address, data / "log")
+        _wait_until_open(server, f"http://127.0.0.1:{port}", data / "log")
         yield address
     finally:
         server.send_signal(signal.SIGTERM)

@@ -1,10 +1,6 @@
 """Passkeys in a real browser, with an authenticator that Chromium plays itself: added, signed in with, the second factor."""
 
-import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
@@ -12,29 +8,16 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, CDPSession, Page, expect
 
-from tests.browser import conftest
+from tests.browser.conftest import open_shop
+from tests.browser.eyes import faults_of
 from tests.browser.people import PASSWORD, People, log_out, only_js
 
 
 @pytest.fixture(scope="module")
 def named_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A shop with a name for an address: browsers make no passkeys for a number."""
-    data, port = tmp_path_factory.mktemp("named"), conftest._free_port()
-    address = f"http://localhost:{port}"
-    own = {
-        "DEMO": "1", "PORT": str(port), "DATA_DIR": str(data), "DATABASE_URL": f"sqlite:///{data}/shop.db", "BASE_URL": address,
-        "TRUSTED_PROXIES": "127.0.0.1", "BCRYPT_COST": "4",
-    }  # fmt: skip
-    surroundings = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    with (data / "log").open("wb") as log:
-        command = [sys.executable, "main.py", "serve"]
-        server = subprocess.Popen(command, cwd=conftest.ROOT, env=surroundings | own, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        conftest._wait_until_open(server, f"http://127.0.0.1:{port}", data / "log")
+    with open_shop(tmp_path_factory.mktemp("named"), host="localhost") as address:
         yield address
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(timeout=20)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -95,6 +78,31 @@ async def test_a_passkey_is_added_and_signs_in(people: People) -> None:
     await device.touches(True)
     await page.get_by_role("button", name="Sign in with a passkey").click()
     await expect(page).to_have_url(re.compile("/me/tickets$"))
+
+
+@only_js
+async def test_the_pages_about_passkeys_are_accessible_and_fit(people: People) -> None:
+    page, email = await people.user("bob")
+    device = await plug_in(page)
+    await page.goto("/me/security/passkeys/new")
+    faults = await faults_of(page)
+    await add_passkey(page, "My laptop")
+    faults += await faults_of(page)
+    await page.goto("/me/security/passkeys")
+    faults += await faults_of(page)
+    for way in ("Rename", "Remove"):
+        await page.goto("/me/security/passkeys")
+        await page.get_by_role("link", name=way).click()
+        faults += await faults_of(page)
+    await log_out(page)
+    await device.touches(False)
+    await page.goto("/login")
+    await page.get_by_label("Email").fill(email)
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
+    await expect(page).to_have_url(re.compile("/login/second"))
+    faults += await faults_of(page)
+    assert not faults, "\n".join(faults)
 
 
 @only_js
