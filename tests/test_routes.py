@@ -12,7 +12,7 @@ from sqlmodel import col, update
 
 import app.admin.pages.overview
 import app.bookings.pages.checkout
-from app.accounts.models import User
+from app.accounts.models import LoginSession, User
 from app.core import clock
 from app.core.db import Database, writing
 from main import create_app, litestar_app
@@ -148,6 +148,34 @@ async def test_a_suspended_account_is_signed_out_at_the_next_click(shop: Any, sm
         assert (await alices.get("/manager")).status_code == 200
         await changed("alice@example.com", disabled_at=clock.now())
         assert (await alices.get("/manager")).headers["location"].startswith("/login")
+
+
+async def unlike_a_client(shop: Any, town: Town) -> dict[str, str]:
+    """Where an admin's cookie gets something else than no cookie at all."""
+    found = {}
+    for number, rule in enumerate(RULES):
+        async with town.browser(shop, "dora", address=f"10.1.{number // 250}.{number % 250}") as doras:
+            answer = await doras.request(rule.method, rule.path(town, "client"))
+        word = _word(rule, answer.status_code, answer.headers.get("location", ""))
+        if word != rule.group[0]:
+            found[str(rule)] = word
+    return found
+
+
+@pytest.mark.asvs("V7.4.1", "V7.4.2", "V8.2.1")
+@pytest.mark.parametrize("how", ["suspended", "signed out everywhere"])
+async def test_whoever_is_out_gets_on_every_route_what_a_client_gets(shop: Any, small_town: Town, how: str) -> None:
+    if how == "suspended":
+        await changed("dora@example.com", disabled_at=clock.now())
+    else:
+        async with writing() as tx:
+            await tx.exec(update(LoginSession).values(ended_at=clock.now()))
+    assert await unlike_a_client(shop, small_town) == {}
+
+
+async def test_whoever_is_in_does_not(shop: Any, small_town: Town) -> None:
+    """The negative control."""
+    assert await unlike_a_client(shop, small_town) != {}
 
 
 @pytest.mark.asvs("V8.3.1", "V7.2.1")
