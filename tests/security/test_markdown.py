@@ -239,11 +239,13 @@ HEAVY = {
 @pytest.mark.asvs("V15.2.2", "V1.3.5")
 @pytest.mark.parametrize("name", HEAVY)
 def test_twenty_thousand_characters_are_soon_rendered(name: str) -> None:
-    """In CPU time, of which a busy machine takes none away. The aim is 0.2 seconds; the bound leaves room for slow machines."""
-    text = HEAVY[name][:20_000]
-    start = time.process_time()
-    formats.markdown(text)
-    assert time.process_time() - start < 1, name
+    """In CPU time of this thread, the quickest of three: other threads and the collector of garbage are not what is judged."""
+    text, needed = HEAVY[name][:20_000], []
+    for _time in range(3):
+        start = time.thread_time()
+        formats.markdown(text)
+        needed.append(time.thread_time() - start)
+    assert min(needed) < 0.5, name
 
 
 async def test_the_pages_show_it_as_cleaned(shop: Any, small_town: Town) -> None:

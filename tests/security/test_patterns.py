@@ -56,14 +56,22 @@ def slowest(pattern: str) -> float:
     """CPU seconds of the slowest attack, by search, which begins anew at every character."""
     compiled, worst = re.compile(pattern), 0.0
     for attack in attacks(pattern):
-        start = time.process_time()
-        compiled.search(attack)
-        compiled.match(attack)
-        compiled.fullmatch(attack)
-        worst = max(worst, time.process_time() - start)
+        needed = seconds_of(compiled, attack)
+        if needed > SECONDS:
+            # The collector of garbage may have come just then; a pattern that is slow is slow each time.
+            needed = min(seconds_of(compiled, attack) for _time in range(2))
+        worst = max(worst, needed)
         if worst > SECONDS:
             break
     return worst
+
+
+def seconds_of(compiled: re.Pattern[str], attack: str) -> float:
+    start = time.thread_time()
+    compiled.search(attack)
+    compiled.match(attack)
+    compiled.fullmatch(attack)
+    return time.thread_time() - start
 
 
 def test_the_patterns_are_found() -> None:
