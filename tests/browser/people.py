@@ -84,10 +84,15 @@ def address(name: str) -> str:
 
 async def sign_in(page: Page, email: str, password: str) -> None:
     await page.goto("/login")
+    await send_password(page, email, password)
+    await expect(page).not_to_have_url(re.compile("/login"))
+
+
+async def send_password(page: Page, email: str, password: str = PASSWORD) -> None:
+    """Fills in the login page; where that leads depends on whom it is about."""
     await page.get_by_label("Email").fill(email)
     await page.get_by_label("Password", exact=True).fill(password)
     await page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
-    await expect(page).not_to_have_url(re.compile("/login"))
 
 
 async def log_out(page: Page) -> None:

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, CDPSession, Page, expect
 
 from tests.browser.conftest import open_shop
 from tests.browser.eyes import faults_of
-from tests.browser.people import PASSWORD, People, log_out, only_js
+from tests.browser.people import People, log_out, only_js, send_password
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +97,7 @@ async def test_the_pages_about_passkeys_are_accessible_and_fit(people: People) -
     await log_out(page)
     await device.touches(False)
     await page.goto("/login")
-    await page.get_by_label("Email").fill(email)
-    await page.get_by_label("Password", exact=True).fill(PASSWORD)
-    await page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
+    await send_password(page, email)
     await expect(page).to_have_url(re.compile("/login/second"))
     faults += await faults_of(page)
     assert not faults, "\n".join(faults)
@@ -124,9 +122,7 @@ async def test_after_the_password_the_passkey_is_asked_for(people: People) -> No
     await log_out(page)
     await device.touches(False)
     await page.goto("/login?next=/me/payments")
-    await page.get_by_label("Email").fill(email)
-    await page.get_by_label("Password", exact=True).fill(PASSWORD)
-    await page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
+    await send_password(page, email)
     await expect(page).to_have_url(re.compile("/login/second"))
     second_step = page.url
     await page.goto("/me")

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.accounts.provider import CLIENT, SECRET, AtProvider, hushed, open_provider
 from tests.browser.conftest import open_shop
 from tests.browser.eyes import faults_of
-from tests.browser.people import PASSWORD, People, address, log_out, only_js, register
+from tests.browser.people import People, address, log_out, only_js, register, send_password
 
 pytestmark = hushed
 
@@ -66,9 +66,7 @@ async def test_an_account_that_is_there_joins_after_proof_of_both(people: People
     await expect(page.get_by_text("has an account here already")).to_be_visible()
     faults = await faults_of(page)
     await page.get_by_role("main").get_by_role("link", name="Sign in").click()
-    await page.get_by_label("Email").fill(email)
-    await page.get_by_label("Password", exact=True).fill(PASSWORD)
-    await page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
+    await send_password(page, email)
     await expect(page.get_by_role("button", name="Connect the two")).to_be_visible()
     faults += await faults_of(page)
     await page.get_by_role("button", name="Connect the two").click()

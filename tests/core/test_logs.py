@@ -151,7 +151,7 @@ def test_what_looks_like_a_secret_is_hidden(out: io.StringIO, said: str, where: 
         "2 places of ticket type 7 were held for booking:17 in 12 ms",
         "app.bookings.boxoffice.some_function_with_a_long_name",
         "/bookings/{code}/checkout",
-        "/work/.venv/lib/python3.13/site-packages/sqlalchemy/ext/asyncio/session.py",
+        "/srv/shop/.venv/lib/python3.13/site-packages/sqlalchemy/ext/asyncio/session.py",
         "checkout.session.completed of cs_test_a1",
         "AttributeError: 'NoneType' object has no attribute 'tickets'",
     ],
