@@ -9,7 +9,9 @@ from sqlmodel import Field, SQLModel
 from app.core.codes import secret_code, short_code
 from app.core.columns import link, maybe_link, one_of, row_id
 
-KINDS = ("purchase", "presale")
+# For a purchase places are kept while the buyer pays, for a pre-sale until its pay-by time; an offer goes to whoever is next on
+# the waiting list; a comp is a gift of the manager; at the door somebody of the house sells.
+KINDS = ("purchase", "presale", "offer", "comp", "door")
 STATES = ("held", "paying", "processing", "paid", "expired", "released", "refunded", "called_off")
 
 # Places of a booking in one of these states are counted as held.
@@ -122,6 +124,20 @@ class BookingLine(SQLModel, table=True):
     def places(self) -> int:
         """Places that the line still claims while its booking lives."""
         return self.qty - self.returned
+
+
+class Answer(SQLModel, table=True):
+    """What a buyer answered: for the booking (`line_id` empty), or for the place number `n` of a line, counted from 1."""
+
+    __tablename__ = "answers"
+    __table_args__ = (UniqueConstraint("booking_id", "question_id", "line_id", "n"),)
+
+    id: int | None = row_id()
+    booking_id: int = link("bookings.id")
+    question_id: int = link("questions.id")
+    line_id: int | None = maybe_link("booking_lines.id", index=False)
+    n: int = 0
+    value: str = Field(max_length=500)
 
 
 class BuyerLimit(SQLModel, table=True):

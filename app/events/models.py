@@ -20,6 +20,11 @@ TRANSITIONS = {
     "called_off": (),
 }
 
+# What somebody in an event's team may do: change it; see and sell; admit at the door.
+RIGHTS = ("edit", "sales", "door")
+
+QUESTION_KINDS = ("text", "choice", "yes_no")
+
 HUES = ("poppy", "amber", "lemon", "moss", "fern", "teal", "sky", "cobalt", "iris", "plum", "magenta", "rose")
 TONES = ("deep", "bright", "night")
 MOTIFS = ("keys", "laugh", "tiles", "contour", "loaf", "graph", "shadow", "track", "alps", "candle", "radio", "stars", "type")
@@ -96,6 +101,8 @@ class Event(SQLModel, table=True):
     published_at: datetime | None = Field(default=None, index=True)
     called_off_at: datetime | None = None
     changed_at: datetime | None = None
+    # Counts what was saved, so that whoever saves later sees what somebody else has saved meanwhile.
+    version: int = 1
 
     @property
     def tz(self) -> ZoneInfo:
@@ -133,6 +140,25 @@ class Event(SQLModel, table=True):
         return min(now + timedelta(hours=self.presale_hours), self.starts_at)
 
 
+class Quota(SQLModel, table=True):
+    """Caps several ticket types together. `held` and `sold` change only by the guarded statements in bookings."""
+
+    __tablename__ = "quotas"
+    __table_args__ = (CheckConstraint("held >= 0 AND sold >= 0 AND held + sold <= capacity", name="stock"),)
+
+    id: int | None = row_id()
+    code: str = Field(default_factory=secret_code, max_length=22, unique=True)
+    event_id: int = link("events.id")
+    name: str = Field(max_length=60)
+    capacity: int
+    held: int = 0
+    sold: int = 0
+
+    @property
+    def left(self) -> int:
+        return self.capacity - self.held - self.sold
+
+
 class TicketType(SQLModel, table=True):
     """A kind of place. `held`, `sold` and `presale_taken` change only by the guarded statements in bookings."""
 
@@ -160,6 +186,7 @@ class TicketType(SQLModel, table=True):
     held: int = 0
     sold: int = 0
     per_booking: int = 6
+    quota_id: int | None = maybe_link("quotas.id")
     sale_from: datetime
     sale_to: datetime
     presale_from: datetime | None = None
@@ -195,6 +222,45 @@ class TicketType(SQLModel, table=True):
         """When the next phase opens, if one is still ahead."""
         ahead = [moment for moment in (self.presale_from, self.sale_from) if moment and moment > now]
         return min(ahead) if ahead else None
+
+
+class Question(SQLModel, table=True):
+    """What buyers are asked at the checkout, once a booking or once a ticket. `choices` has one answer on each line."""
+
+    __tablename__ = "questions"
+    __table_args__ = (CheckConstraint(one_of("kind", QUESTION_KINDS), name="kind"),)
+
+    id: int | None = row_id()
+    code: str = Field(default_factory=secret_code, max_length=22, unique=True)
+    event_id: int = link("events.id")
+    position: int = 0
+    label: str = Field(max_length=200)
+    kind: str = Field(default="text", max_length=10)
+    choices: str = Field(default="", max_length=2000)
+    is_required: bool = False
+    per_ticket: bool = False
+    # A question that was answered stays, so that its answers can be read; nobody is asked it any more.
+    ended_at: datetime | None = None
+
+
+class Helper(SQLModel, table=True):
+    """Somebody with rights on one event, invited by mail; `user_id` is theirs once they have said yes."""
+
+    __tablename__ = "helpers"
+    __table_args__ = (UniqueConstraint("event_id", "email"),)
+
+    id: int | None = row_id()
+    code: str = Field(default_factory=secret_code, max_length=22, unique=True)
+    event_id: int = link("events.id")
+    email: str = Field(max_length=254)
+    user_id: int | None = maybe_link("users.id")
+    may_edit: bool = False
+    may_sell: bool = False
+    may_check_in: bool = False
+    until: datetime | None = None
+    invited_by: int = link("users.id", index=False)
+    created_at: datetime
+    joined_at: datetime | None = None
 
 
 class Favourite(SQLModel, table=True):
