@@ -14,7 +14,7 @@ from functools import wraps
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import event, make_url, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -155,6 +155,15 @@ async def changed(tx: AsyncSession, statement: Any) -> int:
     """How many rows a guarded UPDATE or DELETE changed: the row count decides. Instances read before keep what they had."""
     done = await tx.exec(statement.execution_options(synchronize_session=False))
     return int(done.rowcount)
+
+
+async def add_unless_there(tx: AsyncSession, row: Any) -> None:
+    """Adds a row; when another request has just added the same, that one stays."""
+    try:
+        async with tx.begin_nested():
+            tx.add(row)
+    except IntegrityError:
+        return
 
 
 async def move(tx: AsyncSession, row: Any, target: str, *conditions: Any, out_of: Iterable[str], **values: Any) -> bool:

@@ -2,7 +2,8 @@
 
 from app.core import clock
 from app.core.db import reading, writing
-from app.events import actions, queries
+from app.events import queries
+from app.events.actions import deciding
 
 
 async def publish_due() -> None:
@@ -12,4 +13,4 @@ async def publish_due() -> None:
         due = await queries.due_for_publishing(db, now=now)
     for event_id in due:
         async with writing() as tx:
-            await actions.publish(tx, event_id, now=now)
+            await deciding.publish(tx, event_id, now=now)

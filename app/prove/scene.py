@@ -12,7 +12,7 @@ from app.bookings.models import Booking
 from app.core import clock
 from app.core.codes import random_id
 from app.core.db import reading, writing
-from app.events import actions as events
+from app.events.actions import deciding
 from app.events.models import Category, Event, TicketType
 from app.tickets.models import Ticket
 
@@ -116,7 +116,7 @@ async def remove(scene: Scene, known: frozenset[str]) -> bool:
         event = await tx.get_one(Event, scene.event_id, with_for_update=True)
         bookings = (await tx.exec(select(Booking.code).where(Booking.event_id == scene.event_id))).all()
         if set(bookings) - known:
-            await events.call_off(tx, event, reason="It was a test of this shop.", by=scene.manager_id, now=clock.now())
+            await deciding.call_off(tx, event, reason="It was a test of this shop.", by=scene.manager_id, now=clock.now())
             return False
         await _remove_all(tx, scene)
     return True

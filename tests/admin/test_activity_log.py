@@ -24,8 +24,8 @@ from app.bookings.models import STATES
 from app.core import activity, alarms, clock
 from app.core.activity import Activity
 from app.core.db import Database, reading, writing
-from app.events import actions as events
-from app.events.actions import _SAME_NAME, _SAME_NAME_OF_TYPE
+from app.events.actions import deciding, drafting, revising
+from app.events.actions.revising import _SAME_NAME, _SAME_NAME_OF_TYPE
 from app.events.models import TicketType
 from app.payments.actions import asking
 from app.payments.models import REFUND_STATES, Payment, Refund
@@ -150,11 +150,11 @@ async def test_what_becomes_of_an_event(sqlite_database: Database, moment: time_
     async with writing() as tx:
         alice, dora = await world.alice(tx), await world.dora(tx)
         event = await world.event(tx, state="draft", published_at=None)
-        await events.submit(tx, event, by=alice.id or 0, now=clock.now())
-        await events.return_for_changes(tx, event, reason="Louder.", by=dora.id or 0)
-        await events.submit(tx, event, by=alice.id or 0, now=clock.now())
-        await events.approve(tx, event, by=dora.id or 0, now=clock.now())
-        await events.call_off(tx, event, reason="Rain.", by=alice.id or 0, now=clock.now())
+        await deciding.submit(tx, event, by=alice.id or 0, now=clock.now())
+        await deciding.return_for_changes(tx, event, reason="Louder.", by=dora.id or 0)
+        await deciding.submit(tx, event, by=alice.id or 0, now=clock.now())
+        await deciding.approve(tx, event, by=dora.id or 0, now=clock.now())
+        await deciding.call_off(tx, event, reason="Rain.", by=alice.id or 0, now=clock.now())
     by_alice, by_dora = "Alice (alice@example.com)", "Dora (dora@example.com)"
     assert await said() == [
         f"{by_alice} sent “Nine Pianos”, a draft until then, to the admins.",
@@ -181,7 +181,7 @@ async def test_a_changed_event_says_what_it_was(sqlite_database: Database, momen
             refund_hours=24,
             types=(one, more),
         )
-        await events.revise(tx, event, changed, by=alice.id or 0, booked=set(), now=clock.now())
+        await revising.revise(tx, event, changed, by=alice.id or 0, booked=set(), now=clock.now())
     [made] = await said()
     for phrase in (
         "Alice (alice@example.com) changed “Nine Pianos”: ",
@@ -319,7 +319,7 @@ async def test_a_thing_that_came_later_does_not_lend_its_name(sqlite_database: D
         first = await world.event(tx, title="First", state="draft", created_at=clock.now())
         await activity.record(tx, "event.drafted", about=f"event:{first.id}", by=alice.id)
         await tx.exec(TicketType.__table__.delete())  # type: ignore[attr-defined]
-        await events.delete_draft(tx, first, by=alice.id or 0)
+        await drafting.delete_draft(tx, first, by=alice.id or 0)
     moment.shift(timedelta(hours=1))
     async with writing() as tx:
         second = await world.event(tx, title="Second", created_at=clock.now())

@@ -12,7 +12,8 @@ from app.core import clock
 from app.core.activity import Activity
 from app.core.db import reading, writing
 from app.core.errors import Refused
-from app.events import actions, flows, queries
+from app.events import flows, queries
+from app.events.actions import deciding, favourites
 from app.events.models import Event, TicketType
 from tests import world
 from tests.events.forms import typed
@@ -99,7 +100,7 @@ async def test_publishing_waits_for_its_moment(moment: Any) -> None:
     async with writing() as tx:
         dora = await world.dora(tx)
         event = await world.event(tx, state="submitted", published_at=None, publish_at=clock.now() + timedelta(days=2))
-        await actions.approve(tx, event, by=dora.id, now=clock.now())
+        await deciding.approve(tx, event, by=dora.id, now=clock.now())
     await flows.publish_due()
     assert await _state(event.slug) == "approved"
     moment.shift(timedelta(days=2))
@@ -115,7 +116,7 @@ async def test_an_event_that_has_begun_is_not_approved() -> None:
         dora = await world.dora(tx)
         event = await world.event(tx, state="submitted", published_at=None, starts_at=clock.now())
         with pytest.raises(Refused, match="has begun"):
-            await actions.approve(tx, event, by=dora.id, now=clock.now())
+            await deciding.approve(tx, event, by=dora.id, now=clock.now())
 
 
 @pytest.mark.usefixtures("database")
@@ -124,11 +125,11 @@ async def test_two_admins_decide_once() -> None:
         dora = await world.dora(tx)
         event = await world.event(tx, state="submitted", published_at=None)
     async with writing() as tx:
-        await actions.return_for_changes(tx, await _again(tx, event), reason="Shorter", by=dora.id)
+        await deciding.return_for_changes(tx, await _again(tx, event), reason="Shorter", by=dora.id)
     with pytest.raises(Refused, match="moved on"):
         async with writing() as tx:
             # The page of the second admin still shows the event as submitted.
-            await actions.approve(tx, event, by=dora.id, now=clock.now())
+            await deciding.approve(tx, event, by=dora.id, now=clock.now())
     assert await _state(event.slug) == "draft"
 
 
@@ -143,7 +144,7 @@ async def test_only_drafts_are_deleted(client: Client, sign_in: SignIn, state: s
     async with writing() as tx:
         alice, bob = await world.alice(tx), await world.bob(tx)
         event = await world.event(tx, state=state)
-        await actions.toggle_favourite(tx, bob.id, now=clock.now(), event_id=event.id)
+        await favourites.toggle_favourite(tx, bob.id, now=clock.now(), event_id=event.id)
     await sign_in(client, alice)
     assert (await client.post(f"/manager/events/{event.slug}/delete")).status_code == status
     assert await _state(event.slug) == ("gone" if state == "draft" else state)
@@ -194,7 +195,7 @@ async def test_what_is_over_cannot_be_called_off() -> None:
     async with writing() as tx:
         alice, event = await world.alice(tx), await world.event(tx, starts_at=clock.now() - timedelta(days=1))
         with pytest.raises(Refused, match="over"):
-            await actions.call_off(tx, event, reason="Late", by=alice.id, now=clock.now())
+            await deciding.call_off(tx, event, reason="Late", by=alice.id, now=clock.now())
 
 
 async def test_the_admins_desk_is_the_admins(client: Client, sign_in: SignIn) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from app.core import clock
 from app.core.db import reading, writing
-from app.events import actions, queries
+from app.events import queries
+from app.events.actions import favourites
 from tests import world
 
 Client = httpx.AsyncClient
@@ -22,10 +23,10 @@ PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
 async def test_a_mark_is_set_and_taken_away() -> None:
     async with writing() as tx:
         bob, event = await world.bob(tx), await world.event(tx)
-        assert await actions.toggle_favourite(tx, bob.id, now=clock.now(), event_id=event.id) is True
+        assert await favourites.toggle_favourite(tx, bob.id, now=clock.now(), event_id=event.id) is True
         assert await queries.favourite_events(tx, bob.id) == {event.id}
-        assert await actions.toggle_favourite(tx, bob.id, now=clock.now(), category_id=event.category_id) is True
-        assert await actions.toggle_favourite(tx, bob.id, now=clock.now(), event_id=event.id) is False
+        assert await favourites.toggle_favourite(tx, bob.id, now=clock.now(), category_id=event.category_id) is True
+        assert await favourites.toggle_favourite(tx, bob.id, now=clock.now(), event_id=event.id) is False
     async with reading() as db:
         assert await queries.favourite_events(db, bob.id) == set()
         assert await queries.favourite_categories(db, bob.id) == {event.category_id}
@@ -38,8 +39,8 @@ async def test_hearts_of_a_client_join_the_account_once() -> None:
         draft = await world.event(tx, title="Secret", state="draft", published_at=None)
         value = ["e:nine-pianos", "c:music", "e:gone", "e:secret", 7, {"x": 1}, "e:\x00"]
         for _again in range(2):
-            await actions.adopt_favourites(tx, bob.id, value, clock.now())
-        await actions.adopt_favourites(tx, bob.id, "broken", clock.now())
+            await favourites.adopt_favourites(tx, bob.id, value, clock.now())
+        await favourites.adopt_favourites(tx, bob.id, "broken", clock.now())
     async with reading() as db:
         assert await queries.favourite_events(db, bob.id) == {event.id}
         assert draft.id not in await queries.favourite_events(db, bob.id)
@@ -51,8 +52,8 @@ async def test_followers_of_event_or_category_come_once_and_without_closed_accou
     async with writing() as tx:
         bob, carol, mallory, event = await world.bob(tx), await world.carol(tx), await world.mallory(tx), await world.event(tx)
         for user in (bob, carol, mallory):
-            await actions.toggle_favourite(tx, user.id, now=clock.now(), category_id=event.category_id)
-        await actions.toggle_favourite(tx, bob.id, now=clock.now(), event_id=event.id)
+            await favourites.toggle_favourite(tx, user.id, now=clock.now(), category_id=event.category_id)
+        await favourites.toggle_favourite(tx, bob.id, now=clock.now(), event_id=event.id)
         mallory.disabled_at = clock.now()
         tx.add(mallory)
     async with reading() as db:
@@ -106,8 +107,8 @@ async def test_what_is_not_public_has_no_heart(client: Client) -> None:
 async def test_the_list_of_favourites_is_saved_with_one_button(client: Client, sign_in: SignIn) -> None:
     async with writing() as tx:
         bob, event, film = await world.bob(tx), await world.event(tx), await world.category(tx, "Film")
-        await actions.toggle_favourite(tx, bob.id, now=clock.now(), event_id=event.id)
-        await actions.toggle_favourite(tx, bob.id, now=clock.now(), category_id=event.category_id)
+        await favourites.toggle_favourite(tx, bob.id, now=clock.now(), event_id=event.id)
+        await favourites.toggle_favourite(tx, bob.id, now=clock.now(), category_id=event.category_id)
     await sign_in(client, bob)
     page = await client.get("/me/favourites")
     assert "Nine Pianos" in page.text
@@ -122,7 +123,7 @@ async def test_the_list_of_favourites_is_saved_with_one_button(client: Client, s
 async def test_a_called_off_favourite_stays_in_the_list_until_its_evening(client: Client, sign_in: SignIn, moment: Any) -> None:
     async with writing() as tx:
         bob, event = await world.bob(tx), await world.event(tx, state="called_off")
-        await actions.toggle_favourite(tx, bob.id, now=clock.now(), event_id=event.id)
+        await favourites.toggle_favourite(tx, bob.id, now=clock.now(), event_id=event.id)
     await sign_in(client, bob)
     assert "Cancelled" in (await client.get("/me/favourites")).text
     moment.shift(timedelta(days=29))

@@ -14,7 +14,8 @@ from app.core import clock
 from app.core.activity import Activity
 from app.core.db import reading, writing
 from app.core.errors import Refused
-from app.events import actions, queries
+from app.events import queries
+from app.events.actions import revising
 from app.events.models import Event, TicketType
 from app.events.rules.proposing import EventWish, TypeWish
 from tests import world
@@ -67,11 +68,11 @@ async def test_capacity_never_falls_below_what_is_held_and_sold() -> None:
     async with writing() as tx:
         wish = await _wish(tx, event)
         enough = replace(wish, types=(replace(wish.types[0], capacity=7),))
-        assert await actions.revise(tx, event, enough, by=alice.id, booked=set(), now=clock.now()) == ["types"]
+        assert await revising.revise(tx, event, enough, by=alice.id, booked=set(), now=clock.now()) == ["types"]
     with pytest.raises(Refused, match="7 places of Standard are held or sold"):
         async with writing() as tx:
             less = replace(wish, title="Other", types=(replace(wish.types[0], capacity=6),))
-            await actions.revise(tx, event, less, by=alice.id, booked=set(), now=clock.now())
+            await revising.revise(tx, event, less, by=alice.id, booked=set(), now=clock.now())
     async with reading() as db:
         assert (await world.only_type(db, event)).capacity == 7
         kept = await queries.by_slug(db, event.slug)
@@ -93,9 +94,9 @@ async def test_a_booked_type_stays_and_the_currency_with_it() -> None:
     ):
         with pytest.raises(Refused, match=match):
             async with writing() as tx:
-                await actions.revise(tx, event, wrong, by=alice.id, booked=booked, now=clock.now())
+                await revising.revise(tx, event, wrong, by=alice.id, booked=booked, now=clock.now())
     async with writing() as tx:
-        await actions.revise(tx, event, replace(wish, types=wish.types[:1]), by=alice.id, booked=booked, now=clock.now())
+        await revising.revise(tx, event, replace(wish, types=wish.types[:1]), by=alice.id, booked=booked, now=clock.now())
         assert spare.name not in [kind.name for kind in await queries.ticket_types(tx, event.id)]
 
 
@@ -108,7 +109,7 @@ async def test_a_type_with_places_held_is_not_removed_even_when_nobody_said_it_w
         await _sell(tx, event, sold=0, held=1)
     with pytest.raises(Refused, match="has bookings"):
         async with writing() as tx:
-            await actions.revise(tx, event, replace(wish, types=wish.types[:1]), by=alice.id, booked=set(), now=clock.now())
+            await revising.revise(tx, event, replace(wish, types=wish.types[:1]), by=alice.id, booked=set(), now=clock.now())
 
 
 @pytest.mark.usefixtures("database")
@@ -116,11 +117,11 @@ async def test_what_changed_is_written_down_by_name_and_nothing_when_nothing_did
     async with writing() as tx:
         alice, event = await world.alice(tx), await world.event(tx)
         wish = await _wish(tx, event)
-        assert await actions.revise(tx, event, wish, by=alice.id, booked=set(), now=clock.now()) == []
+        assert await revising.revise(tx, event, wish, by=alice.id, booked=set(), now=clock.now()) == []
         later = replace(
             wish, starts_at=wish.starts_at + timedelta(hours=1), ends_at=wish.ends_at + timedelta(hours=1), venue="Folk Club"
         )
-        changed = await actions.revise(tx, event, later, by=alice.id, booked=set(), now=clock.now())
+        changed = await revising.revise(tx, event, later, by=alice.id, booked=set(), now=clock.now())
     assert set(changed) == {"starts_at", "ends_at", "venue"}
     async with reading() as db:
         rows = (await db.exec(select(Activity).where(Activity.kind == "event.revised"))).all()

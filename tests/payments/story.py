@@ -8,7 +8,7 @@ from app.bookings import flows as bookings
 from app.bookings.models import Booking
 from app.core import alarms, clock
 from app.core.db import reading, writing
-from app.events import actions as events
+from app.events.actions import deciding
 from app.events.models import Event, TicketType
 from app.payments import queries as payment_queries
 from app.payments.actions import paying
@@ -108,7 +108,7 @@ async def call_off(booking: Booking) -> None:
     """Alice calls the event off; its bookings are wound down."""
     async with writing() as tx:
         event = await tx.get_one(Event, booking.event_id)
-        await events.call_off(tx, event, reason="The stage is flooded.", by=event.manager_id, now=clock.now())
+        await deciding.call_off(tx, event, reason="The stage is flooded.", by=event.manager_id, now=clock.now())
     await sweeps.wind_down()
 
 

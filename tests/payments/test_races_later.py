@@ -18,7 +18,7 @@ from app.core import clock, db
 from app.core.db import reading, writing
 from app.core.errors import Refused, Unavailable
 from app.core.settings import settings
-from app.events import actions as events
+from app.events.actions import revising
 from app.events.models import Event, TicketType
 from app.notifications.models import Notification
 from app.payments import stripe
@@ -155,7 +155,7 @@ async def test_22_the_capacity_is_lowered_below_what_is_taken(fake: Sandbox) -> 
             event = await tx.get_one(Event, booking.event_id)
             wish = await _wish(tx, event)
             wish = replace(wish, types=(replace(wish.types[0], capacity=1),))
-            await events.revise(tx, event, wish, by=event.manager_id, booked=set(), now=clock.now())
+            await revising.revise(tx, event, wish, by=event.manager_id, booked=set(), now=clock.now())
     with pytest.raises(IntegrityError):
         await change_type(booking, capacity=1)
     await now_is(booking)

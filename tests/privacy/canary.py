@@ -16,7 +16,7 @@ from app.bookings.models import Booking
 from app.core import clock
 from app.core.db import reading, writing
 from app.core.settings import settings
-from app.events import actions as events
+from app.events.actions import favourites
 from app.events.models import Event
 from app.notifications import actions as notifications
 from app.payments.actions import asking
@@ -106,8 +106,8 @@ async def _has_ways_in(user: User) -> None:
 async def _likes_things(user: User, booking: Booking) -> None:
     async with writing() as tx:
         event = await tx.get_one(Event, booking.event_id)
-        await events.toggle_favourite(tx, user.id or 0, event_id=event.id, now=clock.now())
-        await events.set_favourite_categories(tx, user.id or 0, {event.category_id}, now=clock.now())
+        await favourites.toggle_favourite(tx, user.id or 0, event_id=event.id, now=clock.now())
+        await favourites.set_favourite_categories(tx, user.id or 0, {event.category_id}, now=clock.now())
 
 
 async def _gives_back(fake: Sandbox, booking: Booking) -> None:

@@ -19,7 +19,7 @@ from app.bookings import actions as bookings
 from app.bookings.models import AccessCode, Booking, BuyerLimit
 from app.core import clock, tokens
 from app.core.db import reading, writing
-from app.events import actions as events
+from app.events.actions import deciding
 from app.events.models import Event, TicketType
 from app.payments import queries as payment_queries
 from app.payments.flows.checkout import checkout
@@ -343,7 +343,7 @@ class TwoSweeps(Race):
         await asyncio.gather(converge(payment.session_id or ""), converge(payment.session_id or ""))
         async with writing() as tx:
             event = await tx.get_one(Event, self.event.id)
-            await events.call_off(tx, event, reason="Nobody will play.", by=event.manager_id, now=clock.now())
+            await deciding.call_off(tx, event, reason="Nobody will play.", by=event.manager_id, now=clock.now())
 
     async def judge(self, stand: Stand) -> None:
         same((await booking_of(self.lapsed.code)).state, "expired")

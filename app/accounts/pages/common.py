@@ -17,7 +17,7 @@ from app.core.db import reading, writing
 from app.core.errors import NotFound, Refused
 from app.core.i18n import gettext as _
 from app.core.settings import settings
-from app.events import actions as event_actions
+from app.events.actions import favourites
 from app.web import cookies
 from app.web.forms import BaseForm, no_control_characters, required
 from app.web.page import can_be_opened, page, see_other
@@ -95,7 +95,7 @@ async def adopt(tx: AsyncSession, request: Request[Any, Any, Any], user: User, *
     await booking_actions.adopt(tx, user, now=now)
     marked = cookies.read_signed(request.cookies, cookies.FAVOURITES)
     if marked and user.id is not None:
-        await event_actions.adopt_favourites(tx, user.id, marked, now=now)
+        await favourites.adopt_favourites(tx, user.id, marked, now=now)
 
 
 def entered(

@@ -12,7 +12,8 @@ from app.core import clock
 from app.core.db import writing
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
-from app.events import actions, queries
+from app.events import queries
+from app.events.actions import deciding
 from app.events.models import STATES, Event
 from app.events.rules import offering
 from app.payments import queries as payment_queries
@@ -50,7 +51,7 @@ async def review(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
 async def approve(request: Request[Any, Any, Any], visitor: Who, slug: FromPath[str]) -> Response[Any]:
     async with writing() as tx:
         event = await queries.event_of(tx, slug, visitor)
-        await actions.approve(tx, event, by=visitor.user_id or 0, now=clock.now())
+        await deciding.approve(tx, event, by=visitor.user_id or 0, now=clock.now())
     said = _("%(title)s is published.") if event.state == "published" else _("%(title)s is approved and goes out at its time.")
     return see_other(request, "/admin/events", flash=said % {"title": event.title})
 
@@ -63,7 +64,7 @@ async def send_back(request: Request[Any, Any, Any], db: Db, visitor: Who, slug:
         return await _review_page(request, db, event, form, CallOffForm())
     async with writing() as tx:
         event = await queries.event_of(tx, slug, visitor)
-        await actions.return_for_changes(tx, event, reason=form.reason.data, by=visitor.user_id or 0)
+        await deciding.return_for_changes(tx, event, reason=form.reason.data, by=visitor.user_id or 0)
     return see_other(request, "/admin/events", flash=_("%(title)s went back to its manager.") % {"title": event.title})
 
 
@@ -75,7 +76,7 @@ async def call_off(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: 
         return await _review_page(request, db, event, ReturnForm(), form)
     async with writing() as tx:
         event = await queries.event_of(tx, slug, visitor)
-        await actions.call_off(tx, event, reason=form.reason.data, by=visitor.user_id or 0, now=clock.now())
+        await deciding.call_off(tx, event, reason=form.reason.data, by=visitor.user_id or 0, now=clock.now())
     return see_other(
         request, f"/admin/events/{slug}", flash=_("The event is called off. Everybody who paid gets the full price back.")
     )

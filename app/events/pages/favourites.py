@@ -15,7 +15,8 @@ from app.core.errors import NotFound
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
 from app.core.settings import settings
-from app.events import actions, queries
+from app.events import queries
+from app.events.actions.favourites import set_favourite_categories, toggle_favourite
 from app.events.models import Category
 from app.events.rules import searching
 from app.web.cookies import FAVOURITES, YEAR, read_signed, signed
@@ -70,7 +71,7 @@ async def save(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respons
     chosen = set(form.categories.data or [])
     wanted = {kind.id for kind in await queries.categories(db) if kind.id and kind.slug in chosen}
     async with writing() as tx:
-        await actions.set_favourite_categories(tx, visitor.user_id or 0, wanted, now=clock.now())
+        await set_favourite_categories(tx, visitor.user_id or 0, wanted, now=clock.now())
     return see_other(request, "/me/favourites", flash=_("Saved. We tell you about new events in these categories."))
 
 
@@ -80,7 +81,7 @@ async def _toggle(
     """Whether it is marked now, and for clients what their cookie holds from now on."""
     if visitor.user_id:
         async with writing() as tx:
-            return await actions.toggle_favourite(tx, visitor.user_id, now=clock.now(), **thing), None
+            return await toggle_favourite(tx, visitor.user_id, now=clock.now(), **thing), None
     marks = searching.toggled(searching.marks(read_signed(request.cookies, FAVOURITES)), mark)
     return mark in marks, marks
 

@@ -15,7 +15,8 @@ from app.core.db import writing
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.money import major
-from app.events import actions, pictures, queries
+from app.events import pictures, queries
+from app.events.actions import drafting, revising
 from app.events.models import HUES, MOTIFS, TONES, Event, TicketType
 from app.events.pages.proposal import EventForm
 from app.events.rules import proposing
@@ -44,7 +45,7 @@ async def propose(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Resp
         return _form_page(request, form)
     wish = form.wish()
     async with writing() as tx:
-        event = await actions.draft(tx, wish, by=visitor.user_id or 0, now=clock.now())
+        event = await drafting.draft(tx, wish, by=visitor.user_id or 0, now=clock.now())
         await _set_codes(tx, event, wish, by=visitor.user_id)
     return see_other(request, f"/manager/events/{event.slug}", flash=_("Draft saved."))
 
@@ -98,7 +99,7 @@ async def _save(slug: str, wish: proposing.EventWish, visitor: Visitor) -> None:
         for kind in await queries.ticket_types(tx, event.id):
             if kind.code not in staying and kind.id not in booked:
                 await booking_actions.forget_codes(tx, kind.id or 0)
-        await actions.revise(tx, event, wish, by=visitor.user_id or 0, booked=booked, now=clock.now())
+        await revising.revise(tx, event, wish, by=visitor.user_id or 0, booked=booked, now=clock.now())
         await _set_codes(tx, event, wish, by=visitor.user_id)
 
 

@@ -17,7 +17,8 @@ from app.core.db import writing
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
-from app.events import actions, pictures, queries
+from app.events import pictures, queries
+from app.events.actions import deciding, drafting
 from app.events.models import Event
 from app.events.rules import offering, proposing
 from app.payments import queries as payment_queries
@@ -83,7 +84,7 @@ async def submit(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
     try:
         async with writing() as tx:
             event = await queries.event_of(tx, slug, visitor)
-            await actions.submit(tx, event, by=visitor.user_id or 0, now=clock.now())
+            await deciding.submit(tx, event, by=visitor.user_id or 0, now=clock.now())
     except Refused as refused:
         return await _show_page(request, db, await _event(db, slug, visitor), refused=refused.sentence)
     return see_other(request, f"/manager/events/{slug}", flash=_("Sent. An admin looks at it before it is published."))
@@ -95,7 +96,7 @@ async def delete(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
         event = await queries.event_of(tx, slug, visitor)
         for kind in await queries.ticket_types(tx, event.id):
             await booking_actions.forget_codes(tx, kind.id or 0)
-        await actions.delete_draft(tx, event, by=visitor.user_id or 0)
+        await drafting.delete_draft(tx, event, by=visitor.user_id or 0)
     if event.picture and not await queries.is_picture_used(db, event.picture):
         pictures.remove(event.picture)
     return see_other(request, "/manager/events", flash=_("The draft is gone."))
@@ -115,7 +116,7 @@ async def called_off(request: Request[Any, Any, Any], db: Db, visitor: Who, slug
         return await _call_off_page(request, db, event, form)
     async with writing() as tx:
         event = await queries.event_of(tx, slug, visitor)
-        await actions.call_off(tx, event, reason=form.reason.data, by=visitor.user_id or 0, now=clock.now())
+        await deciding.call_off(tx, event, reason=form.reason.data, by=visitor.user_id or 0, now=clock.now())
     return see_other(
         request, f"/manager/events/{slug}", flash=_("The event is called off. Everybody who paid gets the full price back.")
     )

@@ -19,7 +19,7 @@ from app.core import clock
 from app.core.db import reading, writing
 from app.core.errors import Unavailable
 from app.core.settings import settings
-from app.events import actions as event_actions
+from app.events.actions import deciding
 from app.events.models import Event
 from app.payments import queries as payment_queries
 from app.payments import rules, stripe
@@ -166,7 +166,7 @@ class People:
     async def call_off(self) -> None:
         async with writing() as tx:
             event = await tx.get_one(Event, self.scene.event_id)
-            await event_actions.call_off(tx, event, reason="The stage is flooded.", by=event.manager_id, now=clock.now())
+            await deciding.call_off(tx, event, reason="The stage is flooded.", by=event.manager_id, now=clock.now())
 
     async def end_by_hand(self) -> None:
         """Somebody ends bookings in the database although their session is open: what comes then is money that is late."""
