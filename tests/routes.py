@@ -186,6 +186,8 @@ RULES = [
     get("/admin/payments", ADMIN),
     get("/admin", ADMIN),
     *both("/admin/managers", ADMIN),
+    post("/admin/managers/{code:str}/trust", ADMIN, code="manager's code"),
+    post("/admin/managers/{code:str}/untrust", ADMIN, code="manager's code"),
     post("/admin/managers/{code:str}/suspend", ADMIN, code="manager's code"),
     post("/admin/managers/{code:str}/reinstate", ADMIN, code="manager's code"),
     get("/admin/events", ADMIN),

@@ -55,7 +55,10 @@ LONGEST_LIFE = max(life.absolute for life in SESSION_LIVES.values())
 
 
 class User(SQLModel, table=True):
-    """An account whose address has been proved. `name` stays empty until it is first needed."""
+    """An account whose address has been proved. `name` stays empty until it is first needed.
+
+    Events of a manager who is trusted need no review before they are published.
+    """
 
     __tablename__ = "users"
     __table_args__ = (CheckConstraint(one_of("role", ROLES), name="role"),)
@@ -68,11 +71,16 @@ class User(SQLModel, table=True):
     role: str = Field(default="user", max_length=10)
     language: str = Field(default="en", max_length=10)
     disabled_at: datetime | None = None
+    trusted_at: datetime | None = None
     created_at: datetime
 
     @property
     def is_disabled(self) -> bool:
         return self.disabled_at is not None
+
+    @property
+    def is_trusted(self) -> bool:
+        return self.trusted_at is not None
 
 
 class LoginSession(SQLModel, table=True):

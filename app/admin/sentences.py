@@ -175,6 +175,8 @@ SENTENCES: dict[str, Sentence] = {
         lazy("%(who)s changed the role of %(person)s from %(before)s to %(after)s."),
         lazy("%(who)s made %(person)s a manager."),
     ),
+    "manager.trusted": lazy("%(who)s trusts %(person)s from now on: their events are published without a review."),
+    "manager.untrusted": lazy("%(who)s ended the trust in %(person)s: the next events wait for a review."),
     "manager.suspended": lazy("%(who)s suspended %(person)s, who could sign in before; their events go on selling."),
     "manager.reinstated": lazy("%(who)s let %(person)s, who was suspended, sign in again."),
     # Events.

@@ -165,6 +165,54 @@ async def test_suspending_and_reinstating_at_the_desk(
     ] * 2
 
 
+async def test_a_manager_is_trusted_once_and_the_trust_ends(database: db.Database) -> None:
+    async with db.writing() as tx:
+        admin, alice = await world.dora(tx), await world.alice(tx)
+    async with db.writing() as tx:
+        await managers.trust(tx, alice, by=admin.id or 0, now=clock.now())
+    with pytest.raises(Refused):
+        async with db.writing() as tx:
+            await managers.trust(tx, alice, by=admin.id or 0, now=clock.now())
+    assert (await present(alice)).is_trusted
+    async with db.writing() as tx:
+        await managers.untrust(tx, alice, by=admin.id or 0)
+    assert not (await present(alice)).is_trusted
+    with pytest.raises(Refused):
+        async with db.writing() as tx:
+            await managers.untrust(tx, alice, by=admin.id or 0)
+    assert [row.about for row in await told("manager.trusted") + await told("manager.untrusted")] == [f"user:{alice.id}"] * 2
+
+
+@pytest.mark.parametrize("who", ["bob", "dora"])
+async def test_only_managers_can_be_trusted(database: db.Database, who: str) -> None:
+    user = await made(who)
+    with pytest.raises(Refused):
+        async with db.writing() as tx:
+            await managers.trust(tx, user, by=user.id or 0, now=clock.now())
+
+
+async def test_a_suspension_ends_the_trust(database: db.Database) -> None:
+    async with db.writing() as tx:
+        alice = await world.alice(tx)
+        await managers.trust(tx, alice, by=alice.id or 0, now=clock.now())
+    async with db.writing() as tx:
+        await managers.suspend(tx, alice, by=None, now=clock.now())
+        await managers.reinstate(tx, alice, by=None)
+    assert not (await present(alice)).is_trusted
+
+
+async def test_dora_reads_what_trust_means_before_she_gives_it(client: httpx.AsyncClient, dora: User) -> None:
+    alice = await made("alice")
+    before = (await client.get("/admin/managers")).text
+    assert before.index("can publish without review") < before.index(f"/admin/managers/{alice.code}/trust")
+    assert (await client.post(f"/admin/managers/{alice.code}/trust")).headers["location"] == "/admin/managers"
+    shown = (await client.get("/admin/managers")).text
+    assert "Trusted" in shown
+    assert f"/admin/managers/{alice.code}/untrust" in shown
+    await client.post(f"/admin/managers/{alice.code}/untrust")
+    assert not (await present(alice)).is_trusted
+
+
 async def test_dora_cannot_suspend_herself_or_a_stranger(client: httpx.AsyncClient, dora: User) -> None:
     assert (await client.post(f"/admin/managers/{dora.code}/suspend")).status_code == 409
     assert (await client.post("/admin/managers/nobody/suspend")).status_code == 404
@@ -193,6 +241,13 @@ async def test_the_number_of_events_stands_beside_each_manager(client: httpx.Asy
         await world.event(tx, manager=alice)
         await world.event(tx, manager=alice, title="Ten Pianos", state="draft")
     assert '<td class="n" data-l="Events">2</td>' in (await client.get("/admin/managers")).text
+
+
+async def present(user: User) -> User:
+    async with db.reading() as reader:
+        found = await queries.by_id(reader, user.id or 0)
+    assert found
+    return found
 
 
 async def made(who: str) -> User:

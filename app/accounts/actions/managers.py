@@ -1,6 +1,7 @@
-"""Managers: made, invited, suspended, reinstated."""
+"""Managers: made, invited, trusted, suspended, reinstated."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import update
 from sqlmodel import col
@@ -50,8 +51,27 @@ async def accept_invitation(tx: AsyncSession, link: MailedLink, *, name: str, pa
     return user
 
 
+async def trust(tx: AsyncSession, user: User, *, by: int, now: datetime) -> None:
+    """From now on the manager publishes without a review. Raises Refused for anyone but an active manager not yet trusted."""
+    untrusted = update(User).where(*_active_manager(user), col(User.trusted_at).is_(None))
+    if not await changed(tx, untrusted.values(trusted_at=now)):
+        raise Refused(_("Only a manager who can sign in and is not trusted yet can be trusted."))
+    await activity.record(tx, "manager.trusted", about=f"user:{user.id}", by=by)
+
+
+async def untrust(tx: AsyncSession, user: User, *, by: int) -> None:
+    """The manager's next events wait for a review again; what is public stays public. Raises Refused for anyone not trusted."""
+    trusted = update(User).where(col(User.id) == user.id, col(User.trusted_at).is_not(None))
+    if not await changed(tx, trusted.values(trusted_at=None)):
+        raise Refused(_("This manager is not trusted."))
+    await activity.record(tx, "manager.untrusted", about=f"user:{user.id}", by=by)
+
+
 async def suspend(tx: AsyncSession, user: User, *, by: int | None, now: datetime) -> None:
-    """Closes a manager's login at once. Their events go on selling. Raises Refused for anyone who is not an active manager."""
+    """Closes a manager's login at once and ends the trust. Their events go on selling.
+
+    Raises Refused for anyone who is not an active manager.
+    """
     await _set_disabled(tx, user, to=now, refusal=_("Only a manager who is not suspended can be suspended."))
     assert user.id is not None
     await sessions.end_sessions(tx, user.id, now=now)
@@ -67,8 +87,12 @@ async def reinstate(tx: AsyncSession, user: User, *, by: int | None) -> None:
 async def _set_disabled(tx: AsyncSession, user: User, *, to: datetime | None, refusal: str) -> None:
     present = col(User.disabled_at).is_(None) if to else col(User.disabled_at).is_not(None)
     managers = update(User).where(col(User.id) == user.id, col(User.role) == "manager", present)
-    if not await changed(tx, managers.values(disabled_at=to)):
+    if not await changed(tx, managers.values(disabled_at=to, trusted_at=None)):
         raise Refused(refusal)
+
+
+def _active_manager(user: User) -> tuple[Any, ...]:
+    return (col(User.id) == user.id, col(User.role) == "manager", col(User.disabled_at).is_(None))
 
 
 async def _promote(tx: AsyncSession, user: User, *, by: int | None, now: datetime) -> None:

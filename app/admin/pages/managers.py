@@ -45,6 +45,24 @@ async def invite(request: Request[Any, Any, Any], visitor: Who) -> Response[str]
     return see_other(request, "/admin/managers", flash=(known if promoted else unknown) % {"email": to})
 
 
+@post("/admin/managers/{code:str}/trust")
+async def trust(request: Request[Any, Any, Any], visitor: Who, code: FromPath[str]) -> Response[str]:
+    async with writing() as tx:
+        user = await _manager(tx, code)
+        await managers.trust(tx, user, by=visitor.user_id or 0, now=clock.now())
+    return see_other(request, "/admin/managers", flash=_("%(email)s publishes without a review now.") % {"email": user.email})
+
+
+@post("/admin/managers/{code:str}/untrust")
+async def untrust(request: Request[Any, Any, Any], visitor: Who, code: FromPath[str]) -> Response[str]:
+    async with writing() as tx:
+        user = await _manager(tx, code)
+        await managers.untrust(tx, user, by=visitor.user_id or 0)
+    return see_other(
+        request, "/admin/managers", flash=_("The next events of %(email)s wait for a review.") % {"email": user.email}
+    )
+
+
 @post("/admin/managers/{code:str}/suspend")
 async def suspend(request: Request[Any, Any, Any], visitor: Who, code: FromPath[str]) -> Response[str]:
     async with writing() as tx:
@@ -79,4 +97,8 @@ async def _manager(tx: AsyncSession, code: str) -> User:
     return user
 
 
-router = Router("/", guards=[admin, proved_lately, writes_at_most("desk")], route_handlers=[index, invite, suspend, reinstate])
+router = Router(
+    "/",
+    guards=[admin, proved_lately, writes_at_most("desk")],
+    route_handlers=[index, invite, trust, untrust, suspend, reinstate],
+)
