@@ -76,6 +76,17 @@ SELECT 'ticket_type:' || t.id AS about FROM ticket_types t LEFT JOIN (
 WHERE t.presale_taken <> COALESCE(claimed.places, 0) OR t.presale_taken > t.presale_places
 """
 
+QUOTAS = "SELECT 'quota:' || id AS about FROM quotas WHERE held < 0 OR sold < 0 OR held + sold > capacity"
+
+QUOTAS_HELD, QUOTAS_SOLD = (
+    f"""
+SELECT 'quota:' || q.id AS about FROM quotas q LEFT JOIN (
+    SELECT quota_id, SUM({counter}) AS places FROM ticket_types WHERE quota_id IS NOT NULL GROUP BY quota_id
+) AS claimed ON claimed.quota_id = q.id WHERE q.{counter} <> COALESCE(claimed.places, 0)
+"""  # noqa: S608 - the two counters are words of our own
+    for counter in ("held", "sold")
+)
+
 TICKETS = """
 SELECT 'line:' || l.id AS about FROM booking_lines l JOIN bookings b ON b.id = l.booking_id LEFT JOIN (
     SELECT line_id, COUNT(*) AS valid FROM tickets WHERE state = 'valid' GROUP BY line_id
@@ -235,9 +246,15 @@ WHERE NOT i.indisvalid OR NOT i.indisready
 """
 
 CHECKS = (
-    Invariant("I1", lazy("No ticket type has more places taken than it has places."), (STOCK,)),
-    Invariant("I2", lazy("The places held are those of bookings that are held or being paid."), (HELD,)),
-    Invariant("I3", lazy("The places sold are those of paid bookings, and the pre-sale counts its own."), (SOLD, PRESALE)),
+    Invariant("I1", lazy("No ticket type and no quota has more places taken than it has places."), (STOCK, QUOTAS)),
+    Invariant(
+        "I2", lazy("The places held are those of bookings that are held or being paid, also in quotas."), (HELD, QUOTAS_HELD)
+    ),
+    Invariant(
+        "I3",
+        lazy("The places sold are those of paid bookings, also in quotas, and the pre-sale counts its own."),
+        (SOLD, QUOTAS_SOLD, PRESALE),
+    ),
     Invariant(
         "I4",
         lazy("Every place of a paid booking has one valid ticket with a code of its own, and no other booking has any."),

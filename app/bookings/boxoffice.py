@@ -1,7 +1,8 @@
 """The box office: where places are held, and the one place where we go below the ORM.
 
 All holds of a process go through one group commit (app/core/group.py), because on-sales are when everybody comes at once.
-What a hold does stands here as steps, in the order in which everybody takes locks: event, ticket types in ascending id, limits.
+What a hold does stands here as steps, in the order in which everybody takes locks: event, ticket types in ascending id, quotas in
+ascending id, limits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -204,30 +205,43 @@ def _use_code(kind: TicketType, access_code: str) -> Steps[int]:
 
 def _take(lines: Sequence[Line], types: Sequence[TicketType], *, now: datetime) -> Steps[None]:
     """Takes every line, or raises SoldOut with what is left."""
+    quotas = {kind.id or 0: kind.quota_id for kind in types}
     short = set()
     for line in lines:
-        if not (yield from _take_one(line, now=now)):
+        if not (yield from _take_one(line, quotas[line.ticket_type_id], now=now)):
             short.add(line.ticket_type_id)
     if short:
-        present = yield from _types(types[0].event_id)
-        raise rules.sold_out([kind for kind in present if kind.id in short], now=now)
+        event_id = types[0].event_id
+        present = yield from _types(event_id)
+        in_quotas = [kind for kind in present if kind.id in short and kind.quota_id]
+        left = dict((yield _QUOTAS_LEFT, {"event": event_id})) if in_quotas else {}
+        raise rules.sold_out([kind for kind in present if kind.id in short], left, now=now)
 
 
-def _take_one(line: Line, *, now: datetime) -> Steps[bool]:
-    """A guard that fails ends lapsed holds of that type first; if there were any, it tries once more."""
-    in_presale = line.in_presale
-    if (yield from stock.take(line.ticket_type_id, line.qty, in_presale=in_presale, now=now)):
+def _take_one(line: Line, quota_id: int | None, *, now: datetime) -> Steps[bool]:
+    """A guard that fails ends lapsed holds of that type, or of its quota, first; if there were any, it tries once more."""
+    if (yield from stock.take(line.ticket_type_id, line.qty, quota_id=quota_id, in_presale=line.in_presale, now=now)):
         return True
-    lapsed = yield _LAPSED, {"now": now, "type": line.ticket_type_id}
+    lapsed = yield (
+        (_LAPSED, {"now": now, "type": line.ticket_type_id})
+        if quota_id is None
+        else (_LAPSED_IN_QUOTA, {"now": now, "quota": quota_id})
+    )
     for (booking_id,) in lapsed:
         yield from ending(booking_id, to="expired", now=now)
-    return bool(lapsed) and (yield from stock.take(line.ticket_type_id, line.qty, in_presale=in_presale, now=now))
+    if not lapsed:
+        return False
+    return (yield from stock.take(line.ticket_type_id, line.qty, quota_id=quota_id, in_presale=line.in_presale, now=now))
 
 
+_QUOTAS_LEFT = "SELECT id, capacity - held - sold FROM quotas WHERE event_id = :event"
 _LAPSED = (
     "SELECT id FROM bookings WHERE state = 'held' AND held_until <= :now AND EXISTS "
     "(SELECT 1 FROM booking_lines WHERE booking_lines.booking_id = bookings.id AND ticket_type_id = :type) "
     "ORDER BY held_until LIMIT 50 FOR UPDATE SKIP LOCKED"
+)
+_LAPSED_IN_QUOTA = _LAPSED.replace(
+    "ticket_type_id = :type", "ticket_type_id IN (SELECT ticket_types.id FROM ticket_types WHERE quota_id = :quota)"
 )
 
 

@@ -52,9 +52,13 @@ def check_amounts(event: Event, chosen: Sequence[tuple[TicketType, int]]) -> Non
         raise Refused(text % {"num": event.per_buyer})
 
 
-def sold_out(short: Sequence[TicketType], *, now: datetime) -> SoldOut:
-    """The refusal when places went while the buyer was choosing: what went, and what is left of it."""
-    left = {kind.id or 0: max(0, kind.left_now(now)) for kind in short}
+def sold_out(short: Sequence[TicketType], quotas: Mapping[int, int], *, now: datetime) -> SoldOut:
+    """The refusal when places went while the buyer was choosing: what went, and what is left of it.
+
+    `quotas` says what each quota has left, by its id.
+    """
+    most = {kind.id or 0: quotas.get(kind.quota_id or 0, kind.left) for kind in short}
+    left = {kind.id or 0: max(0, min(kind.left_now(now), most[kind.id or 0])) for kind in short}
     sentences = [_left_sentence(kind.name, left[kind.id or 0]) for kind in short]
     return SoldOut(" ".join(sentences), left)
 

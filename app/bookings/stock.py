@@ -3,8 +3,12 @@
 A guard names its condition in its WHERE, and the row that it gives back, or does not, decides; nothing is read, compared
 and written back. CHECK constraints stand behind. Each function is a series of steps (app/core/steps.py): the box office
 runs them over the plain driver, everybody else by `run(tx, …)`.
+
+The quota of a type counts what its types count. Whoever changes it has locked one of them, so a type's guard may ask whether
+the quota has room, and be refused without having changed anything; the guard of the quota itself decides.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
@@ -39,31 +43,53 @@ _TAKE_IN_PRESALE = _TAKE.replace(
 ).replace("held = held + :qty WHERE", "held = held + :qty, presale_taken = presale_taken + :qty WHERE")
 
 
-def take(ticket_type_id: int, qty: int, *, in_presale: bool, now: datetime) -> Steps[bool]:
-    """Moves places from free to held, if the phase is open, the event is published and enough are left."""
-    taken = yield _TAKE_IN_PRESALE if in_presale else _TAKE, {"type": ticket_type_id, "qty": qty, "now": now}
-    return bool(taken)
+_TAKE_IN_QUOTA, _TAKE_IN_PRESALE_AND_QUOTA = (
+    take.replace(
+        " RETURNING",
+        " AND EXISTS (SELECT 1 FROM quotas WHERE quotas.id = quota_id AND quotas.held + quotas.sold + :qty <= quotas.capacity)"
+        " RETURNING",
+    )
+    for take in (_TAKE, _TAKE_IN_PRESALE)
+)
+_TAKE_QUOTA = "UPDATE quotas SET held = held + :qty WHERE id = :quota AND held + sold + :qty <= capacity RETURNING id"
 
 
-_GIVE_BACK = "UPDATE ticket_types SET held = held - :qty, presale_taken = presale_taken - :presale WHERE id = :type RETURNING id"
+def take(ticket_type_id: int, qty: int, *, quota_id: int | None, in_presale: bool, now: datetime) -> Steps[bool]:
+    """Moves places from free to held, if the phase is open, the event is published and enough are left, also in the quota."""
+    values = {"type": ticket_type_id, "qty": qty, "now": now}
+    if quota_id is None:
+        return bool((yield _TAKE_IN_PRESALE if in_presale else _TAKE, values))
+    if not (yield _TAKE_IN_PRESALE_AND_QUOTA if in_presale else _TAKE_IN_QUOTA, values):
+        return False
+    if (yield _TAKE_QUOTA, {"quota": quota_id, "qty": qty}):
+        return True
+    # Another line of the same booking, or of the same batch, has just taken what the quota had.
+    yield _GIVE_BACK, {"type": ticket_type_id, "qty": qty, "presale": qty if in_presale else 0}
+    return False
+
+
+_GIVE_BACK = (
+    "UPDATE ticket_types SET held = held - :qty, presale_taken = presale_taken - :presale WHERE id = :type RETURNING quota_id"
+)
+_GIVE_QUOTA_BACK = "UPDATE quotas SET held = held - :qty WHERE id = :quota"
 
 
 def give_back(claims: Sequence[Claim]) -> Steps[None]:
     """Held places become free again."""
-    for claim in claims:
-        yield from _must(_GIVE_BACK, claim, claim.qty)
+    yield from _each(_GIVE_BACK, _GIVE_QUOTA_BACK, claims)
 
 
-_SELL = "UPDATE ticket_types SET held = held - :qty, sold = sold + :qty WHERE id = :type RETURNING id"
+_SELL = "UPDATE ticket_types SET held = held - :qty, sold = sold + :qty WHERE id = :type RETURNING quota_id"
+_SELL_QUOTA = "UPDATE quotas SET held = held - :qty, sold = sold + :qty WHERE id = :quota"
 
 
 def sell(claims: Sequence[Claim]) -> Steps[None]:
     """Held places become sold."""
-    for claim in claims:
-        yield from _must(_SELL, claim, claim.qty)
+    yield from _each(_SELL, _SELL_QUOTA, claims)
 
 
-_SELL_LATE = "UPDATE ticket_types SET sold = sold + :qty WHERE id = :type AND held + sold + :qty <= capacity RETURNING id"
+_SELL_LATE = "UPDATE ticket_types SET sold = sold + :qty WHERE id = :type AND held + sold + :qty <= capacity RETURNING quota_id"
+_SELL_QUOTA_LATE = "UPDATE quotas SET sold = sold + :qty WHERE id = :quota AND held + sold + :qty <= capacity RETURNING id"
 
 
 def sell_late(claims: Sequence[Claim]) -> Steps[bool]:
@@ -71,27 +97,36 @@ def sell_late(claims: Sequence[Claim]) -> Steps[bool]:
 
     The caller undoes the whole savepoint on False.
     """
+    quotas: Counter[int] = Counter()
     for claim in claims:
-        if not (yield _SELL_LATE, {"type": claim.ticket_type_id, "qty": claim.qty}):
+        sold = yield _SELL_LATE, {"type": claim.ticket_type_id, "qty": claim.qty}
+        if not sold:
+            return False
+        if quota_id := sold[0][0]:
+            quotas[quota_id] += claim.qty
+    for quota_id in sorted(quotas):
+        if not (yield _SELL_QUOTA_LATE, {"quota": quota_id, "qty": quotas[quota_id]}):
             return False
     return True
 
 
-_UNSELL = "UPDATE ticket_types SET sold = sold - :qty, presale_taken = presale_taken - :presale WHERE id = :type RETURNING id"
+_UNSELL = (
+    "UPDATE ticket_types SET sold = sold - :qty, presale_taken = presale_taken - :presale WHERE id = :type RETURNING quota_id"
+)
+_UNSELL_QUOTA = "UPDATE quotas SET sold = sold - :qty WHERE id = :quota"
 _RETURN_ONE = "UPDATE booking_lines SET returned = returned + 1 WHERE id = :line AND returned < qty RETURNING id"
 
 
 def unsell(claims: Sequence[Claim]) -> Steps[None]:
     """The places that sold lines still claim become free again."""
-    for claim in claims:
-        yield from _must(_UNSELL, claim, claim.places)
+    yield from _each(_UNSELL, _UNSELL_QUOTA, claims)
 
 
 def unsell_one(claim: Claim, *, line_id: int) -> Steps[None]:
     """One sold place of a line becomes free again, and the line claims one less."""
     if not (yield _RETURN_ONE, {"line": line_id}):
         raise RuntimeError("A line cannot return more places than it has.")
-    yield from _must(_UNSELL, claim, 1)
+    yield from _each(_UNSELL, _UNSELL_QUOTA, [claim], qty=1)
 
 
 _CLAIM = (
@@ -159,9 +194,18 @@ def _unclaim(event_id: int, buyer_key: str, qty: int) -> Steps[None]:
         yield _UNCLAIM, {"event": event_id, "buyer": buyer_key, "qty": qty}
 
 
-def _must(sql: str, claim: Claim, qty: int) -> Steps[None]:
-    values = {"type": claim.ticket_type_id, "qty": qty}
-    if ":presale" in sql:
-        values["presale"] = qty if claim.in_presale else 0
-    if not (yield sql, values):
-        raise RuntimeError("A ticket type that stands on a booking is gone.")
+def _each(sql: str, of_quota: str, claims: Sequence[Claim], *, qty: int = 0) -> Steps[None]:
+    """Moves the places of each claim, or `qty` of them, first in the types and then in their quotas, as everybody locks them."""
+    quotas: Counter[int] = Counter()
+    for claim in claims:
+        # Before anything was returned a line claims all its places, so this is right for held places too.
+        values = {"type": claim.ticket_type_id, "qty": qty or claim.places}
+        if ":presale" in sql:
+            values["presale"] = values["qty"] if claim.in_presale else 0
+        moved = yield sql, values
+        if not moved:
+            raise RuntimeError("A ticket type that stands on a booking is gone.")
+        if quota_id := moved[0][0]:
+            quotas[quota_id] += values["qty"]
+    for quota_id in sorted(quotas):
+        yield of_quota, {"quota": quota_id, "qty": quotas[quota_id]}

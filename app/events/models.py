@@ -1,10 +1,12 @@
 """What is offered: events, where and of what kind they are, and the kinds of places they sell."""
 
 from datetime import datetime, timedelta
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlalchemy.orm import column_property
+from sqlmodel import Field, SQLModel, col, select
 
 from app.core.codes import secret_code
 from app.core.columns import link, maybe_link, one_of, row_id
@@ -160,7 +162,10 @@ class Quota(SQLModel, table=True):
 
 
 class TicketType(SQLModel, table=True):
-    """A kind of place. `held`, `sold` and `presale_taken` change only by the guarded statements in bookings."""
+    """A kind of place. `held`, `sold` and `presale_taken` change only by the guarded statements in bookings.
+
+    `quota_left` is read with the row: what its quota has left, None without a quota.
+    """
 
     __tablename__ = "ticket_types"
     __table_args__ = (
@@ -193,10 +198,13 @@ class TicketType(SQLModel, table=True):
     presale_places: int | None = None
     presale_taken: int = 0
     needs_code: bool = False
+    quota_left: ClassVar[Any] = None
 
     @property
     def left(self) -> int:
-        return self.capacity - self.held - self.sold
+        """Places that are free; never more than the quota has."""
+        free = self.capacity - self.held - self.sold
+        return free if self.quota_left is None else min(free, self.quota_left)
 
     @property
     def presale_left(self) -> int:
@@ -222,6 +230,14 @@ class TicketType(SQLModel, table=True):
         """When the next phase opens, if one is still ahead."""
         ahead = [moment for moment in (self.presale_from, self.sale_from) if moment and moment > now]
         return min(ahead) if ahead else None
+
+
+TicketType.quota_left = column_property(
+    select(col(Quota.capacity) - col(Quota.held) - col(Quota.sold))
+    .where(Quota.id == TicketType.quota_id)
+    .correlate_except(Quota)
+    .scalar_subquery()
+)
 
 
 class Question(SQLModel, table=True):

@@ -12,7 +12,8 @@ from app.bookings import actions
 from app.bookings.models import AccessCode, Booking
 from app.core import clock
 from app.core.db import Database, writing
-from app.events.models import Event, TicketType
+from app.events.actions import quotas
+from app.events.models import Event, Quota, TicketType
 from app.payments.actions import money
 from app.payments.models import Notice, Payment
 from app.tickets import actions as tickets
@@ -25,6 +26,9 @@ async def kept() -> None:
     async with writing() as tx:
         event = await world.event(tx, capacity=20)
         kind = await world.only_type(tx, event)
+        tx.add(quota := Quota(event_id=event.id or 0, name="House", capacity=20))
+        await tx.flush()
+        await quotas.put_into(tx, kind, quota.id)
         await _hold(tx, event, kind, "anna")
         paying = await _hold(tx, event, kind, "paolo")
         await actions.start_paying(tx, paying, now=now)

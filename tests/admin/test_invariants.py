@@ -28,9 +28,12 @@ OLD = timedelta(hours=1)
 # The invariant, what is done to the books, what stands in its way on PostgreSQL, and the name that is found.
 SPOILT = [
     ("I1", "UPDATE ticket_types SET capacity = 1 WHERE id = 1", STOCK, "ticket_type:1"),
+    ("I1", "UPDATE quotas SET capacity = 1 WHERE id = 1", "quotas ck_quotas_stock", "quota:1"),
     ("I2", "UPDATE ticket_types SET held = held + 1 WHERE id = 1", "", "ticket_type:1"),
+    ("I2", "UPDATE quotas SET held = held - 1 WHERE id = 1", "", "quota:1"),
     ("I2", "UPDATE bookings SET state = 'expired' WHERE id = 1", "", "ticket_type:1"),
     ("I3", "UPDATE ticket_types SET sold = sold - 1 WHERE id = 1", "", "ticket_type:1"),
+    ("I3", "UPDATE quotas SET sold = sold + 1 WHERE id = 1", "", "quota:1"),
     ("I3", "UPDATE ticket_types SET presale_taken = 3 WHERE id = 2", "", "ticket_type:2"),
     ("I4", "UPDATE tickets SET state = 'void', voided_at = issued_at WHERE id = 1", "", "line:3"),
     ("I4", "UPDATE tickets SET state = 'valid' WHERE id = 5", "", "line:5"),
@@ -175,13 +178,13 @@ async def test_the_look_writes_down_what_it_found_and_sounds_an_alarm_until_it_h
     assert {name: row.broken for name, row in (await _results()).items()} == dict.fromkeys(
         [check.id for check in invariants.CHECKS], 0
     )
-    await spoil(database, "UPDATE ticket_types SET held = held + 1 WHERE id = 1")
+    await spoil(database, "UPDATE ticket_types SET held = held + 1 WHERE id = 2")
     await flows.check_invariants()
     await flows.check_invariants()
     result = (await _results())["I2"]
-    assert (result.broken, result.examples) == (1, "ticket_type:1")
+    assert (result.broken, result.examples) == (1, "ticket_type:2")
     assert [(each.alarm.about, each.alarm.times, each.path) for each in await _alarms()] == [("I2", 2, "/admin/invariants")]
-    await spoil(database, "UPDATE ticket_types SET held = held - 1 WHERE id = 1")
+    await spoil(database, "UPDATE ticket_types SET held = held - 1 WHERE id = 2")
     await flows.check_invariants()
     assert await _alarms() == []
 

@@ -92,7 +92,7 @@ def badge(types: Sequence[TicketType], *, called_off: bool, zone: str, now: date
     on_sale = [t for t in types if t.is_on_sale(now)]
     if on_sale and (any(t.left_now(now) > 0 for t in on_sale) or all(t.left <= 0 for t in on_sale)):
         return _stock_badge(on_sale, now=now)
-    if types and all(t.capacity == t.sold for t in types):
+    if types and is_sold_out(types):
         return Badge("", _("Sold out"), "")
     ahead = [(t.opens_next(now), t) for t in types]
     opening = sorted(((moment, t) for moment, t in ahead if moment), key=lambda pair: pair[0])
@@ -105,8 +105,22 @@ def badge(types: Sequence[TicketType], *, called_off: bool, zone: str, now: date
     return Badge("", _("On sale %(date)s") % {"date": day}, "clock")
 
 
+def is_sold_out(types: Sequence[TicketType]) -> bool:
+    """Nothing is left, and nothing is held that may come back."""
+    return all(t.left <= 0 and t.held == 0 for t in types)
+
+
+def left_together(types: Sequence[TicketType], *, now: datetime) -> int:
+    """Places that can be held now in all these types; those of one quota together have no more than it has."""
+    left = sum(t.left_now(now) for t in types if t.quota_id is None)
+    for quota_id in {t.quota_id for t in types if t.quota_id is not None}:
+        its = [t for t in types if t.quota_id == quota_id]
+        left += min(its[0].quota_left, sum(t.left_now(now) for t in its))
+    return left
+
+
 def _stock_badge(on_sale: Sequence[TicketType], *, now: datetime) -> Badge | None:
-    left = sum(t.left_now(now) for t in on_sale)
+    left = left_together(on_sale, now=now)
     capacity = sum(t.capacity for t in on_sale)
     if left <= 0:
         # Held places may come back, so "sold out" would not be true yet.
@@ -126,7 +140,7 @@ def state_word(event: Event, types: Sequence[TicketType], *, now: datetime) -> s
         return event.state
     if event.is_over(now):
         return "ended"
-    if types and all(t.capacity == t.sold for t in types):
+    if types and is_sold_out(types):
         return "sold_out"
     if any(t.is_in_general_sale(now) for t in types):
         return "on_sale"
