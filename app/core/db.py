@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Literal, ParamSpec, TypeVar
 
@@ -36,6 +37,8 @@ SQLITE_PRAGMAS = (
     # What is deleted is overwritten, so that the file does not remember whom the shop has erased.
     "secure_delete=on",
 )
+# Moments in statements of our own are kept as SQLAlchemy keeps those of the tables: as text in UTC.
+sqlite3.register_adapter(datetime, lambda moment: moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds"))
 POSTGRESQL_LIMITS = {"lock_timeout": "3s", "statement_timeout": "5s", "idle_in_transaction_session_timeout": "10s"}
 
 P = ParamSpec("P")

@@ -16,7 +16,7 @@ from app.core.plain import OnPostgresql, OnSqlite
 from app.core.works import Outcome, Work
 
 # A batch: the more requests share a commit, the longer the first of them waits for the last.
-MOST = 64
+MOST = 128
 
 
 class Connection(Protocol):

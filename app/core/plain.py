@@ -15,12 +15,16 @@ import asyncpg  # type: ignore[import-untyped]
 
 from app.core import db
 from app.core.db import Database
-from app.core.steps import TRY, stored, without_locks
+from app.core.steps import TRY, without_locks
 from app.core.works import Outcome, Running, Work, opening, started
 
 
 class OnSqlite:
-    """The driver itself in a thread of its own: a batch costs two changes of thread instead of several a statement."""
+    """The driver itself, on the event loop: a statement takes some microseconds, less than a change of thread.
+
+    Only what may wait has a thread of its own: BEGIN for another process, COMMIT for the disk. A thread that ran the
+    statements would ask for the interpreter's lock again after each of them, and wait for it while the loop is busy.
+    """
 
     def __init__(self, database: Database) -> None:
         self._path = database.path
@@ -28,23 +32,24 @@ class OnSqlite:
         self._sqlite: sqlite3.Connection | None = None
 
     async def commit(self, works: list[Work]) -> list[Outcome]:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, works)
-
-    async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
-        self._thread.shutdown()
-
-    def _commit(self, works: list[Work]) -> list[Outcome]:
         sqlite = self._opened()
-        sqlite.execute("BEGIN IMMEDIATE")
+        await self._waiting_for(sqlite, "BEGIN IMMEDIATE")
         try:
             opened = {name: self._one(sqlite, opening(work)) for name, work in _openings(works)}
             outcomes = [self._one(sqlite, started(work, opened[work.about])) for work in works]
-            sqlite.execute("COMMIT")
+            await self._waiting_for(sqlite, "COMMIT")
         except BaseException:
             sqlite.rollback()
             raise
         return outcomes
+
+    async def close(self) -> None:
+        self._thread.shutdown()
+        if self._sqlite:
+            self._sqlite.close()
+
+    async def _waiting_for(self, sqlite: sqlite3.Connection, statement: str) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, sqlite.execute, statement)
 
     def _one(self, sqlite: sqlite3.Connection, running: Running) -> Outcome:
         while running.asks:
@@ -54,7 +59,7 @@ class OnSqlite:
                 if sql == TRY[0]:
                     sqlite.execute("SAVEPOINT one")
                 else:
-                    rows = sqlite.execute(without_locks(sql), stored(values)).fetchall()
+                    rows = sqlite.execute(without_locks(sql), values).fetchall()
             except sqlite3.Error as error:
                 running.fail(error)
             else:
@@ -67,14 +72,10 @@ class OnSqlite:
 
     def _opened(self) -> sqlite3.Connection:
         if not self._sqlite:
-            self._sqlite = sqlite3.connect(self._path, isolation_level=None)
+            self._sqlite = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             for pragma in db.SQLITE_PRAGMAS:
                 self._sqlite.execute(f"PRAGMA {pragma}")
         return self._sqlite
-
-    def _close(self) -> None:
-        if self._sqlite:
-            self._sqlite.close()
 
 
 class Entangled(Exception):

@@ -39,7 +39,7 @@ async def run(tx: AsyncSession, steps: Steps[R]) -> R:
         while True:
             rows: list[Any] = []
             if sql != TRY[0]:
-                done = await connection.execute(_text(sql, on_sqlite), stored(values) if on_sqlite else values)
+                done = await connection.execute(_text(sql, on_sqlite), values)
                 rows = list(done.all()) if done.returns_rows else []
             sql, values = steps.send(rows)
     except StopIteration as end:
@@ -69,15 +69,6 @@ def rows_of(kind: type[Row], where: str, **values: Any) -> Steps[list[Row]]:
 def without_locks(sql: str) -> str:
     """The statement as SQLite has it."""
     return _LOCKS.sub("", sql)
-
-
-def stored(values: dict[str, Any]) -> dict[str, Any]:
-    """Values as SQLite keeps them: moments as text in UTC, the way SQLAlchemy writes them."""
-    return {name: _as_text(value) if isinstance(value, datetime) else value for name, value in values.items()}
-
-
-def _as_text(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def _moment(value: Any) -> datetime | None:
