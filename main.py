@@ -59,6 +59,7 @@ import app.events.pages.browse  # noqa: E402
 import app.events.pages.favourites  # noqa: E402
 import app.events.pages.form  # noqa: E402
 import app.events.pages.manager  # noqa: E402
+import app.events.pages.reviewing  # noqa: E402
 import app.events.pages.sales  # noqa: E402
 import app.events.pages.show  # noqa: E402
 import app.notifications.pages  # noqa: E402
@@ -119,6 +120,7 @@ ROUTERS = (
     app.privacy.pages.router,
     app.notifications.pages.router,
     app.events.pages.manager.router,
+    app.events.pages.reviewing.router,
     app.events.pages.form.router,
     app.payments.pages.manager.router,
     app.events.pages.sales.router,

@@ -10,9 +10,11 @@ import pytest
 
 import app.web.limits
 from app.core import limits
+from app.events.models import SECTIONS
+from app.events.rules.reviewing import REASONS
 from tests.events.forms import GOOD
 from tests.naughty import NASTIEST_ENCODED
-from tests.town import Town
+from tests.town import SENT_AT, Town
 from tests.world import PASSWORD
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -50,6 +52,12 @@ def body(fields: dict[str, str]) -> str:
 _EMPTY = ("ends", "doors", "publish_at", "kept", "no_picture", "presale_per_buyer", "refund_hours", "refund_fee")
 _EMPTY_OF_TYPE = ("note", "sale_from", "sale_to", "presale_from", "presale_places", "access_code", "needs_code")
 EVENT = {**GOOD, **dict.fromkeys(_EMPTY, ""), **{f"types-0-{name}": "" for name in _EMPTY_OF_TYPE}}
+SAID = {
+    "seen": SENT_AT.isoformat(),
+    "do": "send",
+    **dict.fromkeys(("reason", *SECTIONS), "Shorter"),
+    **{f"{section}_reasons": next(iter(reasons)) for section, reasons in REASONS.items()},
+}
 
 FORMS = [
     Form("/theme", {"theme": "dark", "next": "/events"}),
@@ -81,7 +89,9 @@ FORMS = [
     Form("/manager/events/{}", {"ticket": "AAAA-AAAA", "fee": "2", "reason": "Rain"}, who="alice", thing="refund desk"),
     Form("/manager/events/{}/amount", {"amount": "2", "why": "Rain", "kept": "3600"}, who="alice", thing="refund desk"),
     Form("/admin/managers", {"email": "new.manager@example.com"}, who="dora"),
-    Form("/admin/events/{}/return", {"reason": "Shorter"}, who="dora", thing="submitted"),
+    Form("/admin/events/{}/approve", {"seen": SENT_AT.isoformat()}, who="dora", thing="submitted"),
+    Form("/admin/events/{}/return", SAID, who="dora", thing="submitted"),
+    Form("/admin/events/{}/reject", SAID, who="dora", thing="submitted"),
     Form("/admin/texts/imprint", {"body": "Us."}, who="dora"),
 ]
 

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -33,6 +33,8 @@ from tests.conftest import BASE_URL
 # and Dora, the admin.
 VISITORS = ("client", "bob", "carol", "mallory", "alice", "dora")
 PICTURE = "A" * 22 + ".webp"
+# When the submitted event was sent: an admin decides about that version.
+SENT_AT = datetime(2026, 11, 1, tzinfo=UTC)
 COPY = "bobs-copy.zip"
 
 
@@ -123,7 +125,7 @@ async def _events(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
     things = {
         "event": await world.event(tx, manager=alice),
         "draft": await world.event(tx, manager=alice, title="Draft", state="draft", submitted_at=None, **unseen),
-        "submitted": await world.event(tx, manager=alice, title="Submitted", state="submitted", **unseen),
+        "submitted": await world.event(tx, manager=alice, title="Submitted", state="submitted", submitted_at=SENT_AT, **unseen),
         **{
             f"old draft for {visitor}": await world.event(tx, manager=alice, title="Old Draft", state="draft", **unseen)
             for visitor in VISITORS

@@ -194,6 +194,9 @@ SENTENCES: dict[str, Sentence] = {
         lazy("%(who)s published %(event)s, which was %(before)s before."),
         lazy("%(who)s published %(event)s."),
     ),
+    "event.trusted": lazy("%(who)s, who needs no review, let %(event)s out: it was %(before)s and is %(after)s."),
+    "event.withdrawn": lazy("%(who)s took %(event)s back from the admins: it was %(before)s and is %(after)s again."),
+    "event.rejected": lazy("%(who)s rejected %(event)s, which was %(before)s."),
     "event.returned": lazy("%(who)s gave %(event)s back for changes: it was submitted and is a draft again."),
     "event.called_off": _either(
         "states",

@@ -19,6 +19,7 @@ _WORDS = {
     "approved": lazy("approved"),
     "published": lazy("published"),
     "called_off": lazy("called off"),
+    "rejected": lazy("rejected"),
     "user": lazy("user"),
     "manager": lazy("manager"),
     "admin": lazy("admin"),

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, UniqueConstraint, text
 from sqlalchemy.orm import column_property
 from sqlmodel import Field, SQLModel, col, select
 
@@ -15,12 +15,18 @@ STATES = ("draft", "submitted", "approved", "published", "called_off")
 
 # Which state may follow which; every action that moves an event reads this table.
 TRANSITIONS = {
-    "draft": ("submitted",),
+    "draft": ("submitted", "approved", "published"),
     "submitted": ("draft", "approved", "published"),
     "approved": ("published", "called_off"),
     "published": ("called_off",),
     "called_off": (),
 }
+
+# The parts of an event as its manager writes it; an admin wishes changes at one of them.
+SECTIONS = ("basics", "tickets", "page", "access")
+
+# What an admin let out or gave back is kept as it was then; a later change waits, and ends in one of the other ways.
+REVISION_STATES = ("approved", "returned", "waiting", "replaced", "withdrawn", "declined")
 
 # What somebody in an event's team may do: change it; see and sell; admit at the door.
 RIGHTS = ("edit", "sales", "door")
@@ -79,6 +85,7 @@ class Event(SQLModel, table=True):
     # What the search looks into, folded by rules.search_text.
     search_text: str = Field(default="", max_length=1500)
     state: str = Field(default="draft", max_length=12)
+    # What an admin said about the whole event; what they said about a part of it stands in wished_changes.
     wished_changes: str = Field(default="", max_length=2000)
     called_off_reason: str = Field(default="", max_length=500)
     starts_at: datetime = Field(index=True)
@@ -100,6 +107,8 @@ class Event(SQLModel, table=True):
     publish_at: datetime | None = None
     created_at: datetime
     submitted_at: datetime | None = None
+    # A draft that an admin has rejected can be copied or deleted, and nothing else.
+    rejected_at: datetime | None = None
     published_at: datetime | None = Field(default=None, index=True)
     called_off_at: datetime | None = None
     changed_at: datetime | None = None
@@ -112,8 +121,12 @@ class Event(SQLModel, table=True):
 
     @property
     def is_editable(self) -> bool:
-        """A submitted event waits for the admin, a called-off one is closed."""
-        return self.state in ("draft", "approved", "published")
+        """A submitted event waits for the admin; a rejected and a called-off one are closed."""
+        return self.state in ("draft", "approved", "published") and not self.is_rejected
+
+    @property
+    def is_rejected(self) -> bool:
+        return self.state == "draft" and self.rejected_at is not None
 
     @property
     def is_public(self) -> bool:
@@ -140,6 +153,46 @@ class Event(SQLModel, table=True):
     def presale_kept_until(self, now: datetime) -> datetime:
         """The minute until which a pre-sale booking made now is kept: its pay-by time, or the start if that is sooner."""
         return min(now + timedelta(hours=self.presale_hours), self.starts_at)
+
+
+class WishedChange(SQLModel, table=True):
+    """What an admin wishes changed in one part of a draft that they gave back; gone when it is sent again."""
+
+    __tablename__ = "wished_changes"
+    __table_args__ = (UniqueConstraint("event_id", "section"), CheckConstraint(one_of("section", SECTIONS), name="section"))
+
+    id: int | None = row_id()
+    event_id: int = link("events.id")
+    section: str = Field(max_length=10)
+    words: str = Field(max_length=2000)
+
+
+_WAITING_SQL = text("state = 'waiting'")
+
+
+class Revision(SQLModel, table=True):
+    """An event as it was when an admin decided about it, or a change of it that waits for one.
+
+    `snapshot` is the whole event (rules.snapshots); `changes` are the columns that wait, as they are to become.
+    """
+
+    __tablename__ = "revisions"
+    __table_args__ = (
+        CheckConstraint(one_of("state", REVISION_STATES), name="state"),
+        Index("ix_revisions_one_waiting", "event_id", unique=True, sqlite_where=_WAITING_SQL, postgresql_where=_WAITING_SQL),
+    )
+
+    id: int | None = row_id()
+    code: str = Field(default_factory=secret_code, max_length=22, unique=True)
+    event_id: int = link("events.id")
+    state: str = Field(max_length=10)
+    snapshot: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    changes: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    reason: str = Field(default="", max_length=2000)
+    by_user_id: int = link("users.id", index=False)
+    decided_by: int | None = maybe_link("users.id", index=False)
+    created_at: datetime
+    decided_at: datetime | None = None
 
 
 class Quota(SQLModel, table=True):

@@ -18,6 +18,7 @@ from app.bookings.models import HOLDING, Booking
 from app.bookings.queries import BookingView
 from app.core.activity import Activity
 from app.events import queries as events
+from app.events import reviews
 from app.events.models import Event, Venue
 from app.notifications.rules import TOLD_CHANGES
 from app.payments.models import Payment, Refund, ReturnNote
@@ -69,7 +70,15 @@ async def manager(tx: AsyncSession, activity: Activity) -> list[Reader]:
     """The manager of the event."""
     event, venue = await _event(tx, activity)
     found = await accounts.by_id(tx, event.manager_id)
-    return [_user(found, event_facts(event, venue) | {"reasons": event.wished_changes})] if found else []
+    return [_user(found, event_facts(event, venue))] if found else []
+
+
+async def manager_of_returned(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """The manager of the event, with what an admin said about it: in all, and by section of its form."""
+    event, venue = await _event(tx, activity)
+    found = await accounts.by_id(tx, event.manager_id)
+    said = {"reasons": event.wished_changes, "wishes": await reviews.wishes(tx, event)}
+    return [_user(found, event_facts(event, venue) | said)] if found else []
 
 
 async def manager_who_waits(tx: AsyncSession, activity: Activity) -> list[Reader]:

@@ -51,6 +51,7 @@ KINDS = {
     "promoted": Kind("/manager"),
     "event_submitted": Kind("/admin/events/{slug}"),
     "event_returned": Kind("/manager/events/{slug}"),
+    "event_rejected": Kind("/manager/events/{slug}"),
     "event_approved": Kind("/manager/events/{slug}"),
     "event_published": Kind("/manager/events/{slug}"),
     "new_event": Kind("/events/{slug}", topic="favourites", is_bulk=True),

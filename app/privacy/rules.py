@@ -70,11 +70,13 @@ TREATMENT = {
     "refund_codes": "gone",
     "refunds": "blank",
     "return_notes": "gone",
+    "revisions": "none",
     "site_texts": "none",
     "ticket_types": "none",
     "tickets": "blank",
     "users": "blank",
     "venues": "none",
+    "wished_changes": "none",
 }
 
 

@@ -1,14 +1,27 @@
 """Forms: all mistakes at once, what was typed is kept, and nothing strange gets through."""
 
 import unicodedata
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from email_validator import EmailNotValidError, validate_email
 from litestar import Request
 from litestar.exceptions import ClientException
-from wtforms import EmailField, Field, FileField, Form, IntegerField, StringField, TextAreaField, ValidationError
+from wtforms import (  # type: ignore[attr-defined]
+    EmailField,
+    Field,
+    FileField,
+    Form,
+    IntegerField,
+    SelectChoice,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+    ValidationError,
+)
 from wtforms.fields.core import UnboundField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, StopValidation
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from app.core import i18n
 from app.core.errors import Refused
@@ -147,6 +160,16 @@ def number(label: Any, *, least: int, most: int = LARGEST, sentence: Any, missin
     """A whole number within a range; 30 digits are as wrong as letters."""
     rules: list[Any] = [required(missing) if missing else Optional(), InRange(min=least, max=most, message=sentence)]
     return IntegerField(label, rules, **given)
+
+
+def boxes(label: Any, choices: Iterable[tuple[str, Any]]) -> Any:
+    """Boxes to tick, any number of them; `choices` are (word, label)."""
+    return SelectMultipleField(
+        label,
+        choices=[SelectChoice(word, name) for word, name in choices],
+        widget=ListWidget(prefix_label=False),
+        option_widget=CheckboxInput(),
+    )
 
 
 def email_address(_form: Form, field: Field) -> None:

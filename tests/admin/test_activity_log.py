@@ -27,6 +27,7 @@ from app.core.db import Database, reading, writing
 from app.events.actions import deciding, drafting, revising
 from app.events.actions.revising import _SAME_NAME, _SAME_NAME_OF_TYPE
 from app.events.models import TicketType
+from app.events.rules.reviewing import Said
 from app.payments.actions import asking
 from app.payments.models import REFUND_STATES, Payment, Refund
 from tests import world
@@ -151,7 +152,7 @@ async def test_what_becomes_of_an_event(sqlite_database: Database, moment: time_
         alice, dora = await world.alice(tx), await world.dora(tx)
         event = await world.event(tx, state="draft", published_at=None)
         await deciding.submit(tx, event, by=alice.id or 0, now=clock.now())
-        await deciding.return_for_changes(tx, event, reason="Louder.", by=dora.id or 0)
+        await deciding.return_for_changes(tx, event, Said("Louder."), by=dora.id or 0, now=clock.now())
         await deciding.submit(tx, event, by=alice.id or 0, now=clock.now())
         await deciding.approve(tx, event, by=dora.id or 0, now=clock.now())
         await deciding.call_off(tx, event, reason="Rain.", by=alice.id or 0, now=clock.now())

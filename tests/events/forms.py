@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from app.core.db import reading
+from app.events import queries
+
 GOOD = {
     "do": "save",
     "title": "Été à Turin",
@@ -32,3 +35,10 @@ def typed(**changes: Any) -> dict[str, Any]:
     """A complete form with some fields changed; field names of ticket types are written with underscores: types_0_name."""
     renamed = {name.replace("types_0_", "types-0-").replace("types_1_", "types-1-"): value for name, value in changes.items()}
     return GOOD | renamed
+
+
+async def seen(slug: str, **more: Any) -> dict[str, Any]:
+    """What an admin's page says about which version of a submitted event they look at, as the browser sends it."""
+    async with reading() as db:
+        event = await queries.by_slug(db, slug)
+    return {"seen": event.submitted_at.isoformat() if event and event.submitted_at else ""} | more

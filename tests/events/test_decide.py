@@ -15,8 +15,9 @@ from app.core.errors import Refused
 from app.events import flows, queries
 from app.events.actions import deciding, favourites
 from app.events.models import Event, TicketType
+from app.events.rules.reviewing import Said
 from tests import world
-from tests.events.forms import typed
+from tests.events.forms import seen, typed
 
 Client = httpx.AsyncClient
 SignIn = Callable[[Client, Any], Awaitable[None]]
@@ -54,7 +55,7 @@ async def test_a_proposal_goes_all_the_way(client: Client, open_browser: Any, si
     review = await doras.get("/admin/events/ete-a-turin")
     for words in ("Approve", "Ask for changes", "Piazza Carignano 6", "Lift at the side entrance", "€18.50"):
         assert words in review.text
-    assert (await doras.post("/admin/events/ete-a-turin/approve")).status_code == 303
+    assert (await doras.post("/admin/events/ete-a-turin/approve", data=await seen("ete-a-turin"))).status_code == 303
     assert await _state("ete-a-turin") == "published"
     assert await _kinds() == ["event.drafted", "event.submitted", "event.approved", "event.published"]
     assert "Été à Turin" in (await (await open_browser()).get("/events?q=ete")).text
@@ -81,7 +82,8 @@ async def test_a_return_needs_a_reason_and_the_manager_reads_it(client: Client, 
     assert empty.status_code == 422
     assert "Say what should change" in empty.text
     assert await _state(event.slug) == "submitted"
-    assert (await client.post(f"/admin/events/{event.slug}/return", data={"reason": "Name the\npianists."})).status_code == 303
+    said = await seen(event.slug, reason="Name the\npianists.")
+    assert (await client.post(f"/admin/events/{event.slug}/return", data=said)).status_code == 303
     alices = await open_browser()
     await sign_in(alices, alice)
     page = await alices.get(f"/manager/events/{event.slug}")
@@ -125,7 +127,7 @@ async def test_two_admins_decide_once() -> None:
         dora = await world.dora(tx)
         event = await world.event(tx, state="submitted", published_at=None)
     async with writing() as tx:
-        await deciding.return_for_changes(tx, await _again(tx, event), reason="Shorter", by=dora.id)
+        await deciding.return_for_changes(tx, await _again(tx, event), Said("Shorter"), by=dora.id, now=clock.now())
     with pytest.raises(Refused, match="moved on"):
         async with writing() as tx:
             # The page of the second admin still shows the event as submitted.

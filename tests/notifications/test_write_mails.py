@@ -35,6 +35,7 @@ FACTS = {
     "lines": [[2, "Gallery", 1800, 3600]],
     "minor": 3600,
     "reasons": "The date\nis missing.",
+    "wishes": {"basics": "No <b>prices</b>.", "access": "Which age?"},
     "reason": "The hall is flooded.",
     "was_paid": True,
     "had_been_paying": True,
@@ -112,9 +113,8 @@ def test_every_kind_has_subject_text_and_html(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", MAILED)
 def test_every_kind_does_without_what_may_be_missing(kind: str) -> None:
-    absent = dict.fromkeys(("venue", "address", "city", "summary", "reason", "reasons", "note"), "") | dict.fromkeys(
-        ("doors_at", "publish_at")
-    )
+    absent: dict[str, object] = dict.fromkeys(("venue", "address", "city", "summary", "reason", "reasons", "note"), "")
+    absent |= dict.fromkeys(("doors_at", "publish_at")) | {"wishes": {}}
     written(
         kind,
         **absent,

@@ -10,7 +10,7 @@ import pytest
 
 from tests import canaries
 from tests.conftest import BASE_URL
-from tests.events.forms import GOOD
+from tests.events.forms import GOOD, seen
 from tests.hostile import FORM, FORMS, PART, PATHS, PUBLIC, QUERIES, SCRIPT, Form, body, mistakes
 from tests.naughty import NASTIEST_ENCODED
 from tests.town import Town
@@ -72,7 +72,7 @@ async def test_what_was_stored_is_shown_as_text_everywhere(shop: Any, small_town
         sent = [
             await bobs.post("/me/name", data={"name": SCRIPT}),
             await alices.post(f"/manager/events/{slug}/submit"),
-            await doras.post(f"/admin/events/{slug}/approve"),
+            await doras.post(f"/admin/events/{slug}/approve", data=await seen(slug)),
             await doras.post(
                 "/admin/texts/imprint", data={"body": f"{SCRIPT} [link](javascript:alert(1)) <img src=x onerror=alert(1)>"}
             ),

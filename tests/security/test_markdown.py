@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.core import formats
-from tests.events.forms import GOOD
+from tests.events.forms import GOOD, seen
 from tests.town import Town
 
 SCHEMES = (
@@ -255,7 +255,7 @@ async def test_the_pages_show_it_as_cleaned(shop: Any, small_town: Town) -> None
         made = await alices.post("/manager/events/new", data={**GOOD, "description": everything[:20_000]})
         slug = made.headers["location"].rsplit("/", 1)[1]
         await alices.post(f"/manager/events/{slug}/submit")
-        await doras.post(f"/admin/events/{slug}/approve")
+        await doras.post(f"/admin/events/{slug}/approve", data=await seen(slug))
         await doras.post("/admin/texts/imprint", data={"body": everything})
         for path in (f"/events/{slug}", "/imprint"):
             shown = await alices.get(path)

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.events import gallery
+from tests.events.forms import seen
 from tests.hostile import EVENT, FORMS
 from tests.town import Town
 
@@ -181,7 +182,7 @@ async def test_no_address_in_any_field_leads_to_a_connection(shop: Any, small_to
             )
             slug = made.headers["location"].rsplit("/", 1)[1]
             await alices.post(f"/manager/events/{slug}/submit")
-            await doras.post(f"/admin/events/{slug}/approve")
+            await doras.post(f"/admin/events/{slug}/approve", data=await seen(slug))
             await doras.post("/admin/texts/imprint", data={"body": words})
             for path in (f"/events/{slug}", "/imprint", f"/manager/events/{slug}", f"/events/{slug}/calendar.ics"):
                 assert (await alices.get(path, headers={"Referer": URLS[2], "Origin": URLS[3]})).status_code == 200

@@ -20,6 +20,7 @@ from app.events.models import Event, TicketType, Venue
 from app.notifications import mails, queries
 from app.worker import Worker
 from tests import canaries
+from tests.events.forms import seen
 from tests.hostile import EVENT
 from tests.naughty import CANARY, FORGED, NASTIEST, WORDS
 from tests.town import Town
@@ -96,7 +97,7 @@ async def published(browsers: dict[str, httpx.AsyncClient], words: dict[str, str
     assert made.status_code == 303, words
     slug = str(made.headers["location"].rsplit("/", 1)[1])
     assert (await browsers["alice"].post(f"/manager/events/{slug}/submit")).status_code == 303
-    assert (await browsers["dora"].post(f"/admin/events/{slug}/approve")).status_code == 303
+    assert (await browsers["dora"].post(f"/admin/events/{slug}/approve", data=await seen(slug))).status_code == 303
     return slug
 
 

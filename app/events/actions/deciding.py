@@ -1,4 +1,4 @@
-"""Where an event stands: sent in, approved, published, returned, called off. Every act is written down."""
+"""Where an event stands: sent in, taken back, approved, published, returned, rejected, called off. Every act is written down."""
 
 from datetime import datetime
 from typing import Any
@@ -11,30 +11,46 @@ from app.core import activity
 from app.core.db import changed
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
-from app.events import queries
+from app.events import queries, reviews
+from app.events.actions import revisions
 from app.events.models import Event
 from app.events.rules import proposing
+from app.events.rules.reviewing import Said
 
 
 async def submit(tx: AsyncSession, event: Event, *, by: int, now: datetime) -> None:
-    """Sends a complete draft to the admins. Raises Refused with what is missing."""
+    """Sends a complete draft to the admins; what somebody sends who is trusted, or an admin, goes out without a review.
+
+    Raises Refused with what is missing.
+    """
+    if event.is_rejected:
+        raise Refused(_("An admin has rejected this draft, so it cannot be sent again."))
     lacking = proposing.missing(event, await queries.venue(tx, event), await queries.ticket_types(tx, event.id), now=now)
     if event.state == "draft" and lacking:
         raise Refused(" ".join(lacking))
+    await revisions.forget_wishes(tx, event)
+    if await reviews.is_trusted(tx, by):
+        await _let_out(tx, event, "event.trusted", by=by, now=now, submitted_at=now, wished_changes="")
+        return
     await _move(tx, event, "submitted", submitted_at=now, wished_changes="")
     await activity.record(tx, "event.submitted", about=f"event:{event.id}", by=by, states=["draft", "submitted"])
 
 
+async def withdraw(tx: AsyncSession, event: Event, *, by: int) -> None:
+    """The manager takes a submitted event back before an admin has decided about it."""
+    if event.state != "submitted":
+        raise Refused(_moved_on())
+    await _move(tx, event, "draft")
+    await activity.record(tx, "event.withdrawn", about=f"event:{event.id}", by=by, states=["submitted", "draft"])
+
+
 async def approve(tx: AsyncSession, event: Event, *, by: int, now: datetime) -> None:
     """Lets a submitted event out: at its publish_at, or at once. Raises Refused when it has begun already."""
+    if event.state != "submitted":
+        raise Refused(_moved_on())
     if event.starts_at <= now:
         raise Refused(_("The event has begun. Ask its manager for another date."))
-    at_once = event.publish_at is None or event.publish_at <= now
-    state = "published" if at_once else "approved"
-    await _move(tx, event, state, **({"published_at": now} if at_once else {}))
-    await activity.record(tx, "event.approved", about=f"event:{event.id}", by=by, states=["submitted", state])
-    if at_once:
-        await activity.record(tx, "event.published", about=f"event:{event.id}", by=by, states=["submitted", "published"])
+    await _let_out(tx, event, "event.approved", by=by, now=now)
 
 
 async def publish(tx: AsyncSession, event_id: int, *, now: datetime) -> bool:
@@ -47,10 +63,18 @@ async def publish(tx: AsyncSession, event_id: int, *, now: datetime) -> bool:
     return True
 
 
-async def return_for_changes(tx: AsyncSession, event: Event, *, reason: str, by: int) -> None:
-    """Gives a submitted event back to its manager with what the admin wishes changed."""
-    await _move(tx, event, "draft", wished_changes=reason)
-    await activity.record(tx, "event.returned", about=f"event:{event.id}", by=by, states=["submitted", "draft"])
+async def return_for_changes(tx: AsyncSession, event: Event, said: Said, *, by: int, now: datetime) -> None:
+    """Gives a submitted event back to its manager with what the admin wishes changed: in all, and by section of the form."""
+    await _give_back(tx, event, said, by=by, now=now)
+    details = {"states": ["submitted", "draft"], "sections": sorted(said.wishes)}
+    await activity.record(tx, "event.returned", about=f"event:{event.id}", by=by, **details)
+
+
+async def reject(tx: AsyncSession, event: Event, said: Said, *, by: int, now: datetime) -> None:
+    """Gives a submitted event back for good: its manager may copy or delete the draft, and cannot send it again."""
+    await _give_back(tx, event, said, by=by, now=now, rejected_at=now)
+    details = {"states": ["submitted", "rejected"], "sections": sorted(said.wishes)}
+    await activity.record(tx, "event.rejected", about=f"event:{event.id}", by=by, **details)
 
 
 async def call_off(tx: AsyncSession, event: Event, *, reason: str, by: int, now: datetime) -> None:
@@ -63,15 +87,42 @@ async def call_off(tx: AsyncSession, event: Event, *, reason: str, by: int, now:
 
 
 async def guarded(tx: AsyncSession, event: Event, source: str, **values: Any) -> None:
-    """Changes the event unless its state is another by now, and brings the instance up to date."""
-    moved = update(Event).where(col(Event.id) == event.id, col(Event.state) == source).values(**values)
-    if not await changed(tx, moved):
-        raise Refused(_("The event has moved on, so nothing was changed. Load its page again."))
+    """Changes the event unless its state is another by now, and brings the instance up to date.
+
+    One that was taken back and sent again meanwhile counts as another: an admin decides about what they have read.
+    """
+    same = update(Event).where(col(Event.id) == event.id, col(Event.state) == source)
+    if source == "submitted":
+        same = same.where(col(Event.submitted_at) == event.submitted_at)
+    if not await changed(tx, same.values(**values)):
+        raise Refused(_moved_on())
     if event in tx:
         await tx.refresh(event)
 
 
+async def _let_out(tx: AsyncSession, event: Event, kind: str, *, by: int, now: datetime, **values: Any) -> None:
+    before, at_once = event.state, event.publish_at is None or event.publish_at <= now
+    state = "published" if at_once else "approved"
+    await _move(tx, event, state, **values, **({"published_at": now} if at_once else {}))
+    await activity.record(tx, kind, about=f"event:{event.id}", by=by, states=[before, state])
+    if at_once:
+        await activity.record(tx, "event.published", about=f"event:{event.id}", by=by, states=[before, "published"])
+    await revisions.keep(tx, event, "approved", by=by, now=now)
+
+
+async def _give_back(tx: AsyncSession, event: Event, said: Said, *, by: int, now: datetime, **values: Any) -> None:
+    if event.state != "submitted":
+        raise Refused(_moved_on())
+    await _move(tx, event, "draft", wished_changes=said.reason, **values)
+    await revisions.wish(tx, event, said.wishes)
+    await revisions.keep(tx, event, "returned", by=by, now=now)
+
+
 async def _move(tx: AsyncSession, event: Event, state: str, **values: Any) -> None:
     if not event.may_become(state):
-        raise Refused(_("The event has moved on, so nothing was changed. Load its page again."))
+        raise Refused(_moved_on())
     await guarded(tx, event, event.state, state=state, **values)
+
+
+def _moved_on() -> str:
+    return _("The event has moved on, so nothing was changed. Load its page again.")

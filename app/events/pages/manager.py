@@ -20,6 +20,7 @@ from app.core.i18n import lazy
 from app.events import pictures, queries
 from app.events.actions import deciding, drafting
 from app.events.models import Event
+from app.events.pages.reviewing import review_context
 from app.events.rules import offering, proposing
 from app.payments import queries as payment_queries
 from app.web.forms import BaseForm, read, text
@@ -76,7 +77,7 @@ async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respon
 @get("/manager/events/{slug:str}")
 async def show(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[str]:
     event = await _event(db, slug, visitor)
-    return await _show_page(request, db, event)
+    return await _show_page(request, db, event, visitor)
 
 
 @post("/manager/events/{slug:str}/submit")
@@ -86,8 +87,8 @@ async def submit(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
             event = await queries.event_of(tx, slug, visitor)
             await deciding.submit(tx, event, by=visitor.user_id or 0, now=clock.now())
     except Refused as refused:
-        return await _show_page(request, db, await _event(db, slug, visitor), refused=refused.sentence)
-    return see_other(request, f"/manager/events/{slug}", flash=_("Sent. An admin looks at it before it is published."))
+        return await _show_page(request, db, await _event(db, slug, visitor), visitor, refused=refused.sentence)
+    return see_other(request, f"/manager/events/{slug}", flash=_submitted(event))
 
 
 @post("/manager/events/{slug:str}/delete")
@@ -122,6 +123,14 @@ async def called_off(request: Request[Any, Any, Any], db: Db, visitor: Who, slug
     )
 
 
+def _submitted(event: Event) -> str:
+    said = {
+        "submitted": _("Sent. An admin looks at it before it is published."),
+        "approved": _("Done. It goes live at its time."),
+    }
+    return said.get(event.state, _("Published."))
+
+
 async def _event(db: AsyncSession, slug: str, visitor: Visitor) -> Event:
     """The event of this manager. An admin may look at everybody's, and the log keeps that."""
     event = await queries.event_of(db, slug, visitor)
@@ -130,7 +139,9 @@ async def _event(db: AsyncSession, slug: str, visitor: Visitor) -> Event:
     return event
 
 
-async def _show_page(request: Request[Any, Any, Any], db: AsyncSession, event: Event, *, refused: str = "") -> Response[str]:
+async def _show_page(
+    request: Request[Any, Any, Any], db: AsyncSession, event: Event, visitor: Visitor, *, refused: str = ""
+) -> Response[str]:
     now = clock.now()
     types, venue = await queries.ticket_types(db, event.id), await queries.venue(db, event)
     bookings = await booking_queries.live_of_event(db, event.id or 0)
@@ -141,6 +152,7 @@ async def _show_page(request: Request[Any, Any, Any], db: AsyncSession, event: E
         "category": await queries.category(db, event),
         "now": now,
         "refused": refused,
+        **await review_context(db, event, visitor),
         "progress": await payment_queries.progress(db, event.id or 0) if event.is_called_off else None,
         "missing": proposing.missing(event, venue, types, now=now) if event.state == "draft" else [],
         "codes": await booking_queries.access_codes(db, event.id or 0),

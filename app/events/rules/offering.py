@@ -137,7 +137,7 @@ def state_word(event: Event, types: Sequence[TicketType], *, now: datetime) -> s
     if event.state == "approved":
         return "scheduled"
     if event.state != "published":
-        return event.state
+        return "rejected" if event.is_rejected else event.state
     if event.is_over(now):
         return "ended"
     if types and is_sold_out(types):

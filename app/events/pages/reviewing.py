@@ -1,0 +1,38 @@
+"""What a manager sees and does while an admin decides about an event."""
+
+from typing import Any
+
+from litestar import Request, Response, Router, post
+from litestar.params import FromPath
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.accounts.models import Visitor
+from app.core.db import writing
+from app.core.i18n import gettext as _
+from app.events import queries, reviews
+from app.events.actions import deciding
+from app.events.models import Event
+from app.events.rules import reviewing
+from app.web.limits import writes_at_most
+from app.web.page import see_other
+from app.web.visitor import Who, manager
+
+
+@post("/manager/events/{slug:str}/withdraw")
+async def withdraw(request: Request[Any, Any, Any], visitor: Who, slug: FromPath[str]) -> Response[Any]:
+    async with writing() as tx:
+        event = await queries.event_of(tx, slug, visitor)
+        await deciding.withdraw(tx, event, by=visitor.user_id or 0)
+    return see_other(request, f"/manager/events/{slug}", flash=_("It is a draft again. Change it, and send it when it is ready."))
+
+
+async def review_context(db: AsyncSession, event: Event, visitor: Visitor) -> dict[str, Any]:
+    """What manager/_review.html shows beside the event."""
+    return {
+        "wishes": await reviews.wishes(db, event) if event.state == "draft" else {},
+        "section_names": reviewing.SECTION_NAMES,
+        "is_trusted": await reviews.is_trusted(db, visitor.user_id),
+    }
+
+
+router = Router("/", guards=[manager, writes_at_most("desk")], route_handlers=[withdraw])
