@@ -7,17 +7,23 @@ from tests.town import Town
 
 ALLOWED, LOGIN, FORBIDDEN, UNKNOWN = "allowed", "to the login", "403", "404"
 
-# What each group means for: client, Bob, Carol (another user), Mallory (another manager), Alice (the manager), Dora (admin).
-EVERYBODY = (ALLOWED,) * 6
-NOBODY = (UNKNOWN,) * 6
-SIGNED_IN = (LOGIN, *(ALLOWED,) * 5)
-BOB_ALONE = (LOGIN, ALLOWED, *(UNKNOWN,) * 4)
-BOB_OR_ADMIN = (LOGIN, ALLOWED, UNKNOWN, UNKNOWN, UNKNOWN, ALLOWED)
+# What each group means for: client, Bob, Carol (another user), Mallory (another manager), Alice (the manager), Dora (admin),
+# Erin (who helps at the door of Alice's events), Sam (who sells for them).
+EVERYBODY = (ALLOWED,) * 8
+NOBODY = (UNKNOWN,) * 8
+SIGNED_IN = (LOGIN, *(ALLOWED,) * 7)
+BOB_ALONE = (LOGIN, ALLOWED, *(UNKNOWN,) * 6)
+BOB_OR_ADMIN = (LOGIN, ALLOWED, UNKNOWN, UNKNOWN, UNKNOWN, ALLOWED, UNKNOWN, UNKNOWN)
 # Whoever is signed in may ask, and there is nothing to show before an app is set up.
-NO_APP_YET = (LOGIN, *(UNKNOWN,) * 5)
-MANAGERS = (LOGIN, FORBIDDEN, FORBIDDEN, ALLOWED, ALLOWED, ALLOWED)
-ITS_MANAGER = (LOGIN, FORBIDDEN, FORBIDDEN, UNKNOWN, ALLOWED, ALLOWED)
-ADMIN = (LOGIN, *(FORBIDDEN,) * 4, ALLOWED)
+NO_APP_YET = (LOGIN, *(UNKNOWN,) * 7)
+MANAGERS = (LOGIN, FORBIDDEN, FORBIDDEN, ALLOWED, ALLOWED, ALLOWED, FORBIDDEN, FORBIDDEN)
+# Managers, and who helps some manager.
+DESKS = (LOGIN, FORBIDDEN, FORBIDDEN, *(ALLOWED,) * 5)
+# The pages of one event, by the right that they ask for: of the manager alone ("team", "edit"), "sales" or "desk", "door".
+ITS_MANAGER = (LOGIN, UNKNOWN, UNKNOWN, UNKNOWN, ALLOWED, ALLOWED, FORBIDDEN, FORBIDDEN)
+ITS_SELLER = (LOGIN, UNKNOWN, UNKNOWN, UNKNOWN, ALLOWED, ALLOWED, FORBIDDEN, ALLOWED)
+AT_ITS_DOOR = (LOGIN, UNKNOWN, UNKNOWN, UNKNOWN, ALLOWED, ALLOWED, ALLOWED, FORBIDDEN)
+ADMIN = (LOGIN, *(FORBIDDEN,) * 4, ALLOWED, FORBIDDEN, FORBIDDEN)
 
 
 @dataclass(frozen=True)
@@ -158,31 +164,31 @@ RULES = [
     get("/me/data/exports/{code:str}", BOB_ALONE, code="bob's copy"),
     *both("/me/data/erase", SIGNED_IN),
     # The manager's desk.
-    get("/manager", MANAGERS),
+    get("/manager", DESKS),
     get("/manager/events", MANAGERS),
     *both("/manager/events/new", MANAGERS),
     post("/manager/events/poster", MANAGERS),
-    get("/manager/events/{slug:str}", ITS_MANAGER, slug="event"),
-    get("/manager/events/{slug:str}", ITS_MANAGER, slug="draft"),
+    get("/manager/events/{slug:str}", ITS_SELLER, slug="event"),
+    get("/manager/events/{slug:str}", ITS_SELLER, slug="draft"),
     *both("/manager/events/{slug:str}/edit", ITS_MANAGER, slug="draft"),
     post("/manager/events/{slug:str}/submit", ITS_MANAGER, slug="draft"),
     post("/manager/events/{slug:str}/withdraw", ITS_MANAGER, slug="submitted"),
     post("/manager/events/{slug:str}/delete", ITS_MANAGER, slug="old draft"),
     *both("/manager/events/{slug:str}/call-off", ITS_MANAGER, slug="event"),
-    get("/manager/events/{slug:str}/sales", ITS_MANAGER, slug="early"),
-    post("/manager/events/{slug:str}/sales/{code:str}/share", ITS_MANAGER, slug="early", code="early type"),
-    *both("/manager/events/{slug:str}/sales/{code:str}/codes", ITS_MANAGER, slug="early", code="early type"),
-    get("/manager/events/{slug:str}/sales/{code:str}/codes.csv", ITS_MANAGER, slug="early", code="early type"),
-    post("/manager/events/{slug:str}/sales/{code:str}/withdraw", ITS_MANAGER, slug="early", code="early type"),
-    post("/manager/events/{slug:str}/sales/{code:str}/move", ITS_MANAGER, slug="early", code="early type"),
-    post("/manager/events/{slug:str}/sales/{code:str}/open", ITS_MANAGER, slug="early", code="early type"),
-    get("/manager/events/{slug:str}/payments", ITS_MANAGER, slug="event"),
-    get("/manager/events/{slug:str}/refunds", ITS_MANAGER, slug="event"),
-    *both("/manager/events/{slug:str}/bookings/{reference:str}/refund", ITS_MANAGER, slug="big house", reference="reference"),
+    get("/manager/events/{slug:str}/sales", ITS_SELLER, slug="early"),
+    post("/manager/events/{slug:str}/sales/{code:str}/share", ITS_SELLER, slug="early", code="early type"),
+    *both("/manager/events/{slug:str}/sales/{code:str}/codes", ITS_SELLER, slug="early", code="early type"),
+    get("/manager/events/{slug:str}/sales/{code:str}/codes.csv", ITS_SELLER, slug="early", code="early type"),
+    post("/manager/events/{slug:str}/sales/{code:str}/withdraw", ITS_SELLER, slug="early", code="early type"),
+    post("/manager/events/{slug:str}/sales/{code:str}/move", ITS_SELLER, slug="early", code="early type"),
+    post("/manager/events/{slug:str}/sales/{code:str}/open", ITS_SELLER, slug="early", code="early type"),
+    get("/manager/events/{slug:str}/payments", ITS_SELLER, slug="event"),
+    get("/manager/events/{slug:str}/refunds", ITS_SELLER, slug="event"),
+    *both("/manager/events/{slug:str}/bookings/{reference:str}/refund", ITS_SELLER, slug="big house", reference="reference"),
     post(
-        "/manager/events/{slug:str}/bookings/{reference:str}/refund/amount", ITS_MANAGER, slug="big house", reference="reference"
+        "/manager/events/{slug:str}/bookings/{reference:str}/refund/amount", ITS_SELLER, slug="big house", reference="reference"
     ),
-    post("/manager/events/{slug:str}/refunds/{refund:str}/handed-back", ITS_MANAGER, slug="big house", refund="cash refund"),
+    post("/manager/events/{slug:str}/refunds/{refund:str}/handed-back", ITS_SELLER, slug="big house", refund="cash refund"),
     # The operator's desk.
     get("/admin/payments", ADMIN),
     get("/admin", ADMIN),

@@ -1,4 +1,4 @@
-"""A small town for the tests that knock at every door: six visitors, and one of each thing that has an address."""
+"""A small town for the tests that knock at every door: eight visitors, and one of each thing that has an address."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.actions import sessions
@@ -30,8 +31,8 @@ from tests import canaries, world
 from tests.conftest import BASE_URL
 
 # A client; Bob, whose things are asked for; Carol, another user; Mallory, another manager; Alice, whose events they are;
-# and Dora, the admin.
-VISITORS = ("client", "bob", "carol", "mallory", "alice", "dora")
+# Dora, the admin; Erin, who helps at the door of all of Alice's events; and Sam, who sells for them.
+VISITORS = ("client", "bob", "carol", "mallory", "alice", "dora", "erin", "sam")
 PICTURE = "A" * 22 + ".webp"
 # When the submitted event was sent: an admin decides about that version.
 SENT_AT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -115,8 +116,15 @@ async def _built() -> Town:
             "alarm": await _sounding(tx),
             "bob's copy": await _copied(tx, people["bob"]),
         }
+        await _helpers(tx, people)
     cookies = {visitor: login_cookie(session, people[visitor].role).value or "" for visitor, session in signed_in.items()}
     return Town(cookies, things)
+
+
+async def _helpers(tx: AsyncSession, people: dict[str, User]) -> None:
+    for event in (await tx.exec(select(Event).where(Event.manager_id == people["alice"].id))).all():
+        await world.helper(tx, event, people["erin"], "door")
+        await world.helper(tx, event, people["sam"], "sales")
 
 
 async def _events(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:

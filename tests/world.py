@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import User
 from app.core import clock
-from app.events.models import Category, Event, TicketType, Venue
+from app.events.models import RIGHTS, Category, Event, Helper, TicketType, Venue
 from app.events.rules import proposing
 
 PASSWORD = "nine pianos in the rain"
@@ -43,6 +43,25 @@ async def dora(tx: AsyncSession) -> User:
 async def mallory(tx: AsyncSession) -> User:
     """A manager of other events, who must see nothing of Alice's."""
     return await person(tx, "Mallory", role="manager")
+
+
+async def erin(tx: AsyncSession) -> User:
+    """A user who helps at the door."""
+    return await person(tx, "Erin")
+
+
+async def sam(tx: AsyncSession) -> User:
+    """A user who sells for somebody's event."""
+    return await person(tx, "Sam")
+
+
+async def helper(tx: AsyncSession, event: Event, person: User, *rights: str, **overrides: Any) -> Helper:
+    """Somebody in the team of the event, invited and there since yesterday. `overrides` are columns of the helper."""
+    now = clock.now()
+    given = {column: right in rights for right, column in zip(RIGHTS, ("may_edit", "may_sell", "may_check_in"), strict=True)}
+    joined = {"user_id": person.id, "joined_at": now - timedelta(days=1), "created_at": now - timedelta(days=2)}
+    columns = {"event_id": event.id, "email": person.email, "invited_by": event.manager_id, **given, **joined} | overrides
+    return await _kept(tx, Helper(**columns))
 
 
 async def person(tx: AsyncSession, name: str, *, role: str = "user") -> User:

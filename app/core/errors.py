@@ -23,6 +23,14 @@ class NotYours(Refused):
     status = 403
 
 
+class ProveAgain(Exception):
+    """Something that matters was asked for long after the last proof; the answer asks who it is, and leads back."""
+
+
+class SetUpSecond(Exception):
+    """Something was asked for without the second factor that the shop requires for it."""
+
+
 class TooMany(Refused):
     """A limit was reached. `retry_after` is in seconds."""
 

@@ -31,6 +31,9 @@ REVISION_STATES = ("approved", "returned", "waiting", "replaced", "withdrawn", "
 # What somebody in an event's team may do: change it; see and sell; admit at the door.
 RIGHTS = ("edit", "sales", "door")
 
+# What a page may ask for, and which right opens it. An event's manager and admins may everything; the team is theirs alone.
+OPENED_BY = {"edit": ("edit",), "sales": ("sales",), "door": ("door",), "desk": ("edit", "sales"), "team": ()}
+
 QUESTION_KINDS = ("text", "choice", "yes_no")
 
 HUES = ("poppy", "amber", "lemon", "moss", "fern", "teal", "sky", "cobalt", "iris", "plum", "magenta", "rose")
@@ -330,6 +333,19 @@ class Helper(SQLModel, table=True):
     invited_by: int = link("users.id", index=False)
     created_at: datetime
     joined_at: datetime | None = None
+
+    @property
+    def rights(self) -> tuple[str, ...]:
+        """Those of RIGHTS that were given."""
+        given = (self.may_edit, self.may_sell, self.may_check_in)
+        return tuple(right for right, may in zip(RIGHTS, given, strict=True) if may)
+
+    def has(self, right: str) -> bool:
+        return right in self.rights
+
+    def counts(self, now: datetime) -> bool:
+        """Whether the rights can be used: the invitation was accepted, and they have not ended."""
+        return self.joined_at is not None and (self.until is None or now < self.until)
 
 
 class Favourite(SQLModel, table=True):

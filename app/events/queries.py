@@ -15,6 +15,7 @@ from app.accounts.models import User, Visitor
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
 from app.core.money import CURRENCIES, exponent
+from app.events import team
 from app.events.models import Category, Event, Favourite, TicketType, Venue
 from app.events.rules import offering, searching
 
@@ -164,10 +165,10 @@ async def event_page(db: AsyncSession, slug: str, *, watcher: Watcher, now: date
     return EventPage(event, venue, category, types.get(event.id, []), bool(is_marked) or slug in watcher.slugs, cards)
 
 
-async def event_of(db: AsyncSession, slug: str, visitor: Visitor) -> Event:
-    """The event on the desk of its manager or of an admin. Raises NotFound for everybody else."""
+async def event_of(db: AsyncSession, slug: str, visitor: Visitor, *, right: str = "edit") -> Event:
+    """The event for its manager, an admin, or whose row in the team opens `right` (OPENED_BY). NotFound for strangers."""
     event = await by_slug(db, slug)
-    if not event or not (visitor.is_admin or (visitor.is_manager and event.manager_id == visitor.user_id)):
+    if not event or not (team.owns(event, visitor) or await team.admits(db, event, visitor, right=right)):
         raise NotFound(_("There is no such event among yours."))
     return event
 

@@ -14,7 +14,7 @@ from app.accounts.models import Authenticator, Identity, LoginSession, MailedLin
 from app.bookings.models import Booking, BookingLine
 from app.core.activity import Activity
 from app.core.settings import settings
-from app.events.models import Category, Event, Favourite
+from app.events.models import Category, Event, Favourite, Helper
 from app.notifications.models import Delivery, Notification, Preference
 from app.payments.models import Payment, Refund
 from app.tickets.models import Ticket
@@ -35,6 +35,7 @@ async def everything(db: AsyncSession, user_id: int, *, now: datetime) -> Values
         "signed_in_browsers": await _sessions(db, user_id),
         "mailed_links": await _links(db, user),
         "favourites": await _favourites(db, user_id),
+        "helping": await _helping(db, user),
         "bookings": await _bookings(db, user_id),
         "notifications": await _notifications(db, user_id),
         "preferences": await _preferences(db, user_id),
@@ -75,6 +76,15 @@ async def _favourites(db: AsyncSession, user_id: int) -> list[Values]:
     joined = own.join(Category, col(Category.id) == Favourite.category_id, isouter=True)
     rows = (await db.exec(joined.join(Event, col(Event.id) == Favourite.event_id, isouter=True))).all()
     return [{"category": category, "event": event, "since": _plain(row.created_at)} for row, category, event in rows]
+
+
+async def _helping(db: AsyncSession, user: User) -> list[Values]:
+    """Rights on other people's events, and invitations to help."""
+    own = select(Helper, Event).where(or_(Helper.user_id == user.id, Helper.email == user.email))
+    rows = (await db.exec(own.join(Event, col(Event.id) == Helper.event_id))).all()
+    return [
+        _picked(row, "email created_at joined_at until") | {"event": event.title, "rights": row.rights} for row, event in rows
+    ]
 
 
 async def _bookings(db: AsyncSession, user_id: int) -> list[Values]:

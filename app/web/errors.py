@@ -10,11 +10,11 @@ from litestar.exceptions import HTTPException, NotFoundException
 from sqlalchemy.exc import DBAPIError
 
 from app.core import db, logs
-from app.core.errors import NotYours, Refused, TooMany
+from app.core.errors import NotYours, ProveAgain, Refused, SetUpSecond, TooMany
 from app.core.i18n import gettext as _
 from app.web.page import can_be_opened, page, see_other, visitor_of, wants_part
 from app.web.requests import template_of
-from app.web.visitor import ProveAgain, SetUpSecond, SignInFirst
+from app.web.visitor import SignInFirst
 
 log = structlog.get_logger()
 
@@ -59,7 +59,7 @@ def prove_again(request: Request[Any, Any, Any], _error: ProveAgain) -> Response
 
 def set_up_second(request: Request[Any, Any, Any], _error: SetUpSecond) -> Response[Any]:
     """To the page where a second factor is set up."""
-    said = _("Managers and admins of this shop sign in with a second step. Set it up, then go on.")
+    said = _("Managers, admins and whoever sells with them sign in with a second step. Set it up, then go on.")
     return see_other(request, "/me/security/second-factor", flash=said, kind="info")
 
 

@@ -10,7 +10,9 @@ _AGAIN_AFTER = timedelta(hours=1)
 
 
 async def note_look(visitor: Visitor, page: str, *, about: str) -> None:
-    """Writes down that an admin looked at a `page` ("sales") about a thing ("event:3") that belongs to a manager."""
+    """Writes down that an admin looked at a `page` ("sales") about a manager's thing ("event:3"); of others nothing."""
+    if not visitor.is_admin:
+        return
     by = visitor.user_id or 0
     async with reading() as db:
         lately = await activity.by_whom(db, "admin.looked", about=about, by=by, since=clock.now() - _AGAIN_AFTER)

@@ -20,7 +20,7 @@ from app.accounts.models import SESSION_LIVES, Visitor
 from app.core import clock
 from app.core.codes import secret_code
 from app.core.db import reading, writing
-from app.core.errors import NotYours
+from app.core.errors import NotYours, ProveAgain, SetUpSecond
 from app.core.i18n import gettext as _
 from app.core.settings import settings
 from app.web import cookies
@@ -35,14 +35,6 @@ Who = NamedDependency[Visitor]
 
 class SignInFirst(Exception):
     """A page for users was asked for by a client; the answer leads to the login and back."""
-
-
-class ProveAgain(Exception):
-    """Something that matters was asked for long after the last proof; the answer asks who it is, and leads back."""
-
-
-class SetUpSecond(Exception):
-    """A page of a manager or an admin was asked for without the second factor that the shop requires."""
 
 
 class KnowTheVisitor:
@@ -129,6 +121,15 @@ async def manager(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseR
     _ask_for_second(_visitor(connection))
     if not _visitor(connection).is_manager:
         raise NotYours(_("This page is for managers. An admin of this shop can make you one."))
+
+
+async def team(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Guard of the pages of one event: whoever is signed in, managers and admins with their second factor.
+
+    Whether the visitor belongs to the event's team, and with which right, is decided where the event is found.
+    """
+    await signed_in(connection, handler)
+    _ask_for_second(_visitor(connection))
 
 
 async def admin(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

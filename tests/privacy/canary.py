@@ -108,6 +108,7 @@ async def _likes_things(user: User, booking: Booking) -> None:
         event = await tx.get_one(Event, booking.event_id)
         await favourites.toggle_favourite(tx, user.id or 0, event_id=event.id, now=clock.now())
         await favourites.set_favourite_categories(tx, user.id or 0, {event.category_id}, now=clock.now())
+        await world.helper(tx, event, user, "door")
 
 
 async def _gives_back(fake: Sandbox, booking: Booking) -> None:

@@ -53,6 +53,7 @@ async def test_everything_of_ones_own_is_in_it(fake: Sandbox, database: Database
     assert {"register", "reset", "email"} <= {link["kind"] for link in told["mailed_links"]}
     assert told["signed_in_browsers"][0]["device"] == "zyxwvut on Linux"
     assert any(one["category"] == "Music" for one in told["favourites"])
+    assert [one["rights"] for one in told["helping"]] == [["door"]]
     assert told["preferences"] == [{"topic": "presales", "wanted": False}]
     assert "account.logged_in" in {row["kind"] for row in told["activities"]}
     assert "booking_paid" in {row["kind"] for row in told["notifications"]}

@@ -15,6 +15,7 @@ from app.core.db import writing
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
 from app.events import queries as event_queries
+from app.events import team
 from app.web.forms import BaseForm, email, read, text
 from app.web.page import page, see_other
 from app.web.visitor import Db, Who, login_cookie, proved_lately, signed_in
@@ -49,7 +50,8 @@ async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respon
     favourites = len(await event_queries.favourite_categories(db, user_id)) + len(
         await event_queries.favourite_events(db, user_id)
     )
-    return page(request, "accounts/me.html", counts=counts, favourites=favourites)
+    helped = len(await team.helped(db, user_id, now=clock.now()))
+    return page(request, "accounts/me.html", counts=counts, favourites=favourites, helped=helped)
 
 
 @get("/me/name")

@@ -14,13 +14,13 @@ from app.accounts.pages.common import enter, own_path, user_id_of
 from app.core import clock, i18n
 from app.core.codes import random_nonce
 from app.core.db import reading, writing
-from app.core.errors import NotFound, Refused
+from app.core.errors import NotFound, ProveAgain, Refused
 from app.core.i18n import gettext as _
 from app.core.settings import settings
 from app.web import cookies, limits
 from app.web.forms import BaseForm, read
 from app.web.page import page, see_other
-from app.web.visitor import Db, ProveAgain, SignInFirst, Who, proved_lately, signed_in
+from app.web.visitor import Db, SignInFirst, Who, proved_lately, signed_in
 
 LIST = "/me/security/identities"
 LINK = "/login/oidc/link"

@@ -25,17 +25,17 @@ from app.web.forms import read
 from app.web.limits import writes_at_most
 from app.web.looks import note_look
 from app.web.page import page, see_other
-from app.web.visitor import Db, Who, manager
+from app.web.visitor import Db, Who, manager, team
 
 LARGEST_REQUEST = pictures.LARGEST_UPLOAD + 1_000_000
 
 
-@get("/manager/events/new")
+@get("/manager/events/new", guards=[manager])
 async def new(request: Request[Any, Any, Any], db: Db) -> Response[str]:
     return _form_page(request, EventForm(categories=await queries.categories(db)))
 
 
-@post("/manager/events/new", request_max_body_size=LARGEST_REQUEST)
+@post("/manager/events/new", guards=[manager], request_max_body_size=LARGEST_REQUEST)
 async def propose(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[Any]:
     form = await read(EventForm, request, categories=await queries.categories(db))
     if form.has_upload:
@@ -75,7 +75,7 @@ async def revise(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
     return see_other(request, f"/manager/events/{slug}", flash=_("Saved."))
 
 
-@post("/manager/events/poster", opt={"changes_nothing": True})
+@post("/manager/events/poster", guards=[manager], opt={"changes_nothing": True})
 async def poster(request: Request[Any, Any, Any], db: Db) -> Response[str]:
     """The poster in the colours that were just chosen."""
     form = await read(EventForm, request, categories=())
@@ -171,4 +171,4 @@ def _one_of(word: str, words: Sequence[str]) -> str:
     return word if word in words else words[0]
 
 
-router = Router("/", guards=[manager, writes_at_most("desk")], route_handlers=[new, propose, poster, edit, revise])
+router = Router("/", guards=[team, writes_at_most("desk")], route_handlers=[new, propose, poster, edit, revise])

@@ -14,12 +14,12 @@ from app.bookings import actions as booking_actions
 from app.bookings import queries as booking_queries
 from app.core import clock
 from app.core.db import writing
-from app.core.errors import Refused
+from app.core.errors import NotYours, Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
-from app.events import pictures, queries
+from app.events import pictures, queries, team
 from app.events.actions import deciding, drafting
-from app.events.models import Event
+from app.events.models import Event, Helper
 from app.events.pages.reviewing import review_context
 from app.events.rules import offering, proposing
 from app.payments import queries as payment_queries
@@ -28,6 +28,7 @@ from app.web.limits import writes_at_most
 from app.web.looks import note_look
 from app.web.page import page, see_other
 from app.web.visitor import Db, Who, manager
+from app.web.visitor import team as in_team
 
 NEXT_EVENTS = 6
 
@@ -49,7 +50,11 @@ class CallOffForm(BaseForm):
 
 @get("/manager")
 async def overview(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
+    """What a manager has to do, and for everybody the events that they help with."""
     now = clock.now()
+    helped = await team.helped(db, visitor.user_id, now=now)
+    if not visitor.is_manager:
+        return _helpers_page(request, helped)
     proposals = await queries.proposals(db, manager_id=visitor.user_id)
     selling = [found for found in proposals if found.event.sells(now)]
     context: dict[str, Any] = {
@@ -61,11 +66,12 @@ async def overview(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Res
         "todo": _todo(proposals),
         "selling": selling[:NEXT_EVENTS],
         "count": len(proposals),
+        "helped": helped,
     }
     return page(request, "manager/overview.html", now=now, **context)
 
 
-@get("/manager/events")
+@get("/manager/events", guards=[manager])
 async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
     everyone = visitor.is_admin and request.query_params.get("all") == "1"
     if everyone:
@@ -76,7 +82,7 @@ async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respon
 
 @get("/manager/events/{slug:str}")
 async def show(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[str]:
-    event = await _event(db, slug, visitor)
+    event = await _event(db, slug, visitor, right="desk")
     return await _show_page(request, db, event, visitor)
 
 
@@ -94,7 +100,7 @@ async def submit(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
 @post("/manager/events/{slug:str}/delete")
 async def delete(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[Any]:
     async with writing() as tx:
-        event = await queries.event_of(tx, slug, visitor)
+        event = await queries.event_of(tx, slug, visitor, right="team")
         for kind in await queries.ticket_types(tx, event.id):
             await booking_actions.forget_codes(tx, kind.id or 0)
         await drafting.delete_draft(tx, event, by=visitor.user_id or 0)
@@ -131,12 +137,18 @@ def _submitted(event: Event) -> str:
     return said.get(event.state, _("Published."))
 
 
-async def _event(db: AsyncSession, slug: str, visitor: Visitor) -> Event:
-    """The event of this manager. An admin may look at everybody's, and the log keeps that."""
-    event = await queries.event_of(db, slug, visitor)
+async def _event(db: AsyncSession, slug: str, visitor: Visitor, *, right: str = "edit") -> Event:
+    """The event of this manager or of its team. An admin may look at everybody's, and the log keeps that."""
+    event = await queries.event_of(db, slug, visitor, right=right)
     if event.manager_id != visitor.user_id:
         await note_look(visitor, "event", about=f"event:{event.id}")
     return event
+
+
+def _helpers_page(request: Request[Any, Any, Any], helped: Sequence[tuple[Event, Helper]]) -> Response[str]:
+    if not helped:
+        raise NotYours(_("This page is for managers. An admin of this shop can make you one."))
+    return page(request, "manager/helping.html", helped=helped)
 
 
 async def _show_page(
@@ -147,6 +159,7 @@ async def _show_page(
     bookings = await booking_queries.live_of_event(db, event.id or 0)
     context: dict[str, Any] = {
         "event": event,
+        "may": await team.rights(db, event, visitor, now=now),
         "types": types,
         "venue": venue,
         "category": await queries.category(db, event),
@@ -207,6 +220,6 @@ def _todo(proposals: Sequence[queries.Proposal]) -> list[Todo]:
 
 router = Router(
     "/",
-    guards=[manager, writes_at_most("desk")],
+    guards=[in_team, writes_at_most("desk")],
     route_handlers=[overview, index, show, submit, delete, call_off, called_off],
 )

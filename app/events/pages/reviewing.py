@@ -15,7 +15,7 @@ from app.events.models import Event
 from app.events.rules import reviewing
 from app.web.limits import writes_at_most
 from app.web.page import see_other
-from app.web.visitor import Who, manager
+from app.web.visitor import Who, team
 
 
 @post("/manager/events/{slug:str}/withdraw")
@@ -35,4 +35,4 @@ async def review_context(db: AsyncSession, event: Event, visitor: Visitor) -> di
     }
 
 
-router = Router("/", guards=[manager, writes_at_most("desk")], route_handlers=[withdraw])
+router = Router("/", guards=[team, writes_at_most("desk")], route_handlers=[withdraw])

@@ -30,7 +30,7 @@ from app.web.forms import BaseForm, number, read, text
 from app.web.limits import at_most, writes_at_most
 from app.web.looks import note_look
 from app.web.page import page, see_other
-from app.web.visitor import Db, Who, manager
+from app.web.visitor import Db, Who, team
 
 MOST_AT_ONCE = 500
 
@@ -186,8 +186,8 @@ async def codes_file(db: Db, visitor: Who, slug: FromPath[str], code: FromPath[s
 
 
 async def _event(db: AsyncSession, slug: str, visitor: Visitor) -> Event:
-    """The event of this manager. An admin may look at everybody's, and the log keeps that."""
-    event = await queries.event_of(db, slug, visitor)
+    """The event of this manager or of who sells for it. An admin may look at everybody's, and the log keeps that."""
+    event = await queries.event_of(db, slug, visitor, right="sales")
     if event.manager_id != visitor.user_id:
         await note_look(visitor, "sales", about=f"event:{event.id}")
     return event
@@ -217,7 +217,7 @@ async def _changed(
     if not form.rejected:
         try:
             async with writing() as tx:
-                present = await queries.event_of(tx, slug, visitor)
+                present = await queries.event_of(tx, slug, visitor, right="sales")
                 if not present.is_editable or present.is_over(clock.now()):
                     raise Refused(_("This event cannot be changed now."))
                 said = await act(tx, kind, form, clock.now())
@@ -253,6 +253,6 @@ async def _sales_page(
 
 router = Router(
     "/",
-    guards=[manager, writes_at_most("desk")],
+    guards=[team, writes_at_most("desk")],
     route_handlers=[sales, share, make, withdraw, move, open_sale, codes, codes_file],
 )

@@ -47,9 +47,9 @@ def page_number(request: Request[Any, Any, Any]) -> int:
     return min(max(1, number), MOST_PAGES)
 
 
-async def event_of(db: AsyncSession, slug: str, visitor: Visitor) -> Event:
-    """The event of this manager. An admin may look at everybody's, and the log keeps that."""
-    event = await event_queries.event_of(db, slug, visitor)
+async def event_of(db: AsyncSession, slug: str, visitor: Visitor, *, right: str = "sales") -> Event:
+    """The event of this manager or of who sells for it. An admin may look at everybody's, and the log keeps that."""
+    event = await event_queries.event_of(db, slug, visitor, right=right)
     if event.manager_id != visitor.user_id:
         await note_look(visitor, "payments", about=f"event:{event.id}")
     return event

@@ -10,7 +10,7 @@ from app.bookings import queries as bookings
 from app.payments import queries
 from app.payments.pages.common import asked_for, event_of, page_number
 from app.web.page import page
-from app.web.visitor import Db, Who, admin, manager, signed_in
+from app.web.visitor import Db, Who, admin, signed_in, team
 
 MOST_ORPHANS = 50
 MOST_HITS = 20
@@ -21,7 +21,7 @@ async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respon
     return page(request, "payments/index.html", views=await queries.of_user(db, visitor.user_id or 0))
 
 
-@get("/manager/events/{slug:str}/payments", guards=[manager])
+@get("/manager/events/{slug:str}/payments", guards=[team])
 async def of_event(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[str]:
     event = await event_of(db, slug, visitor)
     found = await _history(request, db, f"/manager/events/{slug}/payments", event_id=event.id)
@@ -30,10 +30,10 @@ async def of_event(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: 
     return page(request, "payments/event.html", event=event, progress=progress, sums=sums, **found)
 
 
-@get("/manager/events/{slug:str}/refunds", guards=[manager])
+@get("/manager/events/{slug:str}/refunds", guards=[team])
 async def progress(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[str]:
     """How far the refunds of an event that was called off have come; its pages ask for this part again and again."""
-    event = await event_of(db, slug, visitor)
+    event = await event_of(db, slug, visitor, right="desk")
     found = await queries.progress(db, event.id or 0)
     return page(request, "payments/progress.html", fragment="progress", event=event, progress=found)
 

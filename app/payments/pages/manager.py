@@ -24,7 +24,7 @@ from app.payments.pages.refund import tickets_field
 from app.web.forms import BaseForm, number, read, text
 from app.web.limits import at_most, writes_at_most
 from app.web.page import page, see_other
-from app.web.visitor import Db, Who, manager, proved_lately
+from app.web.visitor import Db, Who, proved_lately, team
 
 
 class TakeBackForm(BaseForm):
@@ -137,7 +137,7 @@ def _checked(form: AmountForm, booking: Booking) -> int:
 
 
 def _who(event: Event, visitor: Visitor) -> str:
-    return "manager" if event.manager_id == visitor.user_id else "admin"
+    return "admin" if visitor.is_admin and event.manager_id != visitor.user_id else "manager"
 
 
 def _taken(booking: Booking, places: int, minor: int) -> str:
@@ -183,5 +183,5 @@ async def _page(
 
 
 router = Router(
-    "/", guards=[manager, proved_lately, writes_at_most("desk")], route_handlers=[refund, take_back, give_money, handed_back]
+    "/", guards=[team, proved_lately, writes_at_most("desk")], route_handlers=[refund, take_back, give_money, handed_back]
 )

@@ -30,7 +30,7 @@ from app.core.codes import random_id
 from app.core.db import changed
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
-from app.events.models import Favourite
+from app.events.models import Favourite, Helper
 from app.notifications.models import Delivery, Notification, Preference
 from app.privacy import queries, rules
 from app.privacy.actions import blanking
@@ -149,6 +149,12 @@ async def _forget_favourites(tx: AsyncSession, person: Person) -> None:
     await changed(tx, delete(Favourite).where(col(Favourite.user_id) == person.user_id))
 
 
+async def _forget_helping(tx: AsyncSession, person: Person) -> None:
+    """Rights on events, and invitations to help that wait for an answer."""
+    theirs = or_(col(Helper.user_id) == person.user_id, col(Helper.email).in_(person.emails))
+    await changed(tx, delete(Helper).where(theirs, col(Helper.created_at) <= person.until))
+
+
 async def _forget_exports(tx: AsyncSession, person: Person) -> None:
     """The rows; the sweep removes files that belong to no row."""
     await changed(tx, delete(Export).where(col(Export.user_id) == person.user_id))
@@ -162,5 +168,6 @@ STEPS: tuple[Step, ...] = (
     _forget_links,
     _forget_ways_in,
     _forget_favourites,
+    _forget_helping,
     _forget_exports,
 )
