@@ -53,6 +53,7 @@ import app.admin.pages.managers  # noqa: E402
 import app.admin.pages.overview  # noqa: E402
 import app.admin.pages.reports  # noqa: E402
 import app.admin.pages.texts  # noqa: E402
+import app.bookings.pages.asking  # noqa: E402
 import app.bookings.pages.checkout  # noqa: E402
 import app.bookings.pages.presales  # noqa: E402
 import app.events.pages.browse  # noqa: E402
@@ -98,6 +99,7 @@ ROUTERS = (
     app.events.pages.show.router,
     app.events.pages.favourites.router,
     app.bookings.pages.checkout.router,
+    app.bookings.pages.asking.router,
     app.bookings.pages.presales.router,
     app.tickets.pages.router,
     app.payments.pages.webhook.router,

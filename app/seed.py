@@ -25,7 +25,7 @@ from app.core import activity
 from app.core.activity import Activity
 from app.core.codes import secret_code
 from app.core.db import reading, writing
-from app.events.models import Category, Event, Favourite, TicketType, Venue
+from app.events.models import Category, Event, Favourite, Question, TicketType, Venue
 from app.events.rules import proposing
 from app.payments.models import Payment
 from app.tickets import actions as tickets
@@ -84,6 +84,7 @@ async def seed(now: datetime) -> None:
         venues = dict(zip(world["venues"], await _kept(tx, (Venue(**given) for given in world["venues"].values())), strict=True))
         events = await _events(tx, world["events"], people[1:3], {c.name: c for c in categories}, venues, now)
         types = await _ticket_types(tx, world["events"], events, now)
+        await _kept(tx, _questions(world["events"], events))
         await _sell(tx, list(_sales(events, types, world["events"], people[0], now)))
         await _life_of(tx, people[0], {event.slug: event for event in events}, types, now)
         for event in events:
@@ -180,6 +181,12 @@ async def _ticket_types(tx: AsyncSession, given: list[dict[str, Any]], events: l
     ]
     await _kept(tx, (AccessCode(ticket_type_id=ticket_type.id or 0, code=code) for ticket_type, code in coded))
     return types
+
+
+def _questions(given: list[dict[str, Any]], events: list[Event]) -> Iterator[Question]:
+    for event, whole in zip(events, given, strict=True):
+        for position, entry in enumerate(whole.get("questions", ())):
+            yield Question(event_id=event.id or 0, position=position, **entry)
 
 
 def _ticket_type(event: Event, position: int, given: dict[str, Any], now: datetime) -> TicketType:

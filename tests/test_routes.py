@@ -11,7 +11,7 @@ from litestar.routes import HTTPRoute
 from sqlmodel import col, update
 
 import app.admin.pages.overview
-import app.bookings.pages.checkout
+import app.bookings.pages.found
 from app.accounts.models import LoginSession, User
 from app.core import clock
 from app.core.db import Database, writing
@@ -109,7 +109,7 @@ async def test_without_asking_whose_booking_it_is_the_table_does_not_hold(
     shop: Any, small_town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative control of the look through who may see it."""
-    monkeypatch.setattr(app.bookings.pages.checkout, "_may_see", lambda _booking, _visitor: True)
+    monkeypatch.setattr(app.bookings.pages.found, "_may_see", lambda _booking, _visitor: True)
     rule = next(rule for rule in RULES if rule.group is BOB_OR_ADMIN)
     assert (await answers(shop, small_town, rule))["carol"] == ALLOWED
 

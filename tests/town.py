@@ -150,6 +150,7 @@ async def _events(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
 async def _bookings(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
     bob = people["bob"]
     event = await world.event(tx, manager=people["alice"], title="Big House", per_buyer=50)
+    await world.question(tx, event, "How do you come?")
     bobs = await _held(tx, event, Visitor(bob.id, bob.email, bob.name, "user", key="bobs-browser"))
     guests = await _held(tx, event, Visitor(key="a-guests-browser"))
     paid = await _held(tx, event, Visitor(key="another-browser"))

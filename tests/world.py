@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import User
 from app.core import clock
-from app.events.models import RIGHTS, Category, Event, Helper, TicketType, Venue
+from app.events.models import RIGHTS, Category, Event, Helper, Question, TicketType, Venue
 from app.events.rules import proposing
 
 PASSWORD = "nine pianos in the rain"
@@ -120,6 +120,12 @@ async def ticket_type(
     sale = {"sale_from": clock.now() - timedelta(days=1), "sale_to": event.ends_at}
     made = TicketType(event_id=event.id, name=name, capacity=capacity, price_minor=price_minor, **(sale | overrides))
     return await _kept(tx, made)
+
+
+async def question(tx: AsyncSession, event: Event, label: str, **overrides: Any) -> Question:
+    """What buyers are asked: a text about the booking that need not be answered. `overrides` are columns of the question."""
+    made: Question = await _kept(tx, Question(event_id=event.id or 0, label=label, **overrides))
+    return made
 
 
 async def only_type(db: AsyncSession, event: Event) -> TicketType:

@@ -241,6 +241,7 @@ SENTENCES: dict[str, Sentence] = {
     "booking.called_off": lazy("Booking %(booking)s ended because %(event)s was called off."),
     "booking.refunded": lazy("Booking %(booking)s, %(event)s, ended: its tickets are void."),
     "booking.paid": lazy("Booking %(booking)s, %(event)s, is paid; its tickets are out."),
+    "booking.answered": lazy("%(buyer)s answered what %(event)s asks: booking %(booking)s."),
     "booking.adopted": _Made(
         lambda told: (
             ngettext(

@@ -9,14 +9,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import User, Visitor
 from app.bookings import boxoffice, queries, rules, stock
-from app.bookings.models import AccessCode, Booking, BookingLine
+from app.bookings.models import AccessCode, Answer, Booking, BookingLine
+from app.bookings.rules import AnswerKey
 from app.core import activity
 from app.core.db import changed, move
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.settings import settings
 from app.core.steps import run
-from app.events.models import Event, TicketType
+from app.events.models import Event, Question, TicketType
 
 
 async def hold(
@@ -94,6 +95,23 @@ async def fill_in(tx: AsyncSession, booking: Booking, event: Event, *, email: st
         await run(tx, stock.unclaim(booking.event_id, booking.buyer_key, lines))
         booking.buyer_key = buyer_key
     await tx.flush()
+
+
+async def answer(tx: AsyncSession, booking: Booking, answers: Mapping[AnswerKey, str], *, by: int | None) -> None:
+    """What the buyer says to the event's questions, in the place of what was said before. Empty answers are none.
+
+    A question that ended meanwhile is passed over. The caller has locked the booking.
+    """
+    of_event = select(Question.id).where(Question.event_id == booking.event_id, col(Question.ended_at).is_(None))
+    # Locked, so that its manager does not delete a question between this look and the answer.
+    present = [found or 0 for found in (await tx.exec(of_event.order_by(col(Question.id)).with_for_update(read=True))).all()]
+    old = delete(Answer).where(col(Answer.booking_id) == booking.id, col(Answer.question_id).in_(present))
+    await changed(tx, old)
+    given = [(key, value) for key, value in answers.items() if value and key[0] in present]
+    for (question_id, line_id, n), value in given:
+        tx.add(Answer(booking_id=booking.id or 0, question_id=question_id, line_id=line_id, n=n, value=value))
+    details = {"event": booking.event_id, "answers": len(given)}
+    await activity.record(tx, "booking.answered", about=f"booking:{booking.id}", by=by, **details)
 
 
 async def adopt(tx: AsyncSession, user: User, *, now: datetime) -> int:

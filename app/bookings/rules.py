@@ -2,15 +2,33 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple, TypeAlias
 
+from app.bookings.models import BookingLine
 from app.core.codes import short_code
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import ngettext
-from app.events.models import Event, TicketType
+from app.events.models import Event, Question, TicketType
 
 # More codes than these belong into several ticket types.
 MOST_CODES = 5000
+
+# Where an answer belongs: the ids of its question and of a line, and which place of the line, counted from 1.
+# No line and 0 stand for the booking as a whole.
+AnswerKey: TypeAlias = tuple[int, int | None, int]
+
+
+class Asked(NamedTuple):
+    """A question where it is asked: about the booking (no line), or about place number `n` of a line."""
+
+    question: Question
+    line: BookingLine | None = None
+    n: int = 0
+
+    @property
+    def key(self) -> AnswerKey:
+        return self.question.id or 0, self.line.id if self.line else None, self.n
 
 
 class SoldOut(Refused):
@@ -19,6 +37,20 @@ class SoldOut(Refused):
     def __init__(self, sentence: str, left: Mapping[int, int]) -> None:
         super().__init__(sentence)
         self.left = left
+
+
+def asked(
+    questions: Sequence[Question], lines: Sequence[BookingLine], *, void: Collection[tuple[int, int]] = frozenset()
+) -> list[Asked]:
+    """Everything that a booking is asked: about all of it, then place by place. `void` are places (line id, n) that are gone."""
+    places = [(line, n) for line in lines for n in range(1, line.qty + 1) if (line.id or 0, n) not in void]
+    about_all = [Asked(question) for question in questions if not question.per_ticket]
+    return about_all + [Asked(question, line, n) for line, n in places for question in questions if question.per_ticket]
+
+
+def choices(question: Question) -> list[str]:
+    """What can be chosen as an answer."""
+    return [line.strip() for line in question.choices.splitlines() if line.strip()]
 
 
 def phase(types: Sequence[TicketType], *, now: datetime) -> str:

@@ -11,10 +11,10 @@ from sqlmodel import SQLModel, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import Authenticator, Identity, LoginSession, MailedLink, Passkey, User
-from app.bookings.models import Booking, BookingLine
+from app.bookings.models import Answer, Booking, BookingLine
 from app.core.activity import Activity
 from app.core.settings import settings
-from app.events.models import Category, Event, Favourite, Helper
+from app.events.models import Category, Event, Favourite, Helper, Question
 from app.notifications.models import Delivery, Notification, Preference
 from app.payments.models import Payment, Refund
 from app.tickets.models import Ticket
@@ -97,17 +97,30 @@ async def _bookings(db: AsyncSession, user_id: int) -> list[Values]:
     paid = _grouped(payments, "booking_id")
     of_payments = select(Refund).where(col(Refund.payment_id).in_([payment.id for payment in payments]))
     refunds = _grouped((await db.exec(of_payments)).all(), "payment_id")
+    answers = await _answers(db, ids)
     named = "reference code kind state email name language total_minor kept_minor currency created_at paid_at ended_at"
     return [
         _picked(booking, named)
         | {
             "event": _picked(event, "title starts_at ends_at zone"),
             "lines": [_picked(line, "name qty returned unit_minor") for line in lines.get(booking.id, [])],
+            "answers": answers.get(booking.id, []),
             "tickets": [_picked(one, "code short_code holder state issued_at voided_at") for one in tickets.get(booking.id, [])],
             "payments": [_payment(payment, refunds.get(payment.id, [])) for payment in paid.get(booking.id, [])],
         }
         for booking, event in rows
     ]
+
+
+async def _answers(db: AsyncSession, booking_ids: Sequence[int | None]) -> dict[int | None, list[Values]]:
+    """By booking: what was asked, about which place (none: about the booking), and what was answered."""
+    given = select(Answer, Question.label).join(Question, col(Question.id) == Answer.question_id)
+    rows = (await db.exec(given.where(col(Answer.booking_id).in_(booking_ids)).order_by(col(Answer.id)))).all()
+    found: dict[int | None, list[Values]] = {}
+    for answer, label in rows:
+        told = {"question": label, "place": answer.n or None, "answer": answer.value}
+        found.setdefault(answer.booking_id, []).append(told)
+    return found
 
 
 def _payment(payment: Payment, refunds: Iterable[Any]) -> Values:

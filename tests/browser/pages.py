@@ -47,6 +47,27 @@ async def details(page: Page) -> None:
     await choose(page, "radio-silence", Standing=2)
 
 
+async def questions(page: Page) -> None:
+    await choose(page, "found-footage-weddings-19741989", Seat=2)
+
+
+async def wrong_answers(page: Page) -> None:
+    await questions(page)
+    await fill_in(page, address("bob"), "Bob Bauer")
+    await page.get_by_role("button", name="Pay").click()
+    await page.get_by_role("alert").wait_for()
+
+
+async def answers(page: Page) -> None:
+    await questions(page)
+    await fill_in(page, address("bob"), "Bob Bauer")
+    await page.get_by_text("Yes", exact=True).click()
+    await go_to_pay(page)
+    await page.get_by_role("link", name="Cancel and go back").click()
+    await page.get_by_role("link", name="Your answers").click()
+    await page.get_by_role("heading", name="Your answers").wait_for()
+
+
 async def wrong_details(page: Page) -> None:
     await details(page)
     await fill_in(page, "bob at example", "")
@@ -295,6 +316,9 @@ PAGES = (
     Look("event, free", "/events/the-choir-that-cannot-read-music"),
     Look("booking, details", details),
     Look("booking, wrong details", wrong_details, status=422),
+    Look("booking, questions", questions),
+    Look("booking, wrong answers", wrong_answers, status=422),
+    Look("booking, answers", answers),
     Look("booking, being paid", being_paid),
     Look("booking, at the bank", at_the_bank),
     Look("booking, released", released),

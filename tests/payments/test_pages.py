@@ -12,10 +12,11 @@ import time_machine
 from sqlmodel import select
 
 from app.accounts.models import User, Visitor
+from app.bookings import queries as booking_queries
 from app.bookings.models import Booking
 from app.core import clock
 from app.core.db import reading, writing
-from app.events.models import Event
+from app.events.models import Event, Question
 from app.payments.flows import sweeps
 from app.payments.flows.checkout import checkout
 from app.payments.flows.converge import converge
@@ -64,6 +65,38 @@ async def test_when_stripe_is_silent_the_page_says_so_and_keeps_what_was_typed(f
     assert "Nothing was charged and your places are kept." in words(answer.text)
     assert 'value="bob@example.com"' in answer.text and 'value="Bob Buyer"' in answer.text
     assert await stock_of(booking) == (2, 0)
+
+
+async def asked(booking: Booking) -> Question:
+    """The event asks something that must be answered."""
+    async with writing() as tx:
+        event = await tx.get_one(Event, booking.event_id)
+        return await world.question(tx, event, "Have you baked before?", kind="yes_no", is_required=True)
+
+
+async def test_what_the_event_asks_is_answered_on_the_way_to_stripe(fake: Sandbox, client: httpx.AsyncClient) -> None:
+    booking = await held()
+    question = await asked(booking)
+    assert (await client.post(f"/bookings/{booking.code}/checkout", data=BUYER)).status_code == 422
+    sent = BUYER | {f"a-{question.code}-0": "yes"}
+    answer = await client.post(f"/bookings/{booking.code}/checkout", data=sent)
+    assert answer.headers["location"] == (await payment_of(booking)).session_url
+    async with reading() as db:
+        assert await booking_queries.answers(db, booking.id or 0) == {(question.id, None, 0): "yes"}
+
+
+async def test_a_question_that_is_new_since_the_payment_began_does_not_stand_in_its_way(
+    fake: Sandbox, client: httpx.AsyncClient
+) -> None:
+    """Pay leads to the open payment page, the money becomes tickets, and the booking's page says what is missing."""
+    booking = await held()
+    where = await pays(booking)
+    await asked(booking)
+    again = await client.post(f"/bookings/{booking.code}/checkout", data=BUYER)
+    assert (again.status_code, again.headers["location"]) == (303, where)
+    await converge(await card_is_charged(fake, booking))
+    page = words((await client.get(f"/bookings/{booking.code}")).text)
+    assert "You’re going" in page and "1 answer is missing" in page
 
 
 async def test_coming_back_paid_shows_the_tickets(fake: Sandbox, client: httpx.AsyncClient) -> None:

@@ -65,8 +65,9 @@ async def _books(fake: Sandbox, by: Visitor, *, price_minor: int = 1850) -> Book
     async with writing() as tx:
         event = await world.event(tx, title=f"Evening {price_minor}", price_minor=price_minor, refund_hours=24)
         kind = await world.only_type(tx, event)
+        question = await world.question(tx, event, "Who comes with you?")
         booking = await bookings.hold(tx, event, {kind.id or 0: 2}, by=by, now=clock.now())
-    await checkout(booking.id or 0, email=EMAIL, name=NAME, by=by)
+    await checkout(booking.id or 0, email=EMAIL, name=NAME, by=by, answers={(question.id or 0, None, 0): f"{NAME}'s aunt"})
     if price_minor:
         await converge(await card_is_charged(fake, booking))
     async with reading() as db:

@@ -48,6 +48,8 @@ async def test_everything_of_ones_own_is_in_it(fake: Sandbox, database: Database
     paid = [booking for booking in told["bookings"] if booking["payments"]]
     assert [len(booking["tickets"]) for booking in paid] == [2, 2]
     assert [len(payment["refunds"]) for booking in paid for payment in booking["payments"]] == [0, 1]
+    asked = {"question": "Who comes with you?", "place": None, "answer": f"{NAME}'s aunt"}
+    assert [booking["answers"] for booking in paid] == [[asked], [asked]]
     assert told["ways_in"]["passkeys"][0]["name"] == "zyxwvut's key"
     assert told["ways_in"]["providers"][0]["issuer"] == "https://id.example"
     assert {"register", "reset", "email"} <= {link["kind"] for link in told["mailed_links"]}

@@ -10,8 +10,10 @@ from wtforms import EmailField, StringField
 
 from app.accounts.models import Visitor
 from app.bookings import actions, queries
-from app.bookings.models import Booking
+from app.bookings.pages.asking import AskingForm, answered, asked_now, form_asking, missing
+from app.bookings.pages.found import found
 from app.bookings.queries import BookingView
+from app.bookings.rules import Asked
 from app.core import clock
 from app.core.db import writing
 from app.core.errors import NotFound, Refused
@@ -26,14 +28,14 @@ from app.tickets import pdf, qr
 from app.tickets import queries as ticket_queries
 from app.tickets.queries import TicketView
 from app.web import limits
-from app.web.forms import BaseForm, email, read, text
+from app.web.forms import email, read, text
 from app.web.limits import at_most, looks_at_most
 from app.web.page import page, see_other, shown
-from app.web.visitor import Db, SignInFirst, Who
+from app.web.visitor import Db, Who
 
 
-class BuyerForm(BaseForm):
-    """The two fields that it takes to buy."""
+class BuyerForm(AskingForm):
+    """The two fields that it takes to buy, and what the event asks beside."""
 
     email: EmailField = email()
     name: StringField = text(lazy("Full name"), most=100, missing=lazy("Enter your full name"))
@@ -42,28 +44,25 @@ class BuyerForm(BaseForm):
 @get("/bookings/{code:str}", guards=[looks_at_most("secret")])
 async def show(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[str]:
     view = await found(db, code, visitor)
-    form = BuyerForm(email=view.booking.email or visitor.email, name=view.booking.name or visitor.name)
-    return page(request, "bookings/show.html", fragment="live", **await _context(db, view, visitor, form))
+    return page(request, "bookings/show.html", fragment="live", **await _context(db, view, await _filled(db, view, visitor)))
 
 
 @post("/bookings/{code:str}/checkout")
 async def checkout(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[Any]:
     view = await found(db, code, visitor)
-    form = await read(BuyerForm, request)
+    form = await read(form_asking(BuyerForm, await _to_ask(db, view)), request)
     if visitor.is_signed_in:
         form.email.data, form.email.errors = visitor.email, []
-    if form.rejected and (form.email.errors or form.name.errors or form.is_recheck):
-        status = 422 if form.email.errors or form.name.errors else 200
-        return page(request, "bookings/show.html", fragment="live", status=status, **await _context(db, view, visitor, form))
+    if form.rejected:
+        return page(request, "bookings/show.html", fragment="live", status=form.status, **await _context(db, view, form))
     await limits.count(request, "pay", "pay for booking")
+    told = {"email": form.email.data or "", "name": form.name.data or "", "answers": form.answers()}
     try:
-        where = await go_and_pay(view.booking.id or 0, email=form.email.data or "", name=form.name.data or "", by=visitor)
+        where = await go_and_pay(view.booking.id or 0, by=visitor, **told)
     except Refused as refused:
         form.refuse(refused)
         view = await found(db, code, visitor)
-        return page(
-            request, "bookings/show.html", fragment="live", status=refused.status, **await _context(db, view, visitor, form)
-        )
+        return page(request, "bookings/show.html", fragment="live", status=refused.status, **await _context(db, view, form))
     return see_other(request, where)
 
 
@@ -73,8 +72,7 @@ async def extend(request: Request[Any, Any, Any], db: Db, visitor: Who, code: Fr
     async with writing() as tx:
         await actions.extend(tx, view.booking, now=clock.now())
     await db.refresh(view.booking)
-    form = BuyerForm(email=view.booking.email or visitor.email, name=view.booking.name or visitor.name)
-    context = await _context(db, view, visitor, form)
+    context = await _context(db, view, await _filled(db, view, visitor))
     return shown(
         request, f"/bookings/{code}", "bookings/show.html", fragment="live", flash=_("You have more time now."), **context
     )
@@ -103,16 +101,6 @@ async def tickets_file(db: Db, visitor: Who, code: FromPath[str]) -> Response[by
     return Response(body, media_type="application/pdf", headers=headers)
 
 
-async def found(db: AsyncSession, code: str, visitor: Visitor) -> BookingView:
-    """A guest's booking opens for whoever has its link, an account's for its owner and admins; for others there is none."""
-    booking = await queries.by_code(db, code)
-    if booking and booking.user_id and not visitor.is_signed_in:
-        raise SignInFirst
-    if not booking or not _may_see(booking, visitor):
-        raise NotFound(_("There is no such booking. Check the link in your mail."))
-    return await queries.view(db, booking.id or 0)
-
-
 async def _tickets(db: AsyncSession, view: BookingView) -> list[TicketView]:
     """The booking's valid tickets. Raises NotFound while, or when, it has none."""
     valid = [ticket for ticket in await ticket_queries.of_booking(db, view.booking.id or 0) if ticket.ticket.is_valid]
@@ -121,15 +109,26 @@ async def _tickets(db: AsyncSession, view: BookingView) -> list[TicketView]:
     return valid
 
 
-def _may_see(booking: Booking, visitor: Visitor) -> bool:
-    return booking.user_id is None or booking.user_id == visitor.user_id or visitor.is_admin
+async def _to_ask(db: AsyncSession, view: BookingView) -> list[Asked]:
+    """Only before the payment: a question that is new since must not stand in the way of money that is under way."""
+    return await asked_now(db, view) if view.booking.state == "held" else []
 
 
-async def _context(db: AsyncSession, view: BookingView, visitor: Visitor, form: BuyerForm) -> dict[str, Any]:
+async def _filled(db: AsyncSession, view: BookingView, visitor: Visitor) -> BuyerForm:
+    """The form as we would fill it in: by what the booking knows, or the account."""
+    asked = await _to_ask(db, view)
+    before = answered(asked, await queries.answers(db, view.booking.id or 0)) if asked else {}
+    known = {"email": view.booking.email or visitor.email, "name": view.booking.name or visitor.name}
+    filled: BuyerForm = form_asking(BuyerForm, asked)(data=known | before)
+    return filled
+
+
+async def _context(db: AsyncSession, view: BookingView, form: BuyerForm) -> dict[str, Any]:
     """Everything that bookings/show.html shows, whatever the booking has become."""
     now = clock.now()
     booking_id = view.booking.id or 0
     payment = await payment_queries.latest(db, booking_id)
+    asked = await asked_now(db, view) if view.booking.is_paid or view.booking.is_being_paid() else []
     return {
         "view": view,
         "booking": view.booking,
@@ -138,6 +137,8 @@ async def _context(db: AsyncSession, view: BookingView, visitor: Visitor, form: 
         "form": form,
         "payment": payment,
         "now": now,
+        "asks": bool(asked) and now < view.event.starts_at,
+        "missing": missing(asked, await queries.answers(db, booking_id)) if asked else 0,
         "stage": _stage(view, now=now),
         "tickets": await ticket_queries.of_booking(db, booking_id) if view.booking.is_paid else [],
         "refunds": await payment_queries.refunds_of_booking(db, booking_id),

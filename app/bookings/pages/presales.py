@@ -6,7 +6,7 @@ from litestar import Request, Response, Router, get
 from litestar.params import FromPath
 
 from app.bookings import queries
-from app.bookings.pages.checkout import found
+from app.bookings.pages.found import found
 from app.core import clock
 from app.core.settings import settings
 from app.tickets.calendar import deadline
@@ -19,7 +19,9 @@ from app.web.visitor import Db, Who, signed_in
 async def presales(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
     now = clock.now()
     views = await queries.presales_of(db, visitor.user_id or 0, now=now)
-    return page(request, "bookings/presales.html", views=views, now=now, sells_online=settings().sells_online)
+    asking = await queries.events_that_ask(db, [view.event.id or 0 for view in views])
+    sells_online = settings().sells_online
+    return page(request, "bookings/presales.html", views=views, asking=asking, now=now, sells_online=sells_online)
 
 
 @get("/bookings/{code:str}/deadline.ics", guards=[looks_at_most("secret")])

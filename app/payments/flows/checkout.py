@@ -1,5 +1,7 @@
 """From a held booking to the page where it is paid, or straight to its tickets when it costs nothing."""
 
+from collections.abc import Mapping
+
 import structlog
 
 from app.accounts.actions import details
@@ -7,6 +9,7 @@ from app.accounts.models import Visitor
 from app.bookings import actions as bookings
 from app.bookings import queries as booking_queries
 from app.bookings.models import Booking
+from app.bookings.rules import AnswerKey
 from app.core import clock
 from app.core.db import reading, retried, writing
 from app.core.errors import Refused, Unavailable
@@ -25,9 +28,10 @@ PATIENCE = 25
 
 
 @retried
-async def checkout(booking_id: int, *, email: str, name: str, by: Visitor) -> str:
+async def checkout(booking_id: int, *, email: str, name: str, by: Visitor, answers: Mapping[AnswerKey, str] | None = None) -> str:
     """Where the buyer goes next: Stripe's page, or the booking itself when there is nothing to pay.
 
+    `answers` are those to the event's questions; none at all leaves what was answered before.
     Raises Refused when the hold is over, Unavailable when Stripe does not answer; the hold is kept then.
     """
     now = clock.now()
@@ -42,6 +46,8 @@ async def checkout(booking_id: int, *, email: str, name: str, by: Visitor) -> st
             raise Refused(_("This event is not on sale any more, so nothing was charged."))
         if booking.state == "held":
             await bookings.fill_in(tx, booking, view.event, email=email, name=name, by=by)
+            if answers:
+                await bookings.answer(tx, booking, answers, by=by.user_id)
             if by.user_id and by.user_id == booking.user_id and not by.name:
                 # An account is not asked for its name until now, and never again.
                 await details.rename(tx, by.user_id, name)

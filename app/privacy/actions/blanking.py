@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.bookings import queries as bookings
 from app.bookings import stock
-from app.bookings.models import Booking, BuyerLimit
+from app.bookings.models import Answer, Booking, BuyerLimit
 from app.core.db import changed
 from app.core.steps import run
 from app.payments.models import Payment, Refund, RefundCode, ReturnNote
@@ -50,6 +50,7 @@ async def blank(tx: AsyncSession, ids: Sequence[int]) -> None:
     nobody = {"email": "", "name": "", "visitor_key": "", "buyer_key": own_key}
     await changed(tx, update(Booking).where(col(Booking.id).in_(ids)).values(**nobody))
     await changed(tx, update(Ticket).where(col(Ticket.booking_id).in_(ids)).values(holder=""))
+    await changed(tx, delete(Answer).where(col(Answer.booking_id).in_(ids)))
     await _forget_used_up_counts(tx, ids)
     await _blank_payments(tx, ids)
 
