@@ -9,6 +9,7 @@ from pyotp import TOTP
 
 from app.core.settings import DEMO_SECRET_KEY
 from app.core.tokens import SIGNED_WITH
+from tests.browser.checkouts import answers, details, questions, wrong_answers, wrong_details
 from tests.browser.people import ADA, MARTINA, SOFIA, People, address, buy, choose, fill_in, follow, go_to_pay, open_mail
 
 Login = tuple[str, str, str]
@@ -41,38 +42,6 @@ async def sent(page: Page, url: str, button: str, **values: str) -> None:
         await main.get_by_label(label.replace("_", " "), exact=True).fill(value)
     await main.get_by_role("button", name=button).last.click()
     await page.wait_for_load_state()
-
-
-async def details(page: Page) -> None:
-    await choose(page, "radio-silence", Standing=2)
-
-
-async def questions(page: Page) -> None:
-    await choose(page, "found-footage-weddings-19741989", Seat=2)
-
-
-async def wrong_answers(page: Page) -> None:
-    await questions(page)
-    await fill_in(page, address("bob"), "Bob Bauer")
-    await page.get_by_role("button", name="Pay").click()
-    await page.get_by_role("alert").wait_for()
-
-
-async def answers(page: Page) -> None:
-    await questions(page)
-    await fill_in(page, address("bob"), "Bob Bauer")
-    await page.get_by_text("Yes", exact=True).click()
-    await go_to_pay(page)
-    await page.get_by_role("link", name="Cancel and go back").click()
-    await page.get_by_role("link", name="Your answers").click()
-    await page.get_by_role("heading", name="Your answers").wait_for()
-
-
-async def wrong_details(page: Page) -> None:
-    await details(page)
-    await fill_in(page, "bob at example", "")
-    await page.get_by_role("button", name="Pay").click()
-    await page.get_by_role("alert").wait_for()
 
 
 async def payment(page: Page) -> None:
