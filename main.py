@@ -36,6 +36,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send  # noqa: E402
 from sqlmodel import select  # noqa: E402
 
 import app.accounts.pages.again  # noqa: E402
+import app.accounts.pages.apply  # noqa: E402
 import app.accounts.pages.login  # noqa: E402
 import app.accounts.pages.me  # noqa: E402
 import app.accounts.pages.oidc  # noqa: E402
@@ -47,12 +48,15 @@ import app.accounts.pages.security  # noqa: E402
 import app.accounts.pages.settings  # noqa: E402
 import app.accounts.pages.sign_in_link  # noqa: E402
 import app.admin.pages.activity  # noqa: E402
+import app.admin.pages.applications  # noqa: E402
 import app.admin.pages.events  # noqa: E402
 import app.admin.pages.invariants  # noqa: E402
 import app.admin.pages.managers  # noqa: E402
 import app.admin.pages.overview  # noqa: E402
 import app.admin.pages.reports  # noqa: E402
+import app.admin.pages.second_factors  # noqa: E402
 import app.admin.pages.texts  # noqa: E402
+import app.admin.pages.users  # noqa: E402
 import app.bookings.pages.asking  # noqa: E402
 import app.bookings.pages.checkout  # noqa: E402
 import app.bookings.pages.presales  # noqa: E402
@@ -119,6 +123,7 @@ ROUTERS = (
     app.accounts.pages.passkeys.own_router,
     app.accounts.pages.oidc.own_router,
     app.accounts.pages.settings.router,
+    app.accounts.pages.apply.router,
     app.privacy.pages.router,
     app.notifications.pages.router,
     app.events.pages.manager.router,
@@ -128,6 +133,9 @@ ROUTERS = (
     app.events.pages.sales.router,
     app.admin.pages.overview.router,
     app.admin.pages.managers.router,
+    app.admin.pages.applications.router,
+    app.admin.pages.users.router,
+    app.admin.pages.second_factors.router,
     app.admin.pages.events.router,
     app.admin.pages.activity.router,
     app.admin.pages.invariants.router,

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from sqlmodel import SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.accounts.actions import applications
 from app.accounts.flows import hash_password
 from app.accounts.models import User, Visitor
 from app.bookings import actions as bookings
@@ -87,6 +88,7 @@ async def seed(now: datetime) -> None:
         await _kept(tx, _questions(world["events"], events))
         await _sell(tx, list(_sales(events, types, world["events"], people[0], now)))
         await _life_of(tx, people[0], {event.slug: event for event in events}, types, now)
+        await _apply(tx, now)
         for event in events:
             if event.state == "submitted":
                 await activity.record(tx, "event.submitted", about=f"event:{event.id}", by=event.manager_id)
@@ -98,6 +100,14 @@ def _people(hashes: Iterable[str], now: datetime) -> list[User]:
         User(email=email, name=NAMES[email], role=role, password_hash=password_hash, created_at=since)
         for (role, email, _password), password_hash in zip(DEMO_LOGINS, hashes, strict=True)
     ]
+
+
+async def _apply(tx: AsyncSession, now: datetime) -> None:
+    """Somebody who cannot log in to the demo wants to become a manager."""
+    [nour] = await _kept(tx, [User(email="nour@example.com", name="Nour Haddad", created_at=now - timedelta(days=5))])
+    why = "Spoken word from six languages, every second Thursday, sixty seats.\nWe have a sound system of our own."
+    said = {"organisation": "Six Tongues", "website": "https://sixtongues.example", "why": why}
+    await applications.apply(tx, nour, **said, now=now - timedelta(hours=20))
 
 
 async def _events(

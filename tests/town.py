@@ -11,7 +11,7 @@ import httpx
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.accounts.actions import sessions
+from app.accounts.actions import applications, sessions
 from app.accounts.models import LINK_LIFE, Identity, MailedLink, Passkey, User, Visitor
 from app.accounts.rules import session_hash
 from app.bookings import actions as bookings
@@ -106,6 +106,8 @@ async def _built() -> Town:
             "text": "imprint",
             "file": "app.css",
             "manager's code": people["mallory"].code,
+            "bob's code": people["bob"].code,
+            "application": await _applied(tx),
             "bob's other browser": session_hash(elsewhere),
             "unsubscribe token": unsubscribe_token("bob@example.com", "reminders"),
             **await _events(tx, people),
@@ -262,6 +264,13 @@ async def _copied(tx: AsyncSession, bob: User) -> str:
     tx.add(copy)
     await tx.flush()
     return copy.code
+
+
+async def _applied(tx: AsyncSession) -> str:
+    """Erin wants to become a manager."""
+    erin = await world.person(tx, "Erin")
+    wish = await applications.apply(tx, erin, organisation="Club Erin", website="", why="Jazz.", now=clock.now())
+    return wish.code
 
 
 async def _sounding(tx: AsyncSession) -> str:

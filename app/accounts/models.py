@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.core.codes import random_id, random_nonce, secret_code
@@ -19,6 +19,7 @@ LINK_LIFE = {
     "invitation": timedelta(days=7),
     "login": timedelta(minutes=30),
 }
+APPLICATION_STATES = ("open", "approved", "rejected")
 CHALLENGE_KINDS = ("passkey_add", "passkey_use", "oidc", "oidc_link")
 CHALLENGE_LIFE = {
     "passkey_add": timedelta(minutes=5),
@@ -32,6 +33,9 @@ CHALLENGE_LIFE = {
 WAITING_LIFE = timedelta(minutes=5)
 # What matters is done by someone who proved a short while ago who they are.
 PROVED_FOR = timedelta(minutes=10)
+# An admin's wish to take somebody's second factor away: when its author may carry it out alone, and until when it counts.
+RESET_ALONE_AFTER = timedelta(hours=24)
+RESET_LIFE = timedelta(days=7)
 # Addresses of accounts that were erased end like this; no mail can reach them.
 ERASED = "@erased.invalid"
 
@@ -71,6 +75,8 @@ class User(SQLModel, table=True):
     role: str = Field(default="user", max_length=10)
     language: str = Field(default="en", max_length=10)
     disabled_at: datetime | None = None
+    # What the person was told about it.
+    disabled_reason: str = Field(default="", max_length=500)
     trusted_at: datetime | None = None
     created_at: datetime
 
@@ -81,6 +87,10 @@ class User(SQLModel, table=True):
     @property
     def is_trusted(self) -> bool:
         return self.trusted_at is not None
+
+    @property
+    def is_erased(self) -> bool:
+        return self.email.endswith(ERASED)
 
 
 class LoginSession(SQLModel, table=True):
@@ -111,6 +121,54 @@ class LoginSession(SQLModel, table=True):
     def is_to_be_noted(self, now: datetime, *, role: str) -> bool:
         """Once in a while is enough, so that reading a page does not write each time."""
         return now >= self.last_seen_at + SESSION_LIVES[role].noted_every
+
+
+_OPEN = text("state = 'open'")
+
+
+class Application(SQLModel, table=True):
+    """A user asks to become a manager, and an admin decides; of one user at most one is open."""
+
+    __tablename__ = "applications"
+    __table_args__ = (
+        CheckConstraint(one_of("state", APPLICATION_STATES), name="state"),
+        Index("ix_applications_one_open", "user_id", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
+    )
+
+    id: int | None = row_id()
+    code: str = Field(default_factory=secret_code, max_length=22, unique=True)
+    user_id: int = link("users.id")
+    state: str = Field(default="open", max_length=10)
+    organisation: str = Field(max_length=120)
+    website: str = Field(default="", max_length=200)
+    why: str = Field(max_length=2000)
+    # What the user was told when it was rejected.
+    reason: str = Field(default="", max_length=500)
+    created_at: datetime
+    decided_at: datetime | None = None
+    decided_by: int | None = maybe_link("users.id", index=False)
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == "open"
+
+
+class FactorReset(SQLModel, table=True):
+    """An admin has asked to take an account's second factors away; it takes another admin, or patience, to do so."""
+
+    __tablename__ = "factor_resets"
+
+    user_id: int = Field(sa_column=Column(BigInteger, ForeignKey("users.id"), primary_key=True, autoincrement=False))
+    asked_by: int = link("users.id", index=False)
+    asked_at: datetime
+
+    def counts(self, now: datetime) -> bool:
+        return now < self.asked_at + RESET_LIFE
+
+    @property
+    def alone_from(self) -> datetime:
+        """From when on the admin who asked may do it without a second one, where there is none."""
+        return self.asked_at + RESET_ALONE_AFTER
 
 
 class Authenticator(SQLModel, table=True):

@@ -7,8 +7,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import (
     LONGEST_LIFE,
+    Application,
     Authenticator,
     Challenge,
+    FactorReset,
     Identity,
     LoginSession,
     MailedLink,
@@ -51,6 +53,37 @@ async def admins(db: AsyncSession) -> list[User]:
 async def managers(db: AsyncSession) -> list[User]:
     """Every manager, suspended ones too, by address. Admins are not among them."""
     return list((await db.exec(select(User).where(User.role == "manager").order_by(col(User.email)))).all())
+
+
+async def active_admins(db: AsyncSession, *, lock: bool = False) -> list[int]:
+    """Ids of the admins who can sign in. With `lock` nobody changes them until the transaction is over."""
+    found = select(User.id).where(User.role == "admin", col(User.disabled_at).is_(None)).order_by(col(User.id))
+    return [admin for admin in (await db.exec(found.with_for_update() if lock else found)).all() if admin]
+
+
+async def open_applications(db: AsyncSession) -> list[tuple[Application, User]]:
+    """Who wants to become a manager and waits for an answer, longest first."""
+    found = select(Application, User).join(User, col(User.id) == Application.user_id).where(Application.state == "open")
+    return list((await db.exec(found.order_by(col(Application.created_at)))).all())
+
+
+async def application(db: AsyncSession, code: str) -> tuple[Application, User] | None:
+    """An application by its code, and whose it is."""
+    found = select(Application, User).join(User, col(User.id) == Application.user_id).where(Application.code == code)
+    row = (await db.exec(found)).first()
+    return (row[0], row[1]) if row else None
+
+
+async def newest_application(db: AsyncSession, user_id: int) -> Application | None:
+    """What a user asked for last."""
+    own = select(Application).where(Application.user_id == user_id).order_by(col(Application.id).desc())
+    return (await db.exec(own.limit(1))).first()
+
+
+async def factor_reset(db: AsyncSession, user_id: int, *, now: datetime) -> FactorReset | None:
+    """An admin's wish to take the account's second factors away, while it counts."""
+    found = await db.get(FactorReset, user_id)
+    return found if found and found.counts(now) else None
 
 
 async def link(db: AsyncSession, link_id: str) -> MailedLink | None:

@@ -56,6 +56,8 @@ def _drafted(told: Told) -> str:
 
 
 def _looked(told: Told) -> str:
+    if told.about == "users":
+        return _("%(who)s looked for people.") % told
     if told.number == "all":
         return _("%(who)s opened the list of every manager’s events.") % told
     pages = {
@@ -63,6 +65,8 @@ def _looked(told: Told) -> str:
         "sales": _("%(who)s opened the sales page of %(event)s."),
         "payments": _("%(who)s opened the payments of %(event)s."),
         "form": _("%(who)s opened the form of %(event)s."),
+        "user": _("%(who)s opened the account of %(person)s."),
+        "manager": _("%(who)s opened the page of the manager %(person)s."),
     }
     return pages[told.details["page"]] % told
 
@@ -131,7 +135,20 @@ def _settled(told: Told) -> str:
     return _("%(who)s settled the alarm “%(alarm)s” about %(about)s.") % about
 
 
+def _own_or(own: Any, other: Any) -> _Made:
+    """One sentence for what people do to their own account, another for what an admin does to it."""
+    return _Made(lambda told: str((own if told.number == str(told.activity.by_user_id) else other) % told))
+
+
+def _erased(told: Told) -> str:
+    if told.activity.by_user_id and told.number != str(told.activity.by_user_id):
+        return _("%(who)s erased an account for its owner; it is called %(person)s now.") % told
+    return _("An account or the bookings of a guest were erased; they are called %(person)s now.") % told
+
+
 def _factor_off(told: Told) -> str:
+    if told.activity.by_user_id and told.number != str(told.activity.by_user_id):
+        return _("%(who)s took the second factor of %(person)s away.") % told
     if told.activity.by_user_id:
         return _("%(who)s turned the second factor off.") % told
     return _("The operator took the second factor of %(person)s away.") % told
@@ -145,17 +162,25 @@ SENTENCES: dict[str, Sentence] = {
         "role", lazy("%(person)s has an account now, as %(role)s."), lazy("%(person)s has an account now.")
     ),
     "account.logged_in": lazy("%(person)s signed in."),
-    "account.session_ended": lazy("%(person)s signed another browser out."),
+    "account.session_ended": _own_or(
+        lazy("%(person)s signed another browser out."), lazy("%(who)s signed every browser of %(person)s out.")
+    ),
+    "account.suspended": lazy("%(who)s suspended %(person)s, who could sign in before."),
+    "account.reinstated": lazy("%(who)s let %(person)s, who was suspended, sign in again."),
     "account.reset_asked": lazy("Somebody asked for a new password for %(person)s."),
     "account.reset_refused": lazy("Somebody asked for a new password for %(person)s, which has no account that may sign in."),
     "account.link_asked": lazy("Somebody asked for a link to sign in as %(person)s."),
     "account.link_refused": lazy("Somebody asked for a link to sign in as %(person)s, which has no account that may use one."),
     "account.password_changed": lazy("%(person)s changed the password; every other browser is signed out."),
-    "account.renamed": lazy("%(person)s changed the name of the account."),
+    "account.renamed": _own_or(
+        lazy("%(person)s changed the name of the account."), lazy("%(who)s changed the name of the account of %(person)s.")
+    ),
     "account.email_asked": lazy("%(who)s asked to move the account to %(person)s."),
     "account.email_changed": lazy("%(person)s moved the account to this address."),
     "account.second_factor_added": lazy("%(person)s set up a second factor."),
     "account.second_factor_removed": _Made(_factor_off),
+    "account.second_factor_reset_asked": lazy("%(who)s asked to take the second factor of %(person)s away."),
+    "account.second_factor_reset_withdrawn": lazy("%(who)s left %(person)s the second factor, which was to be taken away."),
     "account.recovery_codes_made": lazy("%(person)s made new recovery codes."),
     "account.recovery_code_used": lazy("%(person)s used up a recovery code."),
     "account.passkey_added": lazy("%(person)s added a passkey."),
@@ -164,9 +189,11 @@ SENTENCES: dict[str, Sentence] = {
     "account.passkey_refused": lazy("A passkey of %(person)s was refused: it may have been copied."),
     "account.identity_linked": lazy("%(person)s linked a sign-in from elsewhere."),
     "account.identity_removed": lazy("%(person)s removed a sign-in from elsewhere."),
-    "account.export_asked": lazy("%(person)s asked for a copy of their data."),
+    "account.export_asked": _own_or(
+        lazy("%(person)s asked for a copy of their data."), lazy("%(who)s asked for a copy of the data of %(person)s, for them.")
+    ),
     "account.export_ready": lazy("The copy of the data of %(person)s is ready."),
-    "account.erased": lazy("An account or the bookings of a guest were erased; they are called %(person)s now."),
+    "account.erased": _Made(_erased),
     "preferences.changed": lazy("Somebody changed which mails they get."),
     # Managers.
     "manager.invited": lazy("%(who)s invited %(person)s as a manager."),
@@ -175,12 +202,16 @@ SENTENCES: dict[str, Sentence] = {
         lazy("%(who)s changed the role of %(person)s from %(before)s to %(after)s."),
         lazy("%(who)s made %(person)s a manager."),
     ),
+    "manager.applied": lazy("%(person)s applied to become a manager."),
+    "manager.application_rejected": lazy("%(who)s rejected the application of %(person)s to become a manager."),
+    "manager.role_changed": lazy("%(who)s changed the role of %(person)s from %(before)s to %(after)s."),
     "manager.trusted": lazy("%(who)s trusts %(person)s from now on: their events are published without a review."),
     "manager.untrusted": lazy("%(who)s ended the trust in %(person)s: the next events wait for a review."),
     "manager.suspended": lazy("%(who)s suspended %(person)s, who could sign in before; their events go on selling."),
     "manager.reinstated": lazy("%(who)s let %(person)s, who was suspended, sign in again."),
     # Events.
     "event.drafted": _Made(_drafted),
+    "event.handed_over": lazy("%(who)s drafted %(event)s for its manager."),
     "event.revised": _Made(_revised),
     "event.deleted": lazy("%(who)s deleted a draft."),
     "event.submitted": lazy("%(who)s sent %(event)s, a draft until then, to the admins."),

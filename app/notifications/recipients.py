@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts import queries as accounts
-from app.accounts.models import MailedLink, User
+from app.accounts.models import Application, MailedLink, User
 from app.bookings import queries as bookings
 from app.bookings.models import HOLDING, Booking
 from app.bookings.queries import BookingView
@@ -52,6 +52,25 @@ async def user(tx: AsyncSession, activity: Activity) -> list[Reader]:
     """The user whom the activity is about."""
     found = await accounts.by_id(tx, int(_id(activity)))
     return [_user(found, {"name": found.name})] if found else []
+
+
+async def suspended(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """The user whose login was closed, with the reason."""
+    found = await accounts.by_id(tx, int(_id(activity)))
+    return [_user(found, {"reason": found.disabled_reason})] if found else []
+
+
+async def applicant(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """The user whose application was decided, with the reason."""
+    wish, applied = await _application(tx, activity)
+    return [_user(applied, {"reason": wish.reason})]
+
+
+async def admins_of_application(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Every admin, about somebody who wants to become a manager."""
+    wish, applied = await _application(tx, activity)
+    facts = {"application": wish.code, "organisation": wish.organisation, "applicant": applied.email}
+    return [_user(admin, facts) for admin in await accounts.admins(tx)]
 
 
 async def admins_of_event(tx: AsyncSession, activity: Activity) -> list[Reader]:
@@ -227,6 +246,11 @@ async def _booked(tx: AsyncSession, event: Event, *states: str, also: Any = None
 
 async def _had_payment(tx: AsyncSession, booking: Booking) -> bool:
     return (await tx.exec(select(Payment.id).where(Payment.booking_id == booking.id).limit(1))).first() is not None
+
+
+async def _application(tx: AsyncSession, activity: Activity) -> tuple[Application, User]:
+    wish = await tx.get_one(Application, activity.details["application"])
+    return wish, await tx.get_one(User, wish.user_id)
 
 
 async def _event(tx: AsyncSession, activity: Activity) -> tuple[Event, Venue | None]:

@@ -304,9 +304,11 @@ class Sums:
         return self.captured_minor - self.returned_minor - self.on_its_way_minor
 
 
-async def sums(db: AsyncSession, *, event_id: int | None = None) -> list[Sums]:
-    """One for each currency that ever came in, of one event or of all."""
-    of_event = [Booking.event_id == event_id] if event_id is not None else []
+async def sums(db: AsyncSession, *, event_id: int | None = None, manager_id: int | None = None) -> list[Sums]:
+    """One for each currency that ever came in, of one event, of all events of a manager, or of all."""
+    of_event: list[Any] = [Booking.event_id == event_id] if event_id is not None else []
+    if manager_id is not None:
+        of_event = [col(Booking.event_id).in_(select(Event.id).where(Event.manager_id == manager_id))]
     paid = select(Payment.currency, func.sum(Payment.captured_minor)).join(Booking, col(Booking.id) == Payment.booking_id)
     paid = paid.where(col(Payment.captured_minor) > 0, *of_event).group_by(col(Payment.currency)).order_by(col(Payment.currency))
     back = select(Payment.currency, Refund.state, func.sum(Refund.amount_minor)).join(

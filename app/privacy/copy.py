@@ -10,7 +10,7 @@ from typing import Any
 from sqlmodel import SQLModel, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.accounts.models import Authenticator, Identity, LoginSession, MailedLink, Passkey, User
+from app.accounts.models import Application, Authenticator, Identity, LoginSession, MailedLink, Passkey, User
 from app.bookings.models import Answer, Booking, BookingLine
 from app.core.activity import Activity
 from app.core.settings import settings
@@ -30,10 +30,11 @@ async def everything(db: AsyncSession, user_id: int, *, now: datetime) -> Values
     user = await db.get_one(User, user_id)
     return {
         "about": {"shop": settings().site_name, "address": settings().base_url, "made_at": _plain(now)},
-        "account": _picked(user, "code email name role language created_at"),
+        "account": _picked(user, "code email name role language disabled_at disabled_reason created_at"),
         "ways_in": await _ways_in(db, user_id),
         "signed_in_browsers": await _sessions(db, user_id),
         "mailed_links": await _links(db, user),
+        "applications_to_manage_events": await _applications(db, user_id),
         "favourites": await _favourites(db, user_id),
         "helping": await _helping(db, user),
         "bookings": await _bookings(db, user_id),
@@ -69,6 +70,12 @@ async def _sessions(db: AsyncSession, user_id: int) -> list[Values]:
 async def _links(db: AsyncSession, user: User) -> list[Values]:
     own = select(MailedLink).where(or_(MailedLink.user_id == user.id, MailedLink.email == user.email))
     return [_picked(row, "kind email created_at expires_at used_at") for row in (await db.exec(own)).all()]
+
+
+async def _applications(db: AsyncSession, user_id: int) -> list[Values]:
+    own = select(Application).where(Application.user_id == user_id).order_by(col(Application.id))
+    rows = (await db.exec(own)).all()
+    return [_picked(row, "state organisation website why reason created_at decided_at") for row in rows]
 
 
 async def _favourites(db: AsyncSession, user_id: int) -> list[Values]:

@@ -118,6 +118,13 @@ async def erase_account(user_id: int) -> None:
     await _erase(person, origin="person", by=user_id)
 
 
+async def erase_for(user_id: int, *, by: int) -> None:
+    """Erases a user who has asked an admin for it. Raises Refused while something is live."""
+    async with reading() as db:
+        person = await queries.person_of_user(db, user_id, now=clock.now())
+    await _erase(person, origin="operator", by=by)
+
+
 async def erase_address(email: str) -> None:
     """Erases whoever has the address, with an account or without: the operator's way. Raises Refused."""
     async with reading() as db:

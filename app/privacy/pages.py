@@ -39,7 +39,7 @@ async def export(request: Asked, visitor: Who) -> Response[str]:
     user_id = _user_id(visitor)
     await limits.count(f"export:{user_id}", most=10, seconds=3600)
     async with writing() as tx:
-        await exports.ask(tx, user_id, now=clock.now())
+        await exports.ask(tx, user_id, by=user_id, now=clock.now())
     return see_other(request, "/me/data", flash=_("Your copy is being made. You get a mail when it is ready."))
 
 

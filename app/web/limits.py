@@ -57,6 +57,7 @@ LIMITS = {
     "passkey": Limit(60, 5 * MINUTE),
     "identity provider": Limit(30, 5 * MINUTE),
     # A code of the second factor counts for the account that it belongs to (app/accounts/proofs.py).
+    "apply": Limit(5, HOUR, per="person"),
     # Buying. Some networks put a university behind one address, so the operator may widen that one.
     "hold": Limit(lambda: settings().holds_per_minute, MINUTE),
     "hold by buyer": Limit(10, MINUTE, per="buyer"),

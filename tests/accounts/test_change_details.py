@@ -102,10 +102,10 @@ async def test_the_form_does_not_tell_who_has_an_account_but_the_link_moves_noth
 async def test_a_newer_wish_voids_the_older_link_and_a_taken_address_is_refused(database: db.Database) -> None:
     async with db.writing() as tx:
         user, carol = await world.bob(tx), await world.carol(tx)
-        await details.ask_email_change(tx, user, "robert@example.com", now=clock.now())
+        await details.ask_email_change(tx, user, "robert@example.com", by=user.id or 0, now=clock.now())
     older = await newest_link("email")
     async with db.writing() as tx:
-        await details.ask_email_change(tx, user, carol.email, now=clock.now())
+        await details.ask_email_change(tx, user, carol.email, by=user.id or 0, now=clock.now())
     with pytest.raises(Refused, match="used before"):
         async with db.writing() as tx:
             await links.use_link(tx, "email", older.id, now=clock.now())

@@ -11,7 +11,7 @@ import time_machine
 from sqlmodel import select
 
 from app.accounts import queries
-from app.accounts.actions import managers, sessions
+from app.accounts.actions import sessions, suspending
 from app.accounts.models import LoginSession, User
 from app.core import clock, db
 from app.core.errors import Refused
@@ -74,7 +74,7 @@ async def test_an_address_is_the_same_in_capital_letters(client: httpx.AsyncClie
 async def test_unknown_wrong_and_suspended_look_the_same(client: httpx.AsyncClient) -> None:
     bob, mallory = await made("bob"), await made("mallory")
     async with db.writing() as tx:
-        await managers.suspend(tx, mallory, by=None, now=clock.now())
+        await suspending.suspend(tx, mallory, reason="Rest.", by=None, now=clock.now())
     answers = [
         await log_in(client, "nobody@example.com"),
         await log_in(client, bob.email, password="ten pianos in the sun"),

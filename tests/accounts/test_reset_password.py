@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from app.accounts import queries
-from app.accounts.actions import details, links, managers
+from app.accounts.actions import details, links, suspending
 from app.accounts.models import User
 from app.core import clock, db
 from app.core.errors import Refused
@@ -21,7 +21,7 @@ NEW = "ten accordions in the sun"
 async def test_only_an_account_that_may_sign_in_gets_a_link(database: db.Database) -> None:
     async with db.writing() as tx:
         bob, mallory = await world.bob(tx), await world.mallory(tx)
-        await managers.suspend(tx, mallory, by=None, now=clock.now())
+        await suspending.suspend(tx, mallory, reason="Rest.", by=None, now=clock.now())
     async with db.writing() as tx:
         for address in ("nobody@example.com", mallory.email, bob.email):
             await details.ask_for_reset(tx, address, now=clock.now())

@@ -13,7 +13,7 @@ import time_machine
 from sqlmodel import select
 
 from app.accounts.actions import details as account_details
-from app.accounts.actions import managers, opening
+from app.accounts.actions import managers, opening, suspending
 from app.accounts.models import User
 from app.admin import actions as desk
 from app.admin.log import GROUPS
@@ -277,11 +277,11 @@ async def test_what_is_done_to_people(sqlite_database: Database, moment: time_ma
         await managers.make_manager(tx, "bob@example.com", language="en", **by)
         await managers.make_manager(tx, "new@example.com", language="en", **by)
         await tx.refresh(bob)
-        await managers.suspend(tx, bob, **by)
+        await suspending.suspend(tx, bob, reason="Rest.", **by)
         await tx.refresh(bob)
-        await managers.reinstate(tx, bob, by=dora.id)
+        await suspending.reinstate(tx, bob, by=dora.id)
         await opening.create_admin(tx, "eve@example.com", "", now=clock.now())
-        await account_details.rename(tx, bob.id or 0, "Robert")
+        await account_details.rename(tx, bob.id or 0, "Robert", by=bob.id or 0)
     who = "Dora (dora@example.com)"
     # Names are those of now: the log itself holds none.
     assert await said() == [

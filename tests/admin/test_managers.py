@@ -6,12 +6,13 @@ import httpx
 import pytest
 
 from app.accounts import queries
-from app.accounts.actions import links, managers, sessions
+from app.accounts.actions import links, managers, sessions, suspending
 from app.accounts.models import User
 from app.core import clock, db
 from app.core.errors import Refused
 from tests import world
 from tests.accounts.links import newest_link, newest_token, told
+from tests.payments.refund_story import an_event, paid
 
 LONG = "ten accordions in the sun"
 SignIn = Callable[[httpx.AsyncClient, User], Awaitable[None]]
@@ -67,14 +68,6 @@ async def test_managers_and_admins_cannot_be_promoted(database: db.Database, who
             await managers.make_manager(tx, user.email, by=None, language="en", now=clock.now())
 
 
-@pytest.mark.parametrize("who", ["bob", "dora"])
-async def test_only_managers_can_be_suspended(database: db.Database, who: str) -> None:
-    user = await made(who)
-    with pytest.raises(Refused):
-        async with db.writing() as tx:
-            await managers.suspend(tx, user, by=None, now=clock.now())
-
-
 @pytest.mark.asvs("V7.4.2", "V7.4.5")
 async def test_a_suspended_manager_is_out_at_once_and_the_event_goes_on(database: db.Database) -> None:
     async with db.writing() as tx:
@@ -82,15 +75,15 @@ async def test_a_suspended_manager_is_out_at_once_and_the_event_goes_on(database
         event = await world.event(tx, manager=alice)
         await sessions.log_in(tx, alice, device="", now=clock.now())
     async with db.writing() as tx:
-        await managers.suspend(tx, alice, by=None, now=clock.now())
+        await suspending.suspend(tx, alice, reason="Rest.", by=None, now=clock.now())
     async with db.reading() as reader:
         assert await queries.sessions_of(reader, alice.id or 0, now=clock.now()) == []
         assert event.sells(clock.now())
     with pytest.raises(Refused):
         async with db.writing() as tx:
-            await managers.suspend(tx, alice, by=None, now=clock.now())
+            await suspending.suspend(tx, alice, reason="Rest.", by=None, now=clock.now())
     async with db.writing() as tx:
-        await managers.reinstate(tx, alice, by=None)
+        await suspending.reinstate(tx, alice, by=None)
     async with db.reading() as reader:
         assert not (await queries.managers(reader))[0].is_disabled
 
@@ -129,7 +122,7 @@ async def test_an_invitation_makes_no_manager_of_a_suspended_one(client: httpx.A
     await client.post("/admin/managers", data={"email": "alice@example.com"})
     alice = await made("alice")
     async with db.writing() as tx:
-        await managers.suspend(tx, alice, by=None, now=clock.now())
+        await suspending.suspend(tx, alice, reason="Rest.", by=None, now=clock.now())
     link = await newest_link("invitation")
     with pytest.raises(Refused, match="suspended"):
         async with db.writing() as tx:
@@ -152,13 +145,15 @@ async def test_suspending_and_reinstating_at_the_desk(
 ) -> None:
     alice, browser = await made("alice"), await open_browser()
     await sign_in(browser, alice)
-    answer = await client.post(f"/admin/managers/{alice.code}/suspend")
-    assert answer.headers["location"] == "/admin/managers"
-    assert "Suspended" in (await client.get("/admin/managers")).text
+    path = f"/admin/managers/{alice.code}"
+    assert (await client.post(f"{path}/suspend", data={"reason": ""})).status_code == 422
+    answer = await client.post(f"{path}/suspend", data={"reason": "Two complaints."})
+    assert answer.headers["location"] == path
+    assert "Two complaints." in (await client.get(path)).text
     assert (await browser.get("/me")).status_code == 303
     assert (await browser.post("/login", data={"email": alice.email, "password": world.PASSWORD})).status_code == 422
-    assert (await client.post(f"/admin/managers/{alice.code}/suspend")).status_code == 409
-    await client.post(f"/admin/managers/{alice.code}/reinstate")
+    assert (await client.post(f"{path}/suspend", data={"reason": "Again."})).status_code == 409
+    await client.post(f"{path}/reinstate")
     assert (await browser.post("/login", data={"email": alice.email, "password": world.PASSWORD})).status_code == 303
     assert [activity.by_user_id for activity in await told("manager.suspended") + await told("manager.reinstated")] == [
         dora.id
@@ -196,8 +191,8 @@ async def test_a_suspension_ends_the_trust(database: db.Database) -> None:
         alice = await world.alice(tx)
         await managers.trust(tx, alice, by=alice.id or 0, now=clock.now())
     async with db.writing() as tx:
-        await managers.suspend(tx, alice, by=None, now=clock.now())
-        await managers.reinstate(tx, alice, by=None)
+        await suspending.suspend(tx, alice, reason="Rest.", by=None, now=clock.now())
+        await suspending.reinstate(tx, alice, by=None)
     assert not (await present(alice)).is_trusted
 
 
@@ -213,16 +208,43 @@ async def test_dora_reads_what_trust_means_before_she_gives_it(client: httpx.Asy
     assert not (await present(alice)).is_trusted
 
 
-async def test_dora_cannot_suspend_herself_or_a_stranger(client: httpx.AsyncClient, dora: User) -> None:
-    assert (await client.post(f"/admin/managers/{dora.code}/suspend")).status_code == 409
+async def test_only_managers_have_a_page_here(client: httpx.AsyncClient, dora: User) -> None:
+    assert (await client.get(f"/admin/managers/{dora.code}")).status_code == 404
+    assert (await client.post(f"/admin/managers/{dora.code}/suspend", data={"reason": "No."})).status_code == 404
     assert (await client.post("/admin/managers/nobody/suspend")).status_code == 404
+
+
+async def test_the_page_of_a_manager_has_events_and_sums(client: httpx.AsyncClient, dora: User) -> None:
+    booking = await paid(await an_event())
+    alice = await made("alice")
+    shown = (await client.get(f"/admin/managers/{alice.code}")).text
+    assert "Nine Pianos" in shown
+    assert booking.total_minor == 3700
+    assert shown.count("€37.00") == 3
+    assert [(row.about, row.details["page"]) for row in await told("admin.looked")] == [(f"user:{alice.id}", "manager")]
+
+
+async def test_dora_begins_a_draft_that_belongs_to_alice(
+    client: httpx.AsyncClient, dora: User, open_browser: OpenBrowser, sign_in: SignIn
+) -> None:
+    async with db.writing() as tx:
+        alice, kind = await world.alice(tx), await world.category(tx)
+    path = f"/admin/managers/{alice.code}/propose"
+    assert (await client.post(path, data={"title": "Ten Pianos", "category": "none"})).status_code == 422
+    answer = await client.post(path, data={"title": "Ten Pianos", "category": kind.slug})
+    assert answer.headers["location"] == "/manager/events/ten-pianos/edit"
+    assert 'value="Ten Pianos"' in (await client.get("/manager/events/ten-pianos/edit")).text
+    alices = await open_browser()
+    await sign_in(alices, alice)
+    assert (await alices.get("/manager/events/ten-pianos")).status_code == 200
+    assert [row.by_user_id for row in await told("event.handed_over")] == [dora.id]
 
 
 async def test_a_manager_adds_no_manager(client: httpx.AsyncClient, sign_in: SignIn) -> None:
     alice = await made("alice")
     await sign_in(client, alice)
     assert (await client.post("/admin/managers", data={"email": "bob@example.com"})).status_code == 403
-    assert (await client.post(f"/admin/managers/{alice.code}/suspend")).status_code == 403
+    assert (await client.post(f"/admin/managers/{alice.code}/suspend", data={"reason": "No."})).status_code == 403
 
 
 async def test_what_cannot_be_is_said_beside_the_field(client: httpx.AsyncClient, dora: User) -> None:

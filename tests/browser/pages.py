@@ -201,6 +201,19 @@ async def invitation(page: Page) -> None:
     await follow(page, "/invitations/")
 
 
+async def opened(page: Page, list_of: str) -> None:
+    """The first thing on a list."""
+    await page.goto(list_of)
+    await page.get_by_role("main").get_by_role("link", name="Open ").first.click()
+    await page.wait_for_load_state()
+
+
+async def application(page: Page) -> None:
+    await page.goto("/admin/managers")
+    await page.get_by_role("link", name="Read ").first.click()
+    await page.wait_for_load_state()
+
+
 async def unsubscribe(page: Page) -> None:
     # Which mails have come depends on the day of the week, but everybody knows the demo's key.
     signer = URLSafeSerializer(DEMO_SECRET_KEY, salt="link:unsubscribe", signer_kwargs=SIGNED_WITH)
@@ -378,6 +391,12 @@ PAGES = (
     Look("desk of an admin", "/admin", ADA),
     Look("managers", "/admin/managers", ADA),
     Look("managers, wrong", lambda page: sent(page, "/admin/managers", "Add manager", Email="x"), ADA, 422),
+    Look("manager", lambda page: opened(page, "/admin/managers"), ADA),
+    Look("users", "/admin/users", ADA),
+    Look("users, found", "/admin/users?q=jonas", ADA),
+    Look("user", lambda page: opened(page, "/admin/users?q=sofia"), ADA),
+    Look("application", application, ADA),
+    Look("become a manager", "/me/manager", SOFIA),
     Look("events of everybody", "/admin/events", ADA),
     Look("everybody's events of a manager's desk", "/manager/events?all=1", ADA),
     Look("review", "/admin/events/a-concert-for-one-hundred-bicycles", ADA),

@@ -178,7 +178,7 @@ async def test_who_signs_in_before_paying_buys_for_the_account(fake: Sandbox) ->
 async def test_an_account_is_asked_for_its_name_once(fake: Sandbox) -> None:
     async with writing() as tx:
         bob = await world.bob(tx)
-        await details.rename(tx, bob.id or 0, "")
+        await details.rename(tx, bob.id or 0, "", by=bob.id or 0)
     nameless = Visitor(user_id=bob.id, email=bob.email, role="user")
     booking = await held(by=nameless)
     await checkout(booking.id or 0, email="", name="Bob Buyer", by=nameless)

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.accounts.actions import details, links, opening, second, sessions
+from app.accounts.actions import applications, details, links, opening, second, sessions
 from app.accounts.models import Challenge, Identity, Passkey, User, Visitor
 from app.bookings import actions as bookings
 from app.bookings import flows as booking_flows
@@ -82,7 +82,7 @@ async def _opens_an_account() -> User:
         link = await links.new_link(tx, "register", EMAIL, now=clock.now(), language="en", password_hash="a-hash")
         used = await links.use_link(tx, "register", link.id, now=clock.now())
         user = await opening.open_account(tx, used, now=clock.now())
-        await details.rename(tx, user.id or 0, NAME)
+        await details.rename(tx, user.id or 0, NAME, by=user.id or 0)
         await bookings.adopt(tx, user, now=clock.now())
         await tx.refresh(user)
     return user
@@ -99,7 +99,8 @@ async def _has_ways_in(user: User) -> None:
         tx.add(Challenge(kind="oidc_link", email=EMAIL, subject=CANARY, expires_at=now + timedelta(minutes=5)))
         await second.begin(tx, user_id, now=now)
         await details.ask_for_reset(tx, EMAIL, now=now)
-        await details.ask_email_change(tx, fresh, OTHER_EMAIL, now=now)
+        await details.ask_email_change(tx, fresh, OTHER_EMAIL, by=user_id, now=now)
+        await applications.apply(tx, fresh, organisation=NAME, website="", why=NOTE, now=now)
         await notifications.unsubscribe(tx, f"mail:{EMAIL}", "reminders")
         await notifications.unsubscribe(tx, f"user:{user_id}", "presales")
 
@@ -139,7 +140,7 @@ async def _asks_for_a_code(booking: Booking) -> None:
 
 async def _asks_for_a_copy(user: User) -> None:
     async with writing() as tx:
-        await exports.ask(tx, user.id or 0, now=clock.now())
+        await exports.ask(tx, user.id or 0, by=user.id or 0, now=clock.now())
     await flows.build_exports()
 
 

@@ -283,7 +283,7 @@ async def test_a_stranger_who_typed_my_address_does_not_take_me_along(database: 
 
     async with writing() as tx:
         bob, event = await world.bob(tx), await world.event(tx, price_minor=0)
-        await details.ask_email_change(tx, bob, "carol@example.com", now=clock.now())
+        await details.ask_email_change(tx, bob, "carol@example.com", by=bob.id or 0, now=clock.now())
     booking = await bought_by_guest(event, "carol@example.com")
     await flows.erase_account(bob.id or 0)
     async with reading() as db:

@@ -31,7 +31,7 @@ ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def copied(user_id: int) -> zipfile.ZipFile:
     """The user asks, the worker makes it."""
     async with writing() as tx:
-        await exports.ask(tx, user_id, now=clock.now())
+        await exports.ask(tx, user_id, by=user_id, now=clock.now())
     await flows.build_exports()
     async with reading() as db:
         found = (await db.exec(select(Export).where(Export.user_id == user_id))).one()
@@ -113,7 +113,7 @@ async def test_one_that_fails_is_tried_again_and_then_said_to_have_failed(
     monkeypatch.setattr(copy, "everything", broken)
     async with writing() as tx:
         bob = await world.bob(tx)
-        await exports.ask(tx, bob.id or 0, now=clock.now())
+        await exports.ask(tx, bob.id or 0, by=bob.id or 0, now=clock.now())
     tried = []
     for _time in range(4):
         tried.append(await flows.build_exports())
@@ -127,8 +127,8 @@ async def test_one_that_fails_is_tried_again_and_then_said_to_have_failed(
 async def test_asking_twice_makes_one(database: Database) -> None:
     async with writing() as tx:
         bob = await world.bob(tx)
-        await exports.ask(tx, bob.id or 0, now=clock.now())
-        await exports.ask(tx, bob.id or 0, now=clock.now())
+        await exports.ask(tx, bob.id or 0, by=bob.id or 0, now=clock.now())
+        await exports.ask(tx, bob.id or 0, by=bob.id or 0, now=clock.now())
     assert await flows.build_exports() == 1
 
 

@@ -56,13 +56,13 @@ async def hash_anew(tx: AsyncSession, user: User, *, password_hash: str) -> bool
     return await changed(tx, same.values(password_hash=password_hash)) == 1
 
 
-async def rename(tx: AsyncSession, user_id: int, name: str) -> None:
+async def rename(tx: AsyncSession, user_id: int, name: str, *, by: int) -> None:
     """The name that tickets and greetings use; an empty one removes it."""
     await changed(tx, update(User).where(col(User.id) == user_id).values(name=name))
-    await activity.record(tx, "account.renamed", about=f"user:{user_id}", by=user_id)
+    await activity.record(tx, "account.renamed", about=f"user:{user_id}", by=by)
 
 
-async def ask_email_change(tx: AsyncSession, user: User, email: str, *, now: datetime) -> None:
+async def ask_email_change(tx: AsyncSession, user: User, email: str, *, by: int, now: datetime) -> None:
     """Mails a link to the new address. Raises Refused when it is the present one.
 
     An address that has an account gets a link too, and the link says so: the form tells nobody who has an account here.
@@ -71,7 +71,7 @@ async def ask_email_change(tx: AsyncSession, user: User, email: str, *, now: dat
         raise Refused(_("This is your present email address. Enter the new one."))
     await links.void_links_of(tx, user, "email", now=now)
     link = await links.new_link(tx, "email", email, now=now, user_id=user.id, language=user.language)
-    await activity.record(tx, "account.email_asked", about=f"link:{link.id}", by=user.id)
+    await activity.record(tx, "account.email_asked", about=f"link:{link.id}", by=by)
 
 
 async def change_email(tx: AsyncSession, link: MailedLink, *, now: datetime, but: str = "") -> User:

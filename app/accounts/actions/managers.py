@@ -1,4 +1,4 @@
-"""Managers: made, invited, trusted, suspended, reinstated."""
+"""Managers: made, invited, trusted."""
 
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ async def make_manager(tx: AsyncSession, email: str, *, by: int | None, language
     """
     user = await queries.by_email(tx, email)
     if user:
-        await _promote(tx, user, by=by, now=now)
+        await promote(tx, user, by=by, now=now)
         return True
     await links.void_links(tx, "invitation", email, now=now)
     link = await links.new_link(tx, "invitation", email, now=now, role="manager", language=language)
@@ -44,7 +44,7 @@ async def accept_invitation(tx: AsyncSession, link: MailedLink, *, name: str, pa
         )
         made.name = name
         return made
-    await _promote(tx, user, by=user.id, now=now)
+    await promote(tx, user, by=user.id, now=now)
     await details.change_password(tx, user, password_hash=password_hash, now=now)
     await changed(tx, update(User).where(col(User.id) == user.id).values(name=name))
     await tx.refresh(user)
@@ -67,36 +67,11 @@ async def untrust(tx: AsyncSession, user: User, *, by: int) -> None:
     await activity.record(tx, "manager.untrusted", about=f"user:{user.id}", by=by)
 
 
-async def suspend(tx: AsyncSession, user: User, *, by: int | None, now: datetime) -> None:
-    """Closes a manager's login at once and ends the trust. Their events go on selling.
+async def promote(tx: AsyncSession, user: User, *, by: int | None, now: datetime) -> None:
+    """From user to manager. The role is part of what a session may do, so all of them end.
 
-    Raises Refused for anyone who is not an active manager.
+    Raises Refused for managers, admins and suspended accounts.
     """
-    await _set_disabled(tx, user, to=now, refusal=_("Only a manager who is not suspended can be suspended."))
-    assert user.id is not None
-    await sessions.end_sessions(tx, user.id, now=now)
-    await activity.record(tx, "manager.suspended", about=f"user:{user.id}", by=by, states=["active", "suspended"])
-
-
-async def reinstate(tx: AsyncSession, user: User, *, by: int | None) -> None:
-    """Lets a suspended manager sign in again. Raises Refused for anyone else."""
-    await _set_disabled(tx, user, to=None, refusal=_("Only a suspended manager can be reinstated."))
-    await activity.record(tx, "manager.reinstated", about=f"user:{user.id}", by=by, states=["suspended", "active"])
-
-
-async def _set_disabled(tx: AsyncSession, user: User, *, to: datetime | None, refusal: str) -> None:
-    present = col(User.disabled_at).is_(None) if to else col(User.disabled_at).is_not(None)
-    managers = update(User).where(col(User.id) == user.id, col(User.role) == "manager", present)
-    if not await changed(tx, managers.values(disabled_at=to, trusted_at=None)):
-        raise Refused(refusal)
-
-
-def _active_manager(user: User) -> tuple[Any, ...]:
-    return (col(User.id) == user.id, col(User.role) == "manager", col(User.disabled_at).is_(None))
-
-
-async def _promote(tx: AsyncSession, user: User, *, by: int | None, now: datetime) -> None:
-    """From user to manager. The role is part of what a session may do, so all of them end."""
     users = update(User).where(col(User.id) == user.id, col(User.role) == "user", col(User.disabled_at).is_(None))
     if not await changed(tx, users.values(role="manager")):
         suspended = _("This account is suspended.")
@@ -105,3 +80,7 @@ async def _promote(tx: AsyncSession, user: User, *, by: int | None, now: datetim
     await sessions.end_sessions(tx, user.id, now=now)
     await links.void_links(tx, "invitation", user.email, now=now)
     await activity.record(tx, "manager.promoted", about=f"user:{user.id}", by=by, roles=["user", "manager"])
+
+
+def _active_manager(user: User) -> tuple[Any, ...]:
+    return (col(User.id) == user.id, col(User.role) == "manager", col(User.disabled_at).is_(None))

@@ -134,14 +134,17 @@ async def removed(tx: AsyncSession, user_id: int, *, by: int | None, session_has
     await activity.record(tx, "account.second_factor_removed", about=f"user:{user_id}", by=by)
 
 
-async def reset(tx: AsyncSession, user: User, *, now: datetime) -> None:
-    """The operator's help for someone who lost every second factor. All browsers are signed out; the password stays."""
+async def reset(tx: AsyncSession, user: User, *, by: int | None = None, now: datetime) -> None:
+    """The help of the operator (by nobody), or of two admins, for someone who lost every second factor.
+
+    All browsers are signed out; the password stays.
+    """
     assert user.id is not None
     await sessions.locked(tx, user.id)
     for kind in (Authenticator, Passkey, RecoveryCode):
         await changed(tx, delete(kind).where(col(kind.user_id) == user.id))
     await _forget_tries(tx, user.id)
-    await removed(tx, user.id, by=None, session_hash="", now=now)
+    await removed(tx, user.id, by=by, session_hash="", now=now)
 
 
 def refuse() -> NoReturn:

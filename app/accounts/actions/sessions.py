@@ -104,6 +104,12 @@ async def end_other_sessions(tx: AsyncSession, user_id: int, *, now: datetime, b
     await activity.record(tx, "account.session_ended", about=f"user:{user_id}", by=user_id)
 
 
+async def end_all(tx: AsyncSession, user_id: int, *, by: int, now: datetime) -> None:
+    """What an admin does for somebody who lost a device."""
+    await end_sessions(tx, user_id, now=now)
+    await activity.record(tx, "account.session_ended", about=f"user:{user_id}", by=by)
+
+
 async def note_last_seen(tx: AsyncSession, id_hash: str, *, now: datetime) -> None:
     await changed(
         tx,

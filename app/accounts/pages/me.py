@@ -65,7 +65,7 @@ async def save_name(request: Request[Any, Any, Any], visitor: Who) -> Response[s
     if form.rejected:
         return page(request, "accounts/name.html", status=form.status, form=form)
     async with writing() as tx:
-        await details.rename(tx, user_id_of(visitor), form.name.data)
+        await details.rename(tx, user_id_of(visitor), form.name.data, by=user_id_of(visitor))
     return see_other(request, "/me", flash=_("Your name is saved."))
 
 
@@ -83,7 +83,7 @@ async def ask_address(request: Request[Any, Any, Any], visitor: Who) -> Response
         return page(request, "accounts/email.html", status=form.status, form=form)
     async with writing() as tx:
         user = await tx.get_one(User, user_id_of(visitor))
-        await details.ask_email_change(tx, user, form.email.data, now=clock.now())
+        await details.ask_email_change(tx, user, form.email.data, by=user_id_of(visitor), now=clock.now())
     return page(request, "accounts/email_sent.html", email=form.email.data)
 
 

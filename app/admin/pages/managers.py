@@ -1,27 +1,48 @@
 """Who may propose events and sell tickets."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 from sqlmodel.ext.asyncio.session import AsyncSession
+from wtforms import SelectChoice, SelectField  # type: ignore[attr-defined]
 
 from app.accounts import queries as accounts
-from app.accounts.actions import managers
+from app.accounts.actions import managers, suspending
 from app.accounts.models import User
-from app.admin import queries
+from app.admin import people, queries
+from app.admin.pages.common import SuspendForm, manager_of
 from app.core import clock, i18n
 from app.core.db import reading, writing
-from app.core.errors import NotFound, Refused
+from app.core.errors import Refused
 from app.core.i18n import gettext as _
-from app.web.forms import BaseForm, email, read
+from app.core.i18n import lazy
+from app.events import queries as events_of
+from app.events.actions import drafting
+from app.events.models import Category
+from app.events.rules.proposing import EventWish, blank_wish
+from app.web.forms import BaseForm, email, read, required, text
 from app.web.limits import writes_at_most
+from app.web.looks import note_look
 from app.web.page import page, see_other
-from app.web.visitor import Who, admin, proved_lately
+from app.web.visitor import Db, Who, admin, proved_lately
 
 
 class InviteForm(BaseForm):
     email = email()
+
+
+class ProposeForm(BaseForm):
+    """The beginning of an event for somebody else; the rest is filled in on the event's own form."""
+
+    title = text(lazy("Title"), most=120, missing=lazy("Enter a title"))
+    category = SelectField(lazy("Category"), [required(lazy("Choose a category"))])
+
+    def __init__(self, formdata: Any = None, *, kinds: Sequence[Category], **given: Any) -> None:
+        super().__init__(formdata, **given)
+        choices = [("", _("Choose a category")), *((kind.slug, kind.name) for kind in kinds)]
+        self.category.choices = [SelectChoice(slug, name) for slug, name in choices]
 
 
 @get("/admin/managers")
@@ -48,7 +69,7 @@ async def invite(request: Request[Any, Any, Any], visitor: Who) -> Response[str]
 @post("/admin/managers/{code:str}/trust")
 async def trust(request: Request[Any, Any, Any], visitor: Who, code: FromPath[str]) -> Response[str]:
     async with writing() as tx:
-        user = await _manager(tx, code)
+        user = await manager_of(tx, code)
         await managers.trust(tx, user, by=visitor.user_id or 0, now=clock.now())
     return see_other(request, "/admin/managers", flash=_("%(email)s publishes without a review now.") % {"email": user.email})
 
@@ -56,29 +77,74 @@ async def trust(request: Request[Any, Any, Any], visitor: Who, code: FromPath[st
 @post("/admin/managers/{code:str}/untrust")
 async def untrust(request: Request[Any, Any, Any], visitor: Who, code: FromPath[str]) -> Response[str]:
     async with writing() as tx:
-        user = await _manager(tx, code)
+        user = await manager_of(tx, code)
         await managers.untrust(tx, user, by=visitor.user_id or 0)
     return see_other(
         request, "/admin/managers", flash=_("The next events of %(email)s wait for a review.") % {"email": user.email}
     )
 
 
+@get("/admin/managers/{code:str}")
+async def show(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[str]:
+    user = await manager_of(db, code)
+    await note_look(visitor, "manager", about=f"user:{user.id}")
+    return await _page_of(request, db, user)
+
+
 @post("/admin/managers/{code:str}/suspend")
-async def suspend(request: Request[Any, Any, Any], visitor: Who, code: FromPath[str]) -> Response[str]:
+async def suspend(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[str]:
+    user = await manager_of(db, code)
+    form = await read(SuspendForm, request)
+    if form.rejected:
+        return await _page_of(request, db, user, suspending_form=form)
     async with writing() as tx:
-        user = await _manager(tx, code)
-        await managers.suspend(tx, user, by=visitor.user_id, now=clock.now())
-    return see_other(
-        request, "/admin/managers", flash=_("%(email)s is suspended. Their events go on selling.") % {"email": user.email}
-    )
+        user = await manager_of(tx, code)
+        await suspending.suspend(tx, user, reason=form.reason.data, by=visitor.user_id, now=clock.now())
+    said = _("%(email)s is suspended. Their events go on selling.") % {"email": user.email}
+    return see_other(request, f"/admin/managers/{code}", flash=said)
 
 
 @post("/admin/managers/{code:str}/reinstate")
 async def reinstate(request: Request[Any, Any, Any], visitor: Who, code: FromPath[str]) -> Response[str]:
     async with writing() as tx:
-        user = await _manager(tx, code)
-        await managers.reinstate(tx, user, by=visitor.user_id)
-    return see_other(request, "/admin/managers", flash=_("%(email)s can sign in again.") % {"email": user.email})
+        user = await manager_of(tx, code)
+        await suspending.reinstate(tx, user, by=visitor.user_id)
+    return see_other(request, f"/admin/managers/{code}", flash=_("%(email)s can sign in again.") % {"email": user.email})
+
+
+@post("/admin/managers/{code:str}/propose")
+async def propose(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[str]:
+    """A draft that belongs to the manager; the admin goes on in its form."""
+    user, kinds = await manager_of(db, code), await events_of.categories(db)
+    form = await read(ProposeForm, request, kinds=kinds)
+    if form.rejected:
+        return await _page_of(request, db, user, proposing_form=form)
+    wish = _wish(form, {kind.slug: kind.id or 0 for kind in kinds})
+    async with writing() as tx:
+        user = await manager_of(tx, code)
+        event = await drafting.draft_for(tx, wish, manager_id=user.id or 0, by=visitor.user_id or 0, now=clock.now())
+    said = _("The draft belongs to %(email)s. Fill in the rest here, or leave it to them.") % {"email": user.email}
+    return see_other(request, f"/manager/events/{event.slug}/edit", flash=said)
+
+
+def _wish(form: ProposeForm, kinds: dict[str, int]) -> EventWish:
+    category_id = kinds[form.category.data]
+    return blank_wish(form.title.data, category_id=category_id, zone=events_of.DEFAULT_ZONE, currency="EUR", now=clock.now())
+
+
+async def _page_of(
+    request: Request[Any, Any, Any],
+    db: AsyncSession,
+    user: User,
+    *,
+    suspending_form: SuspendForm | None = None,
+    proposing_form: ProposeForm | None = None,
+) -> Response[str]:
+    kinds = await events_of.categories(db)
+    forms = {"suspend": suspending_form or SuspendForm(), "propose": proposing_form or ProposeForm(kinds=kinds)}
+    status = 422 if any(form.errors for form in forms.values()) else 200
+    desk = await people.desk(db, user)
+    return page(request, "admin/manager.html", status=status, user=user, desk=desk, forms=forms, now=clock.now())
 
 
 async def _shown(request: Request[Any, Any, Any], form: InviteForm, *, status: int = 200) -> Response[str]:
@@ -87,18 +153,13 @@ async def _shown(request: Request[Any, Any, Any], form: InviteForm, *, status: i
         found = await accounts.managers(db)
         events = await queries.events_per_manager(db)
         invitations = await accounts.open_invitations(db, now=now)
-    return page(request, "admin/managers.html", status=status, form=form, managers=found, events=events, invitations=invitations)
-
-
-async def _manager(tx: AsyncSession, code: str) -> User:
-    user = await accounts.by_code(tx, code)
-    if not user:
-        raise NotFound(_("There is no such manager."))
-    return user
+        applications = await accounts.open_applications(db)
+    context: dict[str, Any] = {"managers": found, "events": events, "invitations": invitations, "applications": applications}
+    return page(request, "admin/managers.html", status=status, form=form, **context)
 
 
 router = Router(
     "/",
     guards=[admin, proved_lately, writes_at_most("desk")],
-    route_handlers=[index, invite, trust, untrust, suspend, reinstate],
+    route_handlers=[index, invite, trust, untrust, show, suspend, reinstate, propose],
 )

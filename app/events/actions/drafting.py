@@ -29,6 +29,15 @@ async def draft(tx: AsyncSession, wish: EventWish, *, by: int, now: datetime) ->
     return event
 
 
+async def draft_for(tx: AsyncSession, wish: EventWish, *, manager_id: int, by: int, now: datetime) -> Event:
+    """The same, written by an admin and owned by a manager."""
+    event = await draft(tx, wish, by=by, now=now)
+    event.manager_id = manager_id
+    await tx.flush()
+    await activity.record(tx, "event.handed_over", about=f"event:{event.id}", by=by, manager=manager_id)
+    return event
+
+
 async def delete_draft(tx: AsyncSession, event: Event, *, by: int) -> None:
     """Removes a draft with its types, hearts, team, and what an admin wished or kept of it. Access codes must be gone before."""
     await changed(tx, delete(Favourite).where(col(Favourite.event_id) == event.id))

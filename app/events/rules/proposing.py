@@ -4,11 +4,11 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from app.core.i18n import gettext as _
-from app.events.models import Event, TicketType, Venue
+from app.events.models import LASTS_BY_DEFAULT, Event, TicketType, Venue
 
 # Addresses below /manager/events/ that are not an event's.
 RESERVED_SLUGS = ("new", "poster")
@@ -70,6 +70,34 @@ class EventWish:
     presale_per_buyer: int | None = None
     refund_hours: int | None = None
     refund_fee_minor: int = 0
+
+
+def blank_wish(title: str, *, category_id: int, zone: str, currency: str, now: datetime) -> EventWish:
+    """An event of which only title and category are known: an evening in four weeks, as a first form shows it."""
+    evening = (now.astimezone(ZoneInfo(zone)) + timedelta(days=28)).replace(hour=20, minute=0, second=0, microsecond=0)
+    return EventWish(
+        title=title,
+        summary="",
+        description="",
+        category_id=category_id,
+        venue="",
+        address="",
+        city="",
+        starts_at=evening.astimezone(UTC),
+        ends_at=evening.astimezone(UTC) + LASTS_BY_DEFAULT,
+        doors_at=None,
+        zone=zone,
+        currency=currency,
+        hue="cobalt",
+        tone="deep",
+        motif="keys",
+        picture="",
+        access="",
+        per_buyer=6,
+        presale_hours=48,
+        publish_at=None,
+        types=(),
+    )
 
 
 def slug_of(title: str) -> str:

@@ -50,7 +50,7 @@ async def checkout(booking_id: int, *, email: str, name: str, by: Visitor, answe
                 await bookings.answer(tx, booking, answers, by=by.user_id)
             if by.user_id and by.user_id == booking.user_id and not by.name:
                 # An account is not asked for its name until now, and never again.
-                await details.rename(tx, by.user_id, name)
+                await details.rename(tx, by.user_id, name, by=by.user_id)
         if booking.is_free:
             if not booking.is_held(now) or not await tickets.settle(tx, booking, now=now):
                 raise Refused(_("This hold is over. Hold the places again."))

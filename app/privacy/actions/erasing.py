@@ -12,8 +12,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.accounts import rules as account_rules
 from app.accounts.models import (
     ERASED,
+    Application,
     Authenticator,
     Challenge,
+    FactorReset,
     Identity,
     LoginAttempts,
     LoginSession,
@@ -79,11 +81,16 @@ async def _carried_out(tx: AsyncSession, person: Person, line: Line, *, by: int 
     for step in STEPS:
         await step(tx, person)
     if person.user:
-        nobody = {"email": f"erased-{random_id()}{ERASED}", "name": "", "password_hash": "", "role": "user", "disabled_at": now}
-        await changed(tx, update(User).where(col(User.id) == person.user_id).values(**nobody))
+        await changed(tx, update(User).where(col(User.id) == person.user_id).values(**_nobody(now)))
     tx.add(Erasure(**asdict(line)))
     about = f"user:{person.user_id}" if person.user else f"erasure:{line.id}"
     await activity.record(tx, "account.erased", about=about, by=by, erasure=line.id)
+
+
+def _nobody(now: datetime) -> dict[str, Any]:
+    """What stays in an account's row."""
+    gone = dict.fromkeys(("name", "password_hash", "disabled_reason"), "")
+    return gone | {"email": f"erased-{random_id()}{ERASED}", "role": "user", "disabled_at": now, "trusted_at": None}
 
 
 async def _blank_bookings(tx: AsyncSession, person: Person) -> None:
@@ -137,12 +144,16 @@ async def _forget_links(tx: AsyncSession, person: Person) -> None:
 
 async def _forget_ways_in(tx: AsyncSession, person: Person) -> None:
     """Browsers that are signed in, second factors, passkeys, accounts at providers, and what was tried."""
-    for table in (LoginSession, Authenticator, RecoveryCode, Passkey, Identity):
+    for table in (LoginSession, Authenticator, RecoveryCode, Passkey, Identity, FactorReset):
         await changed(tx, delete(table).where(col(table.user_id) == person.user_id))
     asked = or_(col(Challenge.user_id) == person.user_id, col(Challenge.email).in_(person.emails))
     await changed(tx, delete(Challenge).where(asked))
     keys = [account_rules.email_key(email) for email in person.emails]
     await changed(tx, delete(LoginAttempts).where(col(LoginAttempts.email_key).in_(keys)))
+
+
+async def _forget_applications(tx: AsyncSession, person: Person) -> None:
+    await changed(tx, delete(Application).where(col(Application.user_id) == person.user_id))
 
 
 async def _forget_favourites(tx: AsyncSession, person: Person) -> None:
@@ -167,6 +178,7 @@ STEPS: tuple[Step, ...] = (
     _forget_preferences,
     _forget_links,
     _forget_ways_in,
+    _forget_applications,
     _forget_favourites,
     _forget_helping,
     _forget_exports,

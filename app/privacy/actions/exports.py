@@ -15,13 +15,16 @@ MOST_ATTEMPTS = 3
 CLAIMED_FOR = timedelta(minutes=15)
 
 
-async def ask(tx: AsyncSession, user_id: int, *, now: datetime) -> None:
-    """A copy is to be made; it takes the place of an older one. While one is being made nothing new is asked for."""
+async def ask(tx: AsyncSession, user_id: int, *, by: int, now: datetime) -> None:
+    """A copy is to be made, which only its owner can download; it takes the place of an older one.
+
+    While one is being made nothing new is asked for.
+    """
     if await queries.is_being_exported(tx, user_id):
         return
     await changed(tx, delete(Export).where(col(Export.user_id) == user_id))
     tx.add(Export(user_id=user_id, asked_at=now, next_try_at=now, expires_at=now + EXPORT_LIFE))
-    await activity.record(tx, "account.export_asked", about=f"user:{user_id}", by=user_id)
+    await activity.record(tx, "account.export_asked", about=f"user:{user_id}", by=by)
 
 
 async def claim(tx: AsyncSession, export: Export, *, now: datetime) -> bool:
