@@ -1,8 +1,5 @@
 """Every kind of page, and how to get there: for the tests that look at all of them."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-
 from itsdangerous import URLSafeSerializer
 from playwright.async_api import Page
 from pyotp import TOTP
@@ -10,38 +7,9 @@ from pyotp import TOTP
 from app.core.settings import DEMO_SECRET_KEY
 from app.core.tokens import SIGNED_WITH
 from tests.browser.checkouts import answers, details, questions, wrong_answers, wrong_details
-from tests.browser.people import ADA, MARTINA, SOFIA, People, address, buy, choose, fill_in, follow, go_to_pay, open_mail
-
-Login = tuple[str, str, str]
-Way = Callable[[Page], Awaitable[object]]
-
-
-@dataclass(frozen=True)
-class Look:
-    """A page: an address, or a way that somebody takes to it. `status` is what the last answer on the way is."""
-
-    name: str
-    way: str | Way
-    login: Login | None = None
-    status: int = 200
-
-    async def show(self, people: People) -> Page:
-        """A browser that shows the page."""
-        if self.status >= 400:
-            people.allow(self.status)
-        page = await people.signed_in(self.login) if self.login else await people.open()
-        await (page.goto(self.way) if isinstance(self.way, str) else self.way(page))
-        return page
-
-
-async def sent(page: Page, url: str, button: str, **values: str) -> None:
-    """The page after a form was sent with these values."""
-    await page.goto(url)
-    main = page.get_by_role("main")
-    for label, value in values.items():
-        await main.get_by_label(label.replace("_", " "), exact=True).fill(value)
-    await main.get_by_role("button", name=button).last.click()
-    await page.wait_for_load_state()
+from tests.browser.desk import DESK
+from tests.browser.looks import Look, sent
+from tests.browser.people import ADA, MARTINA, SOFIA, address, buy, choose, fill_in, follow, go_to_pay, open_mail
 
 
 async def payment(page: Page) -> None:
@@ -201,27 +169,10 @@ async def invitation(page: Page) -> None:
     await follow(page, "/invitations/")
 
 
-async def opened(page: Page, list_of: str) -> None:
-    """The first thing on a list."""
-    await page.goto(list_of)
-    await page.get_by_role("main").get_by_role("link", name="Open ").first.click()
-    await page.wait_for_load_state()
-
-
-async def application(page: Page) -> None:
-    await page.goto("/admin/managers")
-    await page.get_by_role("link", name="Read ").first.click()
-    await page.wait_for_load_state()
-
-
 async def unsubscribe(page: Page) -> None:
     # Which mails have come depends on the day of the week, but everybody knows the demo's key.
     signer = URLSafeSerializer(DEMO_SECRET_KEY, salt="link:unsubscribe", signer_kwargs=SIGNED_WITH)
     await page.goto(f"/unsubscribe/{signer.dumps(f'mail:{SOFIA[1]}|reminders')}")
-
-
-async def return_without_reasons(page: Page) -> None:
-    await sent(page, "/admin/events/a-concert-for-one-hundred-bicycles", "Ask for changes")
 
 
 async def wrong_event(page: Page) -> None:
@@ -345,6 +296,7 @@ PAGES = (
     Look("forbidden", "/admin", SOFIA, status=403),
     Look("me", "/me", SOFIA),
     Look("my name", "/me/name", SOFIA),
+    Look("become a manager", "/me/manager", SOFIA),
     Look("my email", "/me/email", SOFIA),
     Look("my password", "/me/password", SOFIA),
     Look("my password, wrong", lambda page: sent(page, "/me/password", "Save the password"), SOFIA, status=422),
@@ -388,24 +340,5 @@ PAGES = (
     Look("edit an event", "/manager/events/nine-pianos/edit", MARTINA),
     Look("call off", "/manager/events/alpine-echo/call-off", MARTINA),
     Look("too late", "/manager/events/the-long-goodbye-to-summer/call-off", MARTINA, 409),
-    Look("desk of an admin", "/admin", ADA),
-    Look("managers", "/admin/managers", ADA),
-    Look("managers, wrong", lambda page: sent(page, "/admin/managers", "Add manager", Email="x"), ADA, 422),
-    Look("manager", lambda page: opened(page, "/admin/managers"), ADA),
-    Look("users", "/admin/users", ADA),
-    Look("users, found", "/admin/users?q=jonas", ADA),
-    Look("user", lambda page: opened(page, "/admin/users?q=sofia"), ADA),
-    Look("application", application, ADA),
-    Look("become a manager", "/me/manager", SOFIA),
-    Look("events of everybody", "/admin/events", ADA),
-    Look("everybody's events of a manager's desk", "/manager/events?all=1", ADA),
-    Look("review", "/admin/events/a-concert-for-one-hundred-bicycles", ADA),
-    Look("review, without reasons", return_without_reasons, ADA, 422),
-    Look("payments of everybody", "/admin/payments", ADA),
-    Look("reports from browsers", "/admin/reports", ADA),
-    Look("activity", "/admin/activity", ADA),
-    Look("activity, nothing found", "/admin/activity?who=nobody@example.com", ADA),
-    Look("invariants", "/admin/invariants", ADA),
-    Look("texts", "/admin/texts", ADA),
-    Look("text", "/admin/texts/terms", ADA),
+    *DESK,
 )

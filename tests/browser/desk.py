@@ -1,0 +1,46 @@
+"""The pages of the operator's desk."""
+
+from playwright.async_api import Page
+
+from tests.browser.looks import Look, sent
+from tests.browser.people import ADA
+
+
+async def opened(page: Page, list_of: str) -> None:
+    """The first thing on a list."""
+    await page.goto(list_of)
+    await page.get_by_role("main").get_by_role("link", name="Open ").first.click()
+    await page.wait_for_load_state()
+
+
+async def application(page: Page) -> None:
+    await page.goto("/admin/managers")
+    await page.get_by_role("link", name="Read ").first.click()
+    await page.wait_for_load_state()
+
+
+async def return_without_reasons(page: Page) -> None:
+    await sent(page, "/admin/events/a-concert-for-one-hundred-bicycles", "Ask for changes")
+
+
+DESK = (
+    Look("desk of an admin", "/admin", ADA),
+    Look("managers", "/admin/managers", ADA),
+    Look("managers, wrong", lambda page: sent(page, "/admin/managers", "Add manager", Email="x"), ADA, 422),
+    Look("manager", lambda page: opened(page, "/admin/managers"), ADA),
+    Look("users", "/admin/users", ADA),
+    Look("users, found", "/admin/users?q=jonas", ADA),
+    Look("user", lambda page: opened(page, "/admin/users?q=sofia"), ADA),
+    Look("application", application, ADA),
+    Look("events of everybody", "/admin/events", ADA),
+    Look("everybody's events of a manager's desk", "/manager/events?all=1", ADA),
+    Look("review", "/admin/events/a-concert-for-one-hundred-bicycles", ADA),
+    Look("review, without reasons", return_without_reasons, ADA, 422),
+    Look("payments of everybody", "/admin/payments", ADA),
+    Look("reports from browsers", "/admin/reports", ADA),
+    Look("activity", "/admin/activity", ADA),
+    Look("activity, nothing found", "/admin/activity?who=nobody@example.com", ADA),
+    Look("invariants", "/admin/invariants", ADA),
+    Look("texts", "/admin/texts", ADA),
+    Look("text", "/admin/texts/terms", ADA),
+)
