@@ -63,6 +63,7 @@ import app.bookings.pages.presales  # noqa: E402
 import app.events.pages.browse  # noqa: E402
 import app.events.pages.favourites  # noqa: E402
 import app.events.pages.form  # noqa: E402
+import app.events.pages.jobs  # noqa: E402
 import app.events.pages.manager  # noqa: E402
 import app.events.pages.reviewing  # noqa: E402
 import app.events.pages.sales  # noqa: E402
@@ -131,6 +132,7 @@ ROUTERS = (
     app.events.pages.form.router,
     app.payments.pages.manager.router,
     app.events.pages.sales.router,
+    app.events.pages.jobs.router,
     app.admin.pages.overview.router,
     app.admin.pages.managers.router,
     app.admin.pages.applications.router,

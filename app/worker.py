@@ -1,4 +1,4 @@
-"""What follows by itself: reactions to what was written down, and what runs every so often. Two plain tables and the loop."""
+"""What follows by itself: reactions to what was written down, and what runs every so often. Three plain tables and the loop."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.accounts.actions import attempts
 from app.admin import flows as admin
 from app.bookings import flows as bookings
-from app.core import activity, clock, leases, limits, seals
+from app.core import activity, clock, jobs, leases, limits, seals
 from app.core.activity import Activity
 from app.core.codes import random_id
 from app.core.db import reading, writing
@@ -30,6 +30,9 @@ Reaction = Callable[[AsyncSession, Activity], Awaitable[None]]
 # An activity's kind -> actions that run in the transaction that marks it done. Nothing slow: mails and refunds are rows.
 REACTIONS: dict[str, tuple[Reaction, ...]] = dict.fromkeys(TOLD, (tell,))
 
+# A job's kind -> the flow that works one batch of it (app/core/jobs.py).
+JOBS: dict[str, jobs.Flow] = {}
+
 
 class Sweep(NamedTuple):
     """A flow that runs every so many seconds, in one process at a time, and again at once when it says that it did something.
@@ -41,6 +44,11 @@ class Sweep(NamedTuple):
     seconds: int
     flow: Callable[[], Awaitable[object]]
     woken: bool = False
+
+
+async def work_jobs() -> int:
+    """One batch of each job that is due."""
+    return await jobs.work(JOBS)
 
 
 async def forget_old_limits() -> None:
@@ -68,6 +76,7 @@ SCHEDULE = (
     Sweep("payments.follow_refunds", 600, refunds.follow_refunds),
     Sweep("payments.wind_down", 15, payments.wind_down, woken=True),
     Sweep("payments.set_money_right", 600, payments.set_money_right),
+    Sweep("jobs.work", 5, work_jobs, woken=True),
     Sweep("admin.check_invariants", 300, admin.check_invariants),
     Sweep("privacy.build_exports", 15, privacy.build_exports, woken=True),
     Sweep("privacy.forget", 3600, privacy.forget),
@@ -119,8 +128,8 @@ class Worker:
         await self._give_leases_back()
 
     async def run_until_idle(self) -> None:
-        """For tests: reacts to everything due and sends every mail due, until there is nothing left."""
-        while await self.react() or await notifications.deliver():
+        """For tests: reacts, works and sends everything that is due, until there is nothing left."""
+        while await self.react() or await work_jobs() or await notifications.deliver():
             pass
 
     async def react(self) -> int:

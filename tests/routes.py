@@ -22,6 +22,7 @@ DESKS = (LOGIN, FORBIDDEN, FORBIDDEN, *(ALLOWED,) * 5)
 # The pages of one event, by the right that they ask for: of the manager alone ("team", "edit"), "sales" or "desk", "door".
 ITS_MANAGER = (LOGIN, UNKNOWN, UNKNOWN, UNKNOWN, ALLOWED, ALLOWED, FORBIDDEN, FORBIDDEN)
 ITS_SELLER = (LOGIN, UNKNOWN, UNKNOWN, UNKNOWN, ALLOWED, ALLOWED, FORBIDDEN, ALLOWED)
+ALICE_OR_ADMIN = (LOGIN, UNKNOWN, UNKNOWN, UNKNOWN, ALLOWED, ALLOWED, UNKNOWN, UNKNOWN)
 AT_ITS_DOOR = (LOGIN, UNKNOWN, UNKNOWN, UNKNOWN, ALLOWED, ALLOWED, ALLOWED, FORBIDDEN)
 ADMIN = (LOGIN, *(FORBIDDEN,) * 4, ALLOWED, FORBIDDEN, FORBIDDEN)
 
@@ -192,6 +193,10 @@ RULES = [
         "/manager/events/{slug:str}/bookings/{reference:str}/refund/amount", ITS_SELLER, slug="big house", reference="reference"
     ),
     post("/manager/events/{slug:str}/refunds/{refund:str}/handed-back", ITS_SELLER, slug="big house", refund="cash refund"),
+    get("/manager/jobs", SIGNED_IN),
+    get("/manager/jobs/{code:str}", ALICE_OR_ADMIN, code="alice's job"),
+    get("/manager/jobs/{code:str}/file", ALICE_OR_ADMIN, code="alice's job"),
+    post("/manager/jobs/{code:str}/again", ALICE_OR_ADMIN, code="alice's job"),
     # The operator's desk.
     get("/admin/payments", ADMIN),
     get("/admin", ADMIN),

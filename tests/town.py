@@ -16,7 +16,7 @@ from app.accounts.models import LINK_LIFE, Identity, MailedLink, Passkey, User, 
 from app.accounts.rules import session_hash
 from app.bookings import actions as bookings
 from app.bookings.models import Booking
-from app.core import activity, alarms, clock, tokens
+from app.core import activity, alarms, clock, jobs, tokens
 from app.core.db import connect, disconnect, writing
 from app.core.settings import settings
 from app.events.models import Event
@@ -37,6 +37,7 @@ PICTURE = "A" * 22 + ".webp"
 # When the submitted event was sent: an admin decides about that version.
 SENT_AT = datetime(2026, 11, 1, tzinfo=UTC)
 COPY = "bobs-copy.zip"
+LIST = "attendees.csv"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ def _picture() -> None:
     copies = settings().data / "exports"
     copies.mkdir(exist_ok=True)
     (copies / COPY).write_bytes(b"PK")
+    jobs.folder().mkdir(exist_ok=True)
+    (jobs.folder() / LIST).write_bytes(b"Name")
 
 
 async def _built() -> Town:
@@ -117,6 +120,7 @@ async def _built() -> Town:
             **await _told(tx, people["bob"]),
             "alarm": await _sounding(tx),
             "bob's copy": await _copied(tx, people["bob"]),
+            "alice's job": await _worked(tx, people["alice"]),
         }
         await _helpers(tx, people)
     cookies = {visitor: login_cookie(session, people[visitor].role).value or "" for visitor, session in signed_in.items()}
@@ -276,3 +280,13 @@ async def _applied(tx: AsyncSession) -> str:
 async def _sounding(tx: AsyncSession) -> str:
     await alarms.sound(tx, "stripe_down", about="stripe")
     return str((await alarms.open_ones(tx))[0].id)
+
+
+async def _worked(tx: AsyncSession, alice: User) -> str:
+    """Alice has had a file made."""
+    job = await jobs.start(
+        tx, "listing", about="event:1", by=alice.id or 0, title="Attendees", wish={}, total=1, file_name="attendees.csv"
+    )
+    job.file, job.state, job.done, job.ended_at = LIST, "done", 1, clock.now()
+    await tx.flush()
+    return job.code

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.accounts.models import MailedLink, User
 from app.bookings.models import Booking
 from app.core.activity import Activity
+from app.core.jobs import Job
 from app.events.models import Category, Event, TicketType, Venue
 from app.tickets.models import Ticket
 
@@ -23,7 +24,7 @@ GROUPS = {
     "bookings": ("booking.", "ticket."),
     "money": ("payment.", "refund.", "dispute.", "orphan."),
     "people": ("account.", "manager.", "preferences."),
-    "desk": ("admin.", "text.", "alarm.", "reports.", "delivery."),
+    "desk": ("admin.", "text.", "alarm.", "reports.", "delivery.", "job."),
 }
 
 
@@ -84,6 +85,7 @@ async def names_of(db: AsyncSession, activities: Sequence[Activity]) -> Names:
     by = {activity.by_user_id for activity in activities if activity.by_user_id}
     await _add(db, names, User, by | set(_numbers(activities, "user")))
     await _add(db, names, MailedLink, set(_ids(activities, "link")))
+    await _add(db, names, Job, set(_numbers(activities, "job")))
     tickets = await _add(db, names, Ticket, set(_numbers(activities, "ticket")))
     bookings = set(_numbers(activities, "booking")) | {ticket.booking_id for ticket in tickets}
     found = await _add(db, names, Booking, bookings)

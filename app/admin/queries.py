@@ -115,6 +115,8 @@ async def site_texts(db: AsyncSession) -> dict[str, SiteText]:
 def _sounding(alarm: Alarm, booking: Booking | None) -> Sounding:
     if booking:
         return Sounding(alarm, f"/bookings/{booking.code}", booking.reference)
+    if alarm.kind == "job_failed":
+        return Sounding(alarm, f"/manager/jobs/{alarm.about.removeprefix('job:')}", "")
     return Sounding(alarm, "/admin/invariants" if alarm.kind == "invariant" else "", "")
 
 

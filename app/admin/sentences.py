@@ -58,6 +58,8 @@ def _drafted(told: Told) -> str:
 def _looked(told: Told) -> str:
     if told.about == "users":
         return _("%(who)s looked for people.") % told
+    if told.details["page"] == "jobs":
+        return _("%(who)s opened the list of everybody’s jobs.") % told
     if told.number == "all":
         return _("%(who)s opened the list of every manager’s events.") % told
     pages = {
@@ -67,6 +69,7 @@ def _looked(told: Told) -> str:
         "form": _("%(who)s opened the form of %(event)s."),
         "user": _("%(who)s opened the account of %(person)s."),
         "manager": _("%(who)s opened the page of the manager %(person)s."),
+        "job": _("%(who)s opened the job %(job)s."),
     }
     return pages[told.details["page"]] % told
 
@@ -327,5 +330,7 @@ SENTENCES: dict[str, Sentence] = {
     "text.saved": _Made(_saved),
     "alarm.settled": _Made(_settled),
     "reports.cleared": lazy("%(who)s cleared the reports of browsers."),
+    "job.failed": lazy("The job %(job)s could not be done."),
+    "job.tried_again": lazy("%(who)s had the job %(job)s tried again."),
     "delivery.failed": lazy("A mail was given up after a day."),
 }

@@ -10,6 +10,7 @@ from app.core.activity import Activity
 from app.core.formats import list_date, money
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
+from app.core.jobs import Job
 from app.events.models import Event, TicketType
 from app.tickets.models import Ticket
 
@@ -69,6 +70,11 @@ class Told:
     def booking(self) -> str:
         found = self._booking()
         return found.reference if found else _("a booking that is gone")
+
+    @property
+    def job(self) -> str:
+        found = self.names.get(Job, int(self.number) if self.about == "job" else 0, at=self.activity.at)
+        return f"“{found.title}”" if found else _("a job that is gone")
 
     @property
     def thing(self) -> str:

@@ -11,7 +11,7 @@ import structlog
 
 from app.bookings import queries as bookings
 from app.bookings.models import Booking
-from app.core import clock
+from app.core import clock, jobs
 from app.core.codes import random_id
 from app.core.db import reading, writing
 from app.core.errors import Refused
@@ -192,14 +192,15 @@ async def forget() -> bool:
 
 
 async def remove_strays(*, at_once: bool = False) -> None:
-    """Deletes files of copies that have no row any more: too old, replaced, or of somebody who was erased."""
+    """Deletes files of copies and of jobs that have no row any more: too old, replaced, or about somebody who was erased."""
     async with reading() as db:
-        wanted = await queries.export_files(db)
-    await asyncio.to_thread(_remove_strays, wanted, 0 if at_once else STRAY_AFTER_SECONDS)
+        wanted = {exports_folder(): await queries.export_files(db), jobs.folder(): await jobs.files(db)}
+    for folder, names in wanted.items():
+        await asyncio.to_thread(_remove_strays, folder, names, 0 if at_once else STRAY_AFTER_SECONDS)
 
 
-def _remove_strays(wanted: set[str], older_than: int) -> None:
-    for file in exports_folder().glob("*.zip"):
+def _remove_strays(folder: Path, wanted: set[str], older_than: int) -> None:
+    for file in folder.glob("*"):
         if file.name not in wanted and _age_seconds(file) >= older_than:
             file.unlink(missing_ok=True)
 

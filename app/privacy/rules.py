@@ -13,6 +13,7 @@ from app.core.settings import settings
 # Login sessions that have ended and mailed links that are used or too old.
 WAYS_IN_KEPT = timedelta(days=90)
 CHALLENGES_KEPT = timedelta(days=1)
+JOBS_KEPT = timedelta(days=90)
 # The name, address and browser of a booking that came to nothing.
 ABANDONED_KEPT = timedelta(days=30)
 
@@ -54,6 +55,8 @@ TREATMENT = {
     "helpers": "gone",
     "identities": "gone",
     "invariant_results": "none",
+    # Their files can name people: those about the person's events go at once (erasing.STEPS), the others after a week.
+    "jobs": "none",
     "kept_names": "kept for the books",
     "leases": "none",
     "limits": "none",

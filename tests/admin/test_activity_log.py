@@ -112,6 +112,7 @@ ABOUT = {
     "ticket": "ticket:1",
     "alarm": "alarm:1",
     "delivery": "delivery:1",
+    "job": "job:1",
 }
 DETAILS = {
     "admin.looked": {"page": "sales"},

@@ -13,7 +13,7 @@ from app.accounts.models import Challenge, Identity, Passkey, User, Visitor
 from app.bookings import actions as bookings
 from app.bookings import flows as booking_flows
 from app.bookings.models import Booking
-from app.core import clock
+from app.core import clock, jobs
 from app.core.db import reading, writing
 from app.core.settings import settings
 from app.events.actions import favourites
@@ -56,6 +56,7 @@ async def lives_here(fake: Sandbox) -> User:
     await _lets_a_hold_lapse(visitor)
     await _asks_for_a_code(paid)
     await _asks_for_a_copy(user)
+    await _stands_in_a_file(paid)
     await _is_told()
     await _is_over()
     return user
@@ -142,6 +143,17 @@ async def _asks_for_a_copy(user: User) -> None:
     async with writing() as tx:
         await exports.ask(tx, user.id or 0, by=user.id or 0, now=clock.now())
     await flows.build_exports()
+
+
+async def _stands_in_a_file(booking: Booking) -> None:
+    """The manager of the event has made a file of everybody who comes, and is making another."""
+    async with writing() as tx:
+        manager = (await world.alice(tx)).id or 0
+        about = {"about": f"event:{booking.event_id}", "by": manager, "title": "Attendees", "file_name": "attendees.csv"}
+        made = [await jobs.start(tx, "listing", wish={}, total=1, **about) for _file in range(2)]
+        made[0].state = "done"
+    for job in made:
+        await jobs.append(job, NAME.encode())
 
 
 async def _is_told() -> None:

@@ -9,7 +9,7 @@ from sqlmodel import col, select, update
 from app.accounts.models import User, Visitor
 from app.bookings import actions as bookings
 from app.bookings.models import Booking, BuyerLimit
-from app.core import clock
+from app.core import clock, jobs
 from app.core.activity import Activity
 from app.core.db import Database, disconnect, reading, writing
 from app.core.errors import Refused
@@ -76,6 +76,8 @@ async def test_every_step_is_needed(fake: Sandbox, database: Database, monkeypat
     """The negative control: whichever step is left out, the search finds what it would have taken."""
     user = await lives_here(fake)
     all_steps, left = erasing.STEPS, dict[str, set[str]]()
+    async with reading() as db:
+        lists = await jobs.files(db)
     for step in all_steps:
         monkeypatch.setattr(erasing, "STEPS", tuple(other for other in all_steps if other is not step))
         with pytest.raises(Undo):
@@ -84,10 +86,11 @@ async def test_every_step_is_needed(fake: Sandbox, database: Database, monkeypat
                 await erasing.erase(tx, person, origin="person", by=user.id, now=clock.now())
                 likes = (await tx.exec(select(Favourite))).all()
                 files = {"a copy"} if await queries.export_files(tx) else set()
+                files |= {"a list"} if await jobs.files(tx) & lists else set()
                 left[step.__name__] = (await found_in_tables(tx) - LEGAL) | files | ({"favourites"} if likes else set())
                 raise Undo
     assert {name for name, found in left.items() if not found} == set(), left
-    assert left["_forget_exports"] == {"a copy"}
+    assert (left["_forget_exports"], left["_forget_files"]) == ({"a copy"}, {"a list"})
     assert {"users.email"} & set().union(*left.values()) == set()
 
 

@@ -15,9 +15,10 @@ from app.accounts.models import Challenge, LoginSession, MailedLink, Visitor
 from app.accounts.rules import session_hash
 from app.bookings import actions as bookings
 from app.bookings.models import Booking
-from app.core import clock
+from app.core import clock, jobs
 from app.core.activity import Activity
 from app.core.db import Database, reading, writing
+from app.core.jobs import Job
 from app.core.settings import settings, use
 from app.notifications.models import Delivery, Notification
 from app.payments.models import Notice, ReturnNote
@@ -73,9 +74,18 @@ async def a_notice() -> type[SQLModel]:
     return Notice
 
 
+async def a_job() -> type[SQLModel]:
+    async with writing() as tx:
+        alice = (await world.alice(tx)).id or 0
+        job = await jobs.start(tx, "listing", about="event:1", by=alice, title="Attendees", wish={}, total=1)
+        job.state, job.ended_at = "done", clock.now()
+    return Job
+
+
 @pytest.mark.asvs("V14.2.7", "V14.2.4")
 @pytest.mark.parametrize(
-    ("scene", "days"), [(an_ended_session, 90), (a_used_link, 90), (a_challenge, 1), (a_mail, 400), (a_notice, 400)]
+    ("scene", "days"),
+    [(an_ended_session, 90), (a_used_link, 90), (a_challenge, 1), (a_mail, 400), (a_notice, 400), (a_job, 90)],
 )
 @ON_SQLITE
 async def test_rows_go_when_their_time_is_over(

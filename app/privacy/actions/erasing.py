@@ -26,12 +26,13 @@ from app.accounts.models import (
 )
 from app.bookings import actions as bookings
 from app.bookings.models import Booking
-from app.core import activity
+from app.core import activity, jobs
 from app.core.activity import Activity
 from app.core.codes import random_id
 from app.core.db import changed
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
+from app.core.jobs import OPEN, Job
 from app.events.models import Favourite, Helper
 from app.notifications.models import Delivery, Notification, Preference
 from app.privacy import queries, rules
@@ -171,6 +172,17 @@ async def _forget_exports(tx: AsyncSession, person: Person) -> None:
     await changed(tx, delete(Export).where(col(Export.user_id) == person.user_id))
 
 
+async def _forget_files(tx: AsyncSession, person: Person) -> None:
+    """Files about the events of their bookings may name them, and so may those that they had made. What is still being
+    written begins again, without them."""
+    ids = await queries.booking_ids(tx, person)
+    events = (await tx.exec(select(Booking.event_id).where(col(Booking.id).in_(ids)).distinct())).all()
+    about = col(Job.about).in_([*(f"event:{event}" for event in events), "events:all"])
+    named = or_(about, col(Job.by_user_id) == person.user_id)
+    await changed(tx, update(Job).where(named, col(Job.state).not_in(OPEN)).values(file=""))
+    await jobs.restart(tx, named, col(Job.file) != "")
+
+
 # Each takes out what one feature keeps of a person. Bookings come first: they are found by the address.
 STEPS: tuple[Step, ...] = (
     _blank_bookings,
@@ -182,4 +194,5 @@ STEPS: tuple[Step, ...] = (
     _forget_favourites,
     _forget_helping,
     _forget_exports,
+    _forget_files,
 )

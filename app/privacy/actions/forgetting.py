@@ -4,13 +4,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, exists, or_
+from sqlalchemy import delete, exists, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import LONGEST_LIFE, Challenge, LoginSession, MailedLink
 from app.bookings.models import HOLDING, Booking
+from app.core import jobs
 from app.core.db import changed
+from app.core.jobs import Job
 from app.core.settings import settings
 from app.events.models import Event
 from app.notifications.models import Delivery, Notification
@@ -74,6 +76,19 @@ def _old_exports(now: datetime) -> Any:
     return select(Export.id).where(col(Export.expires_at) <= now)
 
 
+def _old_files(now: datetime) -> Any:
+    """Jobs that are over and still have a file; the sweep of files that belong to nothing removes it."""
+    return select(Job.id).where(col(Job.ended_at) < now - jobs.FILES_KEPT, col(Job.file) != "")
+
+
+async def _take_files(tx: AsyncSession, ids: Sequence[Any]) -> None:
+    await changed(tx, update(Job).where(col(Job.id).in_(ids)).values(file=""))
+
+
+def _old_jobs(now: datetime) -> Any:
+    return select(Job.id).where(col(Job.ended_at) < now - rules.JOBS_KEPT)
+
+
 def _abandoned_bookings(now: datetime) -> Any:
     """Bookings that came to nothing: they ended without that money ever came."""
     ended = col(Booking.state).in_(("expired", "released", "called_off"))
@@ -112,6 +127,8 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(_old_notifications, _take_notifications),
     Sweep(_old_notices, _gone(col(Notice.id))),
     Sweep(_old_exports, _gone(col(Export.id))),
+    Sweep(_old_files, _take_files),
+    Sweep(_old_jobs, _gone(col(Job.id))),
     Sweep(_abandoned_bookings, blanking.blank),
     Sweep(_old_free_bookings, blanking.blank),
     Sweep(_old_paid_bookings, blanking.blank),
