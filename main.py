@@ -65,6 +65,7 @@ import app.events.pages.favourites  # noqa: E402
 import app.events.pages.form  # noqa: E402
 import app.events.pages.jobs  # noqa: E402
 import app.events.pages.manager  # noqa: E402
+import app.events.pages.postponing  # noqa: E402
 import app.events.pages.reviewing  # noqa: E402
 import app.events.pages.sales  # noqa: E402
 import app.events.pages.show  # noqa: E402
@@ -129,6 +130,7 @@ ROUTERS = (
     app.notifications.pages.router,
     app.events.pages.manager.router,
     app.events.pages.reviewing.router,
+    app.events.pages.postponing.router,
     app.events.pages.form.router,
     app.payments.pages.manager.router,
     app.events.pages.sales.router,

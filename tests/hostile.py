@@ -79,6 +79,7 @@ FORMS = [
     Form("/manager/events/new", EVENT, who="alice"),
     Form("/manager/events/{}/edit", EVENT, who="alice", thing="draft"),
     Form("/manager/events/poster", {"hue": "plum", "tone": "night", "motif": "stars", "kept": "", "title": "x"}, who="alice"),
+    Form("/manager/events/{}/postpone", {"reason": "Rain", "return_days": "14"}, who="alice", thing="event"),
     Form("/manager/events/{}/call-off", {"reason": "Rain"}, who="alice", thing="event"),
     Form("/manager/events/{}/share", {"t0-word": "FRIENDS", "t0-max_uses": "5"}, who="alice", thing="early sales"),
     Form("/manager/events/{}/codes", {"t0-codes": "2"}, who="alice", thing="early sales"),

@@ -179,6 +179,7 @@ RULES = [
     post("/manager/events/{slug:str}/withdraw", ITS_MANAGER, slug="submitted"),
     post("/manager/events/{slug:str}/delete", ITS_MANAGER, slug="old draft"),
     *both("/manager/events/{slug:str}/call-off", ITS_MANAGER, slug="event"),
+    *both("/manager/events/{slug:str}/postpone", ITS_MANAGER, slug="event"),
     get("/manager/events/{slug:str}/sales", ITS_SELLER, slug="early"),
     post("/manager/events/{slug:str}/sales/{code:str}/share", ITS_SELLER, slug="early", code="early type"),
     *both("/manager/events/{slug:str}/sales/{code:str}/codes", ITS_SELLER, slug="early", code="early type"),

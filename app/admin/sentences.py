@@ -232,6 +232,7 @@ SENTENCES: dict[str, Sentence] = {
     "event.withdrawn": lazy("%(who)s took %(event)s back from the admins: it was %(before)s and is %(after)s again."),
     "event.rejected": lazy("%(who)s rejected %(event)s, which was %(before)s."),
     "event.returned": lazy("%(who)s gave %(event)s back for changes: it was submitted and is a draft again."),
+    "event.postponed": lazy("%(who)s postponed %(event)s: it was %(before)s and is %(after)s, without a new date yet."),
     "event.called_off": _either(
         "states",
         lazy("%(who)s called %(event)s off, which was %(before)s."),

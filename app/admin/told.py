@@ -20,6 +20,7 @@ _WORDS = {
     "approved": lazy("approved"),
     "published": lazy("published"),
     "called_off": lazy("called off"),
+    "postponed": lazy("postponed"),
     "rejected": lazy("rejected"),
     "user": lazy("user"),
     "manager": lazy("manager"),

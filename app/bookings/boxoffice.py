@@ -115,6 +115,8 @@ def holding(
     is_new: bool = False,
 ) -> Steps[Held]:
     """The steps of one hold; places by ticket type id. Who is new to the shop has no first hold to be looked for."""
+    if event.is_postponed:
+        raise Refused(_("This event is postponed. Its sale goes on when the new date is known."))
     if not event.sells(now):
         raise Refused(_("This event is not on sale."))
     chosen = [(kind, wanted[kind.id or 0]) for kind in types if wanted.get(kind.id or 0, 0) > 0]

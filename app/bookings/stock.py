@@ -34,7 +34,8 @@ class Claim(Protocol):
 
 _TAKE = (
     "UPDATE ticket_types SET held = held + :qty WHERE id = :type AND held + sold + :qty <= capacity AND :qty <= per_booking "
-    "AND EXISTS (SELECT 1 FROM events WHERE events.id = event_id AND events.state = 'published' AND events.ends_at > :now) "
+    "AND EXISTS (SELECT 1 FROM events WHERE events.id = event_id AND events.state = 'published' AND events.postponed_at IS NULL "
+    "AND events.ends_at > :now) "
     "AND sale_from <= :now AND sale_to > :now RETURNING id"
 )
 _TAKE_IN_PRESALE = _TAKE.replace(

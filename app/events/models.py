@@ -41,6 +41,8 @@ TONES = ("deep", "bright", "night")
 MOTIFS = ("keys", "laugh", "tiles", "contour", "loaf", "graph", "shadow", "track", "alps", "candle", "radio", "stars", "type")
 
 LASTS_BY_DEFAULT = timedelta(hours=3)
+# For so long after the new date of a postponed event is known, who booked before may give everything back.
+RETURN_DAYS = 14
 
 
 class Category(SQLModel, table=True):
@@ -73,6 +75,7 @@ class Event(SQLModel, table=True):
         CheckConstraint("presale_per_buyer IS NULL OR presale_per_buyer >= 1", name="presale_per_buyer"),
         CheckConstraint("refund_hours IS NULL OR refund_hours >= 0", name="refund_hours"),
         CheckConstraint("refund_fee_minor >= 0", name="refund_fee"),
+        CheckConstraint("return_days >= 1", name="return_days"),
         Index("ix_events_shown", "state", "starts_at"),
     )
 
@@ -91,6 +94,7 @@ class Event(SQLModel, table=True):
     # What an admin said about the whole event; what they said about a part of it stands in wished_changes.
     wished_changes: str = Field(default="", max_length=2000)
     called_off_reason: str = Field(default="", max_length=500)
+    postponed_reason: str = Field(default="", max_length=500)
     starts_at: datetime = Field(index=True)
     ends_at: datetime
     doors_at: datetime | None = None
@@ -114,6 +118,10 @@ class Event(SQLModel, table=True):
     rejected_at: datetime | None = None
     published_at: datetime | None = Field(default=None, index=True)
     called_off_at: datetime | None = None
+    # Postponed, and no new date is known yet; the old one still stands in starts_at. With a new date it is empty again.
+    postponed_at: datetime | None = None
+    redated_at: datetime | None = None
+    return_days: int = RETURN_DAYS
     changed_at: datetime | None = None
     # Counts what was saved, so that whoever saves later sees what somebody else has saved meanwhile.
     version: int = 1
@@ -140,15 +148,35 @@ class Event(SQLModel, table=True):
     def is_called_off(self) -> bool:
         return self.state == "called_off"
 
+    @property
+    def is_postponed(self) -> bool:
+        """Nobody knows yet when it takes place."""
+        return self.state == "published" and self.postponed_at is not None
+
+    @property
+    def returns_until(self) -> datetime | None:
+        """Until when everything that was booked before the new date was known goes back whole; None while that is not known."""
+        return self.redated_at + timedelta(days=self.return_days) if self.redated_at and not self.is_postponed else None
+
+    def gives_all_back(self, booked_at: datetime, now: datetime) -> bool:
+        """Whether what was booked at that moment may be given back for its full price, whatever the rule for refunds says."""
+        if self.is_postponed:
+            return True
+        return self.redated_at is not None and booked_at < self.redated_at and now < (self.returns_until or now)
+
     def is_over(self, now: datetime) -> bool:
-        return self.ends_at <= now
+        return self.ends_at <= now and not self.is_postponed
 
     def has_started(self, now: datetime) -> bool:
-        return self.starts_at <= now
+        return self.starts_at <= now and not self.is_postponed
 
     def sells(self, now: datetime) -> bool:
         """Whether places may be held at all; each ticket type has its own window inside this."""
-        return self.state == "published" and now < self.ends_at
+        return self.takes_payments(now) and not self.is_postponed
+
+    def takes_payments(self, now: datetime) -> bool:
+        """Whether places that are held may be paid, also while the event is postponed: they can be given back whole."""
+        return self.state == "published" and not self.is_over(now)
 
     def may_become(self, state: str) -> bool:
         return state in TRANSITIONS[self.state]

@@ -1,13 +1,12 @@
 """Questions about events. What is not public is found through who may see it."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import String, and_, exists, func, literal, or_, union_all
+from sqlalchemy import and_, exists, func, literal, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -16,6 +15,7 @@ from app.core.errors import NotFound
 from app.core.i18n import gettext as _
 from app.core.money import CURRENCIES, exponent
 from app.events import team
+from app.events.conditions import is_ahead, upcoming
 from app.events.models import Category, Event, Favourite, TicketType, Venue
 from app.events.rules import offering, searching
 
@@ -84,21 +84,6 @@ class Results:
 
 
 @dataclass(frozen=True)
-class Facets:
-    """What can be filtered by among the upcoming events. `zone` is where most of them take place."""
-
-    categories: Sequence[Category]
-    cities: Sequence[str]
-    currencies: Sequence[str]
-    zone: str
-
-    @property
-    def twenty_minor(self) -> int | None:
-        """Twenty in the one currency there is; None while there are several."""
-        return 20 * 10 ** exponent(self.currencies[0]) if len(self.currencies) == 1 else None
-
-
-@dataclass(frozen=True)
 class Proposal:
     """An event on its manager's or the admin's desk, with its stock over all ticket types."""
 
@@ -154,12 +139,12 @@ async def public_event(db: AsyncSession, slug: str) -> Event | None:
 async def event_page(db: AsyncSession, slug: str, *, watcher: Watcher, now: datetime) -> EventPage | None:
     """Everything on the page of a public event. Three queries: the event, what is like it, and the ticket types of all."""
     joined = columns(Event, Venue, Category, _marked(watcher)).join(Category, col(Category.id) == Event.category_id)
-    found = (await _rows(db, joined.outerjoin(Venue, col(Venue.id) == Event.venue_id).where(Event.slug == slug)))[:1]
+    found = (await rows_of(db, joined.outerjoin(Venue, col(Venue.id) == Event.venue_id).where(Event.slug == slug)))[:1]
     if not found or not found[0][0].is_public:
         return None
     event, venue, category, is_marked = found[0]
-    same = _cards(watcher, *_upcoming(now), Event.category_id == event.category_id, Event.id != event.id)
-    rows = await _rows(db, same.order_by(Event.starts_at, Event.id).limit(SIMILAR))
+    same = _cards(watcher, *upcoming(now), Event.category_id == event.category_id, Event.id != event.id)
+    rows = await rows_of(db, same.order_by(Event.starts_at, Event.id).limit(SIMILAR))
     types = await _types_of(db, [event.id, *(row.id for row in rows)])
     cards = [_card(row, types.get(row.id, []), watcher, now=now) for row in rows]
     return EventPage(event, venue, category, types.get(event.id, []), bool(is_marked) or slug in watcher.slugs, cards)
@@ -212,8 +197,8 @@ async def upcoming_cards(
     db: AsyncSession, now: datetime, *, watcher: Watcher = NOBODY, city: str = "", most: int = 25
 ) -> list[EventCard]:
     """The next events, the soonest first. Two queries."""
-    statement = _cards(watcher, *_upcoming(now), *([Venue.city == city] if city else []))
-    rows = await _rows(db, statement.order_by(Event.starts_at, Event.id).limit(most))
+    statement = _cards(watcher, *upcoming(now), *([Venue.city == city] if city else []))
+    rows = await rows_of(db, statement.order_by(Event.starts_at, Event.id).limit(most))
     return await _with_types(db, rows, watcher, now=now)
 
 
@@ -221,35 +206,13 @@ async def search(
     db: AsyncSession, wanted: searching.Search, *, now: datetime, zone: str = DEFAULT_ZONE, watcher: Watcher = NOBODY
 ) -> Results:
     """One page of the upcoming events that match; beyond the last page the first. Two queries."""
-    statement = _cards(watcher, *_upcoming(now), *_matching(wanted, zone=zone, now=now)).add_columns(func.count().over())
+    statement = _cards(watcher, *upcoming(now), *_matching(wanted, zone=zone, now=now)).add_columns(func.count().over())
     page = statement.order_by(Event.starts_at, Event.id).limit(PER_PAGE)
-    rows = await _rows(db, page.offset((wanted.page - 1) * PER_PAGE))
+    rows = await rows_of(db, page.offset((wanted.page - 1) * PER_PAGE))
     present = wanted.page
     if not rows and present > 1:
-        rows, present = await _rows(db, page), 1
+        rows, present = await rows_of(db, page), 1
     return Results(await _with_types(db, rows, watcher, now=now), rows[0][-1] if rows else 0, present)
-
-
-async def facets(db: AsyncSession, now: datetime) -> Facets:
-    """Categories, cities, currencies and the usual zone, in one query."""
-    of_categories = columns(literal("category", String), Category.slug, Category.name, Category.id, Category.position)
-    both = Event.currency + " " + Event.zone
-    places = columns(literal("place", String), func.coalesce(Venue.city, ""), both, literal(0), func.count()).select_from(Event)
-    of_events = places.outerjoin(Venue, col(Venue.id) == Event.venue_id).where(*_upcoming(now))
-    rows = await _rows(db, union_all(of_categories, of_events.group_by(Venue.city, Event.currency, Event.zone)))
-    kinds = [
-        Category(id=key, slug=slug, name=name, position=order) for what, slug, name, key, order in rows if what == "category"
-    ]
-    found = [(city, *both.split(" ", 1), count) for what, city, both, _id, count in rows if what == "place"]
-    zones: Counter[str] = Counter()
-    for _city, _currency, zone, count in found:
-        zones[zone] += count
-    return Facets(
-        categories=sorted(kinds, key=lambda kind: (kind.position, kind.name)),
-        cities=sorted({city for city, *_rest in found if city}),
-        currencies=sorted({currency for _city, currency, *_rest in found}),
-        zone=zones.most_common(1)[0][0] if zones else DEFAULT_ZONE,
-    )
 
 
 # ---------- favourites ----------
@@ -272,7 +235,7 @@ async def favourite_cards(db: AsyncSession, user_id: int | None, now: datetime) 
     watcher = Watcher(user_id)
     marked = exists().where(col(Favourite.event_id) == Event.id, col(Favourite.user_id) == user_id)
     shown = and_(col(Event.state).in_(("published", "called_off")), col(Event.published_at).is_not(None))
-    rows = await _rows(db, _cards(watcher, shown, Event.ends_at > now, marked).order_by(Event.starts_at, Event.id))
+    rows = await rows_of(db, _cards(watcher, shown, is_ahead(now), marked).order_by(Event.starts_at, Event.id))
     return await _with_types(db, rows, watcher, now=now)
 
 
@@ -303,7 +266,7 @@ async def proposals(db: AsyncSession, *, manager_id: int | None = None, states: 
     if states:
         statement = statement.where(col(Event.state).in_(states))
     order = Event.submitted_at if tuple(states) == ("submitted",) else Event.starts_at
-    return [Proposal(*row) for row in await _rows(db, statement.order_by(order, Event.id))]
+    return [Proposal(*row) for row in await rows_of(db, statement.order_by(order, Event.id))]
 
 
 async def state_counts(db: AsyncSession) -> dict[str, int]:
@@ -320,17 +283,14 @@ async def due_for_publishing(db: AsyncSession, *, now: datetime) -> list[int]:
 # ---------- parts ----------
 
 
-async def _rows(db: AsyncSession, statement: Any) -> list[Any]:
+async def rows_of(db: AsyncSession, statement: Any) -> list[Any]:
     return list((await db.exec(statement)).all())
-
-
-def _upcoming(now: datetime) -> tuple[Any, ...]:
-    return Event.state == "published", Event.ends_at > now
 
 
 def _cards(watcher: Watcher, *conditions: Any) -> Any:
     place = func.coalesce(Venue.name, "").label("venue_name"), func.coalesce(Venue.city, "").label("city")
-    wanted = columns(*SHOWN, Event.state, *place, col(Category.name).label("category_name"), _marked(watcher).label("is_marked"))
+    marked = _marked(watcher).label("is_marked")
+    wanted = columns(*SHOWN, Event.state, Event.postponed_at, *place, col(Category.name).label("category_name"), marked)
     joined = wanted.join(Category, col(Category.id) == Event.category_id).outerjoin(Venue, col(Venue.id) == Event.venue_id)
     return joined.where(*conditions)
 
@@ -360,6 +320,7 @@ async def _types_of(db: AsyncSession, event_ids: Sequence[int]) -> dict[int, lis
 
 def _card(row: Any, types: Sequence[TicketType], watcher: Watcher, *, now: datetime) -> EventCard:
     called_off = row.state == "called_off"
+    postponed = not called_off and row.postponed_at is not None
     shown = {column.key: getattr(row, column.key) for column in SHOWN}
     return EventCard(
         **shown,
@@ -367,9 +328,9 @@ def _card(row: Any, types: Sequence[TicketType], watcher: Watcher, *, now: datet
         city=row.city,
         category_name=row.category_name,
         from_minor=min((t.price_minor for t in types), default=None),
-        badge=offering.badge(types, called_off=called_off, zone=row.zone, now=now),
+        badge=offering.badge(types, called_off=called_off, postponed=postponed, zone=row.zone, now=now),
         is_favourite=bool(row.is_marked) or row.slug in watcher.slugs,
-        is_buyable=not called_off and any(t.left_now(now) > 0 for t in types),
+        is_buyable=not (called_off or postponed) and any(t.left_now(now) > 0 for t in types),
     )
 
 

@@ -89,7 +89,8 @@ async def delivery(db: AsyncSession, delivery_id: int) -> tuple[Delivery, Notifi
 
 async def unreminded_of_event(db: AsyncSession, *, now: datetime, most: int) -> list[int]:
     """Ids of paid bookings of public events that start within a day and were not reminded of that."""
-    soon = (Event.state == "published", Event.starts_at > now, Event.starts_at <= now + rules.REMINDED_BEFORE_EVENT)
+    takes_place = (Event.state == "published", col(Event.postponed_at).is_(None))
+    soon = (*takes_place, Event.starts_at > now, Event.starts_at <= now + rules.REMINDED_BEFORE_EVENT)
     paid = (Booking.state == "paid", Booking.email != "", col(Booking.paid_at) <= now - rules.JUST_BOUGHT)
     found = select(Booking.id).join(Event, col(Event.id) == Booking.event_id)
     found = found.where(*soon, *paid, ~_recorded("booking.day_before"))

@@ -116,13 +116,30 @@ async def followers(tx: AsyncSession, activity: Activity) -> list[Reader]:
 
 
 async def buyers_of_changed(tx: AsyncSession, activity: Activity) -> list[Reader]:
-    """Everybody who booked, when the date or the place of the event is another one now."""
+    """Everybody who booked, when the date or the place is another one now; a new date after a postponing is news of its own."""
     changed = sorted(TOLD_CHANGES.intersection(activity.details.get("changed", ())))
-    if not changed:
+    if not changed or activity.details.get("redated"):
         return []
     event, venue = await _event(tx, activity)
     facts = event_facts(event, venue) | {"changed": changed}
     return _buyers(await _booked(tx, event, *HOLDING, "paid"), facts)
+
+
+async def buyers_of_postponed(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Everybody who booked an event that does not take place when it was to."""
+    event, venue = await _event(tx, activity)
+    facts = event_facts(event, venue) | {"reason": event.postponed_reason, "days": event.return_days}
+    return _buyers(await _booked(tx, event, *HOLDING, "paid"), facts)
+
+
+async def buyers_of_redated(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Everybody who had booked before the new date of a postponed event was known."""
+    if not activity.details.get("redated"):
+        return []
+    event, venue = await _event(tx, activity)
+    facts = event_facts(event, venue) | {"returns_until": event.returns_until}
+    found = await _booked(tx, event, *HOLDING, "paid")
+    return _buyers([booking for booking in found if booking.created_at < activity.at], facts)
 
 
 async def buyers_of_called_off(tx: AsyncSession, activity: Activity) -> list[Reader]:
@@ -188,6 +205,7 @@ def event_facts(event: Event, venue: Venue | None) -> dict[str, Any]:
         "hue": event.hue,
         "zone": event.zone,
         "starts_at": event.starts_at,
+        "is_postponed": event.is_postponed,
         "doors_at": event.doors_at,
         "publish_at": event.publish_at,
         "venue": venue.name if venue else "",

@@ -60,6 +60,8 @@ KINDS = {
     "event_published": Kind("/manager/events/{slug}"),
     "new_event": Kind("/events/{slug}", topic="favourites", is_bulk=True),
     "event_changed": Kind("/bookings/{booking}"),
+    "event_postponed": Kind("/bookings/{booking}"),
+    "event_redated": Kind("/bookings/{booking}"),
     "event_called_off": Kind("/bookings/{booking}"),
     "presale_held": Kind("/bookings/{booking}"),
     "presale_lapses_soon": Kind("/bookings/{booking}", topic="presales"),

@@ -5,6 +5,7 @@ import hmac
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from app.bookings.models import Booking, BookingLine
 from app.core.i18n import gettext as _
@@ -32,16 +33,29 @@ class Choice:
         return self.price_minor - self.back_minor
 
 
+class Rule(NamedTuple):
+    """Until when tickets that cost money go back, and for which fee a ticket.
+
+    `until` is None where no end is known, and where the rule never allows it. `is_open` says whether tickets go back now,
+    `is_whole` that the event was postponed, so that they do for their full price.
+    """
+
+    until: datetime | None
+    fee_minor: int
+    is_open: bool
+    is_whole: bool
+
+
 @dataclass(frozen=True)
 class RefundOffer:
-    """What the buyer may give back now. Without choices `refusal` says why; `until` is the last moment for what costs money.
+    """What the buyer may give back now. Without choices `refusal` says why; `rule` is the one that counts at this moment.
 
     `most_minor` is what is left of the money: after a goodwill refund the tickets are worth less than their price.
     """
 
     choices: tuple[Choice, ...]
     refusal: str
-    until: datetime
+    rule: Rule
     most_minor: int
 
     @property
@@ -58,25 +72,31 @@ class RefundOffer:
 
 
 def refund_offer(booking: Booking, places: Places, event: Event, *, disputed: bool, now: datetime) -> RefundOffer:
-    """The rule of the moment of the hold: until so many hours before the start, less a fee for each ticket.
+    """What the rule allows at this moment, with its fee for each ticket.
 
     Free tickets can be given back until the start, whatever the rule says. Void tickets are passed over.
     """
-    until = last_moment(booking, event)
+    rule = rule_of(booking, event, now=now)
     refusal = _refusal(booking, event, disputed=disputed, now=now)
     if not refusal:
         valid = [(ticket, line) for ticket, line in places if ticket.is_valid]
-        returnable = [(ticket, line) for ticket, line in valid if line.unit_minor == 0 or (until is not None and now < until)]
-        choices = tuple(choice(ticket, line, fee_minor=booking.refund_fee_minor) for ticket, line in returnable)
-        refusal = "" if choices else _too_late(until)
+        returnable = [(ticket, line) for ticket, line in valid if line.unit_minor == 0 or rule.is_open]
+        choices = tuple(choice(ticket, line, fee_minor=rule.fee_minor) for ticket, line in returnable)
+        refusal = "" if choices else _too_late(rule.until)
     else:
         choices = ()
-    return RefundOffer(choices, refusal, until or event.starts_at, booking.kept_minor)
+    return RefundOffer(choices, refusal, rule, booking.kept_minor)
 
 
-def last_moment(booking: Booking, event: Event) -> datetime | None:
-    """Until when tickets that cost money can be given back; None when the rule does not allow it."""
-    return None if booking.refund_hours is None else event.starts_at - timedelta(hours=booking.refund_hours)
+def rule_of(booking: Booking, event: Event, *, now: datetime) -> Rule:
+    """The rule of the moment of the hold: until so many hours before the start, less a fee.
+
+    An event that was postponed gives everything back to who booked before, until some days after its new date was known.
+    """
+    if event.gives_all_back(booking.created_at, now):
+        return Rule(event.returns_until, 0, is_open=True, is_whole=True)
+    until = None if booking.refund_hours is None else event.starts_at - timedelta(hours=booking.refund_hours)
+    return Rule(until, booking.refund_fee_minor, is_open=until is not None and now < until, is_whole=False)
 
 
 def choice(ticket: Ticket, line: BookingLine, *, fee_minor: int) -> Choice:

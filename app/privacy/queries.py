@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import MailedLink, User
 from app.bookings.models import HOLDING, Booking
+from app.events.conditions import is_ahead
 from app.events.models import Event
 from app.notifications.models import Notification
 from app.payments.models import Payment, Refund
@@ -98,7 +99,7 @@ async def why_not(db: AsyncSession, person: Person, *, now: datetime) -> list[st
         "hold": select(Booking.id).where(own, col(Booking.state).in_(HOLDING)),
         "ticket": select(Booking.id)
         .join(Event, col(Event.id) == Booking.event_id)
-        .where(own, Booking.state == "paid", Event.ends_at > now),
+        .where(own, Booking.state == "paid", is_ahead(now)),
         "refund": of_booking.join(Refund, col(Refund.payment_id) == Payment.id).where(
             col(Refund.state).in_(("requested", "pending"))
         ),
@@ -111,7 +112,7 @@ async def why_not(db: AsyncSession, person: Person, *, now: datetime) -> list[st
         if not await _has(db, others):
             asked["last_admin"] = select(User.id).where(User.id == person.user_id)
     if person.user:
-        ahead = (col(Event.state).in_(("submitted", "approved", "published")), Event.ends_at > now)
+        ahead = (col(Event.state).in_(("submitted", "approved", "published")), is_ahead(now))
         asked["events"] = select(Event.id).where(Event.manager_id == person.user_id, *ahead)
     return [word for word, found in asked.items() if await _has(db, found)]
 

@@ -27,7 +27,7 @@ def calendar(event: Event, venue: Venue | None, url: str, now: datetime) -> byte
     if venue:
         entry.add("location", ", ".join(part for part in (venue.name, venue.address, venue.city) if part))
     entry.add("sequence", _changes(event))
-    entry.add("status", "CANCELLED" if event.is_called_off else "CONFIRMED")
+    entry.add("status", "CANCELLED" if event.is_called_off else "TENTATIVE" if event.is_postponed else "CONFIRMED")
     return _file(entry)
 
 

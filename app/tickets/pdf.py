@@ -54,7 +54,7 @@ def printed(view: TicketView, *, base_url: str, language: str) -> PdfTicket:
         return PdfTicket(
             title=event.title,
             hue=event.hue,
-            when=formats.full_date(event.starts_at, event.zone),
+            when=_("Postponed") if event.is_postponed else formats.full_date(event.starts_at, event.zone),
             doors=formats.clock_time(event.doors_at, event.zone) if event.doors_at else "",
             venue=venue.name if venue else "",
             address=", ".join(part for part in (venue.address, venue.city) if part) if venue else "",

@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import Select
 
 from app.bookings.models import Booking, BookingLine
+from app.events.conditions import is_ahead
 from app.events.models import Event, Venue
 from app.tickets.models import Ticket
 
@@ -51,10 +52,8 @@ async def of_user(db: AsyncSession, user_id: int, *, now: datetime, past: bool) 
     """A user's tickets for events that are ahead (next first) or past (last first)."""
     owned = _all().where(Booking.user_id == user_id)
     if past:
-        return await _views(
-            db, owned.where(Event.ends_at <= now).order_by(col(Event.starts_at).desc(), col(Ticket.id)).limit(200)
-        )
-    return await _views(db, owned.where(Event.ends_at > now).order_by(col(Event.starts_at), col(Ticket.id)).limit(200))
+        return await _views(db, owned.where(~is_ahead(now)).order_by(col(Event.starts_at).desc(), col(Ticket.id)).limit(200))
+    return await _views(db, owned.where(is_ahead(now)).order_by(col(Event.starts_at), col(Ticket.id)).limit(200))
 
 
 def _all() -> Rows:

@@ -9,7 +9,7 @@ import pytest
 
 from app.core import clock
 from app.core.db import reading, writing
-from app.events import queries
+from app.events import filters, queries
 from app.events.models import Event
 from app.events.rules import proposing, searching
 from tests import world
@@ -105,7 +105,7 @@ async def test_a_card_knows_price_badge_and_place() -> None:
     async with reading() as db:
         card = (await queries.search(db, searching.Search(q="nine"), now=clock.now())).cards[0]
         shown = await queries.event_page(db, event.slug, watcher=queries.NOBODY, now=clock.now())
-        facets = await queries.facets(db, clock.now())
+        facets = await filters.facets(db, clock.now())
     assert (card.from_minor, card.currency, card.venue_name, card.city) == (1000, "EUR", "Teatro Baretti", "Turin")
     assert card.badge
     assert card.badge.text == "15 left"

@@ -35,6 +35,9 @@ FACTS = {
     "lines": [[2, "Gallery", 1800, 3600]],
     "minor": 3600,
     "reasons": "The date\nis missing.",
+    "is_postponed": False,
+    "days": 14,
+    "returns_until": NOON,
     "wishes": {"basics": "No <b>prices</b>.", "access": "Which age?"},
     "reason": "The hall is flooded.",
     "was_paid": True,
@@ -124,6 +127,7 @@ def test_every_kind_does_without_what_may_be_missing(kind: str) -> None:
         lines=[[1, "Free", 0, 0]],
         places=1,
         changed=["ends_at"],
+        is_postponed=True,
     )
 
 

@@ -60,7 +60,8 @@ class ReturnForm(SeenForm):
         chosen = {section: (self[f"{section}_reasons"].data or (), self[section].data or "") for section in SECTIONS}
         with i18n.speaking(language):
             words = {section: reviewing.in_words(section, reasons, own) for section, (reasons, own) in chosen.items()}
-        return Said(self.reason.data or "", {section: said for section, said in words.items() if said})
+            lead = _("Look at the parts that are named here.") if any(words.values()) else ""
+        return Said(self.reason.data or lead, {section: said for section, said in words.items() if said})
 
     def fill(self, language: str) -> bool:
         """Whether the button asked only to put the chosen reasons into the fields, which is done now."""

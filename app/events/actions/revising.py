@@ -48,8 +48,10 @@ async def revise(tx: AsyncSession, event: Event, wish: EventWish, *, by: int, bo
         differing.append("types")
     if not differing:
         return []
-    await guarded(tx, event, event.state, **columns, changed_at=now)
-    details = {"changed": differing, "fields": fields, "types": types}
+    # A new date of a postponed event lets its sale go on, and starts the days in which everything goes back.
+    redated = {"postponed_at": None, "redated_at": now} if event.is_postponed and "starts_at" in differing else {}
+    await guarded(tx, event, event.state, **columns, **redated, changed_at=now)
+    details = {"changed": differing, "fields": fields, "types": types, "redated": bool(redated)}
     await activity.record(tx, "event.revised", about=f"event:{event.id}", by=by, **details)
     return differing
 

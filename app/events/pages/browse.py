@@ -9,7 +9,7 @@ from app.accounts.models import Visitor
 from app.core import clock
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
-from app.events import pictures, queries
+from app.events import filters, pictures, queries
 from app.events.pages.hearts import marks_of, watcher_of
 from app.events.rules import offering, searching
 from app.web.limits import looks_at_most
@@ -27,7 +27,7 @@ PICTURE_HEADERS = {
 @get("/", guards=[looks_at_most("list")])
 async def home(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
     now = clock.now()
-    facets = await queries.facets(db, now)
+    facets = await filters.facets(db, now)
     search = searching.search_from(request.query_params)
     city = search.city if search.city in facets.cities else ""
     watcher = watcher_of(request, visitor)
@@ -41,7 +41,7 @@ async def home(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respons
 @get("/events", guards=[looks_at_most("list")])
 async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
     now = clock.now()
-    facets = await queries.facets(db, now)
+    facets = await filters.facets(db, now)
     search = searching.search_from(request.query_params)
     watcher = watcher_of(request, visitor)
     results = await queries.search(db, search, now=now, zone=facets.zone, watcher=watcher)

@@ -246,9 +246,17 @@ def _sum(form: HoldForm, types: Sequence[TicketType]) -> dict[str, Any]:
 
 def _json_ld(event: Event, venue: Venue | None, category: Category, offers: Sequence[offering.Offer]) -> dict[str, Any]:
     """What search engines read: https://schema.org/Event with one Offer for each ticket type."""
-    stock = {"open": "InStock", "locked": "InStock", "later": "PreOrder", "sold_out": "SoldOut", "over": "Discontinued"}
+    stock = {
+        "paused": "OutOfStock",
+        "open": "InStock",
+        "locked": "InStock",
+        "later": "PreOrder",
+        "sold_out": "SoldOut",
+        "over": "Discontinued",
+    }
     url = f"{settings().base_url}/events/{event.slug}"
-    status = "EventCancelled" if event.is_called_off else "EventScheduled"
+    moved = "EventPostponed" if event.is_postponed else "EventScheduled"
+    status = "EventCancelled" if event.is_called_off else moved
     return {
         "@context": "https://schema.org",
         "@type": "Event",

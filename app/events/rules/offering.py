@@ -21,7 +21,7 @@ MOST_IN_PICKER = 10
 
 @dataclass(frozen=True)
 class Offer:
-    """A ticket type as the picker shows it now. `state`: open, locked (needs a code), later, sold_out, over."""
+    """A ticket type as the picker shows it now. `state`: open, locked (needs a code), later, paused, sold_out, over."""
 
     kind: TicketType
     state: str
@@ -55,6 +55,8 @@ def offers(event: Event, types: Sequence[TicketType], *, opened: Collection[int]
 
 
 def _state_of(event: Event, kind: TicketType, opened: Collection[int], *, now: datetime) -> str:
+    if event.is_postponed:
+        return "paused"
     if not event.sells(now) or now >= kind.sale_to:
         return "over"
     if not kind.is_on_sale(now):
@@ -69,6 +71,8 @@ def offer_state(event: Event, offers: Sequence[Offer], *, now: datetime) -> str:
     """One word for the whole event, for the buy bar and the head of the picker."""
     if event.is_called_off or event.is_over(now):
         return "called_off" if event.is_called_off else "over"
+    if event.is_postponed:
+        return "postponed"
     states = {offer.state for offer in offers}
     for word in ("open", "locked", "later", "sold_out"):
         if word in states:
@@ -85,10 +89,12 @@ class Badge:
     icon: str
 
 
-def badge(types: Sequence[TicketType], *, called_off: bool, zone: str, now: datetime) -> Badge | None:
+def badge(types: Sequence[TicketType], *, called_off: bool, postponed: bool = False, zone: str, now: datetime) -> Badge | None:
     """What a buyer must know before opening the page; None when tickets are simply on sale."""
     if called_off:
         return Badge("danger", _("Cancelled"), "x")
+    if postponed:
+        return Badge("warn", _("Postponed"), "clock")
     on_sale = [t for t in types if t.is_on_sale(now)]
     if on_sale and (any(t.left_now(now) > 0 for t in on_sale) or all(t.left <= 0 for t in on_sale)):
         return _stock_badge(on_sale, now=now)
@@ -138,6 +144,8 @@ def state_word(event: Event, types: Sequence[TicketType], *, now: datetime) -> s
         return "scheduled"
     if event.state != "published":
         return "rejected" if event.is_rejected else event.state
+    if event.is_postponed:
+        return "postponed"
     if event.is_over(now):
         return "ended"
     if types and is_sold_out(types):

@@ -69,7 +69,8 @@ TYPE_FIELDS = {
 # What an event and a ticket type have besides, and what is no manager's word about them (a test insists on the rest).
 UNSHOWN = {
     "id", "slug", "manager_id", "category_id", "venue_id", "search_text", "state", "wished_changes", "called_off_reason",
-    "created_at", "submitted_at", "rejected_at", "published_at", "called_off_at", "changed_at", "version",
+    "postponed_reason", "postponed_at", "redated_at", "return_days", "created_at", "submitted_at", "rejected_at", "published_at",
+    "called_off_at", "changed_at", "version",
 }  # fmt: skip
 UNSHOWN_OF_TYPE = {"id", "code", "event_id", "position", "held", "sold", "presale_taken", "quota_id"}
 

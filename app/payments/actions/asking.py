@@ -27,15 +27,15 @@ from app.tickets import actions as tickets
 async def return_by_rule(
     tx: AsyncSession, booking: Booking, short_codes: Collection[str], *, reason: str, by: int | None, now: datetime
 ) -> int:
-    """The buyer's way: only what the booking's rule offers at this moment, less its fee. Raises Refused with the rule."""
+    """The buyer's way: only what the rule offers at this moment, less its fee. Raises Refused with the rule."""
     event = await tx.get_one(Event, booking.event_id, populate_existing=True)
     booking = await _locked(tx, booking)
     offer = rules.refund_offer(booking, await queries.places(tx, booking.id or 0), event, disputed=False, now=now)
     chosen = offer.chosen(short_codes)
     if len(chosen) != len(set(short_codes)):
         raise Refused(offer.refusal or _gone())
-    ids, fee = [choice.ticket_id for choice in chosen], booking.refund_fee_minor
-    return await return_tickets(tx, booking, ids, reason=reason, by=by, fee_minor_each=fee, now=now)
+    ids = [choice.ticket_id for choice in chosen]
+    return await return_tickets(tx, booking, ids, reason=reason, by=by, fee_minor_each=offer.rule.fee_minor, now=now)
 
 
 async def return_tickets(

@@ -42,7 +42,7 @@ async def checkout(booking_id: int, *, email: str, name: str, by: Visitor, answe
         here = f"/bookings/{booking.code}"
         if booking.is_paid:
             return here
-        if not view.event.sells(now):
+        if not view.event.takes_payments(now):
             raise Refused(_("This event is not on sale any more, so nothing was charged."))
         if booking.state == "held":
             await bookings.fill_in(tx, booking, view.event, email=email, name=name, by=by)
