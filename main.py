@@ -59,8 +59,10 @@ import app.admin.pages.texts  # noqa: E402
 import app.admin.pages.users  # noqa: E402
 import app.bookings.pages.asking  # noqa: E402
 import app.bookings.pages.checkout  # noqa: E402
+import app.bookings.pages.comps  # noqa: E402
 import app.bookings.pages.presales  # noqa: E402
 import app.events.pages.browse  # noqa: E402
+import app.events.pages.codes  # noqa: E402
 import app.events.pages.favourites  # noqa: E402
 import app.events.pages.form  # noqa: E402
 import app.events.pages.jobs  # noqa: E402
@@ -70,6 +72,7 @@ import app.events.pages.reviewing  # noqa: E402
 import app.events.pages.sales  # noqa: E402
 import app.events.pages.show  # noqa: E402
 import app.notifications.pages  # noqa: E402
+import app.payments.pages.door  # noqa: E402
 import app.payments.pages.history  # noqa: E402
 import app.payments.pages.manager  # noqa: E402
 import app.payments.pages.receipt  # noqa: E402
@@ -135,6 +138,9 @@ ROUTERS = (
     app.payments.pages.manager.router,
     app.events.pages.sales.router,
     app.events.pages.jobs.router,
+    app.events.pages.codes.router,
+    app.bookings.pages.comps.router,
+    app.payments.pages.door.router,
     app.admin.pages.overview.router,
     app.admin.pages.managers.router,
     app.admin.pages.applications.router,

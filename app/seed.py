@@ -21,6 +21,8 @@ from app.accounts.actions import applications
 from app.accounts.flows import hash_password
 from app.accounts.models import User, Visitor
 from app.bookings import actions as bookings
+from app.bookings import boxoffice, codes
+from app.bookings.codes import PromoTerms, VoucherTerms
 from app.bookings.models import AccessCode, Booking, BookingLine, BuyerLimit
 from app.core import activity
 from app.core.activity import Activity
@@ -89,6 +91,7 @@ async def seed(now: datetime) -> None:
         await _sell(tx, list(_sales(events, types, world["events"], people[0], now)))
         await _life_of(tx, people[0], {event.slug: event for event in events}, types, now)
         await _apply(tx, now)
+        await _by_the_house(tx, next(event for event in events if event.slug == "the-fog-machine-orchestra"), types, now)
         for event in events:
             if event.state == "submitted":
                 await activity.record(tx, "event.submitted", about=f"event:{event.id}", by=event.manager_id)
@@ -346,6 +349,16 @@ async def _life_of(tx: AsyncSession, sofia: User, events: dict[str, Event], type
     await tickets.settle(tx, free, now=now)
     news = events["laughing-matter"]
     await activity.record(tx, "event.published", about=f"event:{news.id}", by=None)
+
+
+async def _by_the_house(tx: AsyncSession, event: Event, types: list[TicketType], now: datetime) -> None:
+    """What a manager has made of one event: a promo code, places that wait for a voucher, and tickets for the press."""
+    by, gallery = event.manager_id, next(kind for kind in types if kind.event_id == event.id and kind.name == "Gallery")
+    await codes.make_promos(tx, event, PromoTerms(percent=20, per_buyer=1), word="SPRING", by=by, now=now)
+    four = VoucherTerms(places=4, unit_minor=1000)
+    await codes.make_vouchers(tx, event, gallery, four, word="FRIENDS", by=by, now=now)
+    press = {"email": "culture@example.com", "name": "Nora Fischer", "note": "Writes for the Kurier"}
+    await tickets.give(tx, event, boxoffice.Sale("comp", by, {gallery.id or 0: 2}, nonce="press", **press), now=now)
 
 
 async def _kept(tx: AsyncSession, rows: Iterable[Row]) -> list[Row]:

@@ -15,7 +15,7 @@ FEATURES = ("accounts", "events", "bookings", "tickets", "payments", "notificati
 LAYERS = {"models": 0, "rules": 0, "queries": 1, "actions": 2, "flows": 3, "pages": 4}
 BESIDE_PAGES = ("tables", "worker", "seed", "prove")
 VERBS = ("get", "post", "put", "patch", "delete", "route")
-COUNTERS = ("held", "sold", "presale_taken", "used", "qty", "reserved_minor")
+COUNTERS = ("held", "sold", "aside", "presale_taken", "used", "qty", "reserved_minor")
 CLOCKS = ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time")
 SQL_CALLS = ("text", "execute", "exec_driver_sql", "executescript")
 

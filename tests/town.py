@@ -15,6 +15,7 @@ from app.accounts.actions import applications, sessions
 from app.accounts.models import LINK_LIFE, Identity, MailedLink, Passkey, User, Visitor
 from app.accounts.rules import session_hash
 from app.bookings import actions as bookings
+from app.bookings.boxoffice import Sale
 from app.bookings.models import Booking
 from app.core import activity, alarms, clock, jobs, tokens
 from app.core.db import connect, disconnect, writing
@@ -22,6 +23,7 @@ from app.core.settings import settings
 from app.events.models import Event
 from app.notifications.models import Notification
 from app.notifications.rules import unsubscribe_token
+from app.payments.actions import door
 from app.payments.models import Payment, Refund
 from app.privacy.models import EXPORT_LIFE, Export
 from app.tickets import actions as tickets
@@ -172,9 +174,19 @@ async def _bookings(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]
         "big house": event.slug,
         "reference": paid.reference,
         "receipt": f"{paid.reference}-P1",
+        **await _by_the_house(tx, event, people["alice"]),
         "refund desk": f"{event.slug}/bookings/{paid.reference}/refund",
         **await _cash_refunds(tx, paid),
     }
+
+
+async def _by_the_house(tx: AsyncSession, event: Event, alice: User) -> dict[str, str]:
+    """What Alice has given away, and what she has sold at the door."""
+    kind, now = await world.only_type(tx, event), clock.now()
+    sales = {name: Sale(name, alice.id or 0, {kind.id or 0: 1}, nonce=name) for name in ("comp", "door")}
+    given = await tickets.give(tx, event, sales["comp"], now=now)
+    sold = await door.sell(tx, event, sales["door"], provider="cash", now=now)
+    return {"comp": given.reference, "door sale": sold.reference, "sale at the door": f"{event.slug}/box-office/{sold.reference}"}
 
 
 async def _cash_refunds(tx: AsyncSession, booking: Booking) -> dict[str, str]:

@@ -52,7 +52,10 @@ class Found:
     milliseconds: int
 
 
-STOCK = "SELECT 'ticket_type:' || id AS about FROM ticket_types WHERE held < 0 OR sold < 0 OR held + sold > capacity"
+STOCK, QUOTAS = (
+    f"SELECT '{name}:' || id AS about FROM {name}s WHERE held < 0 OR sold < 0 OR aside < 0 OR held + sold + aside > capacity"  # noqa: S608
+    for name in ("ticket_type", "quota")
+)
 
 HELD = """
 SELECT 'ticket_type:' || t.id AS about FROM ticket_types t LEFT JOIN (
@@ -76,16 +79,29 @@ SELECT 'ticket_type:' || t.id AS about FROM ticket_types t LEFT JOIN (
 WHERE t.presale_taken <> COALESCE(claimed.places, 0) OR t.presale_taken > t.presale_places
 """
 
-QUOTAS = "SELECT 'quota:' || id AS about FROM quotas WHERE held < 0 OR sold < 0 OR held + sold > capacity"
-
-QUOTAS_HELD, QUOTAS_SOLD = (
+QUOTAS_HELD, QUOTAS_SOLD, QUOTAS_ASIDE = (
     f"""
 SELECT 'quota:' || q.id AS about FROM quotas q LEFT JOIN (
     SELECT quota_id, SUM({counter}) AS places FROM ticket_types WHERE quota_id IS NOT NULL GROUP BY quota_id
 ) AS claimed ON claimed.quota_id = q.id WHERE q.{counter} <> COALESCE(claimed.places, 0)
-"""  # noqa: S608 - the two counters are words of our own
-    for counter in ("held", "sold")
+"""  # noqa: S608 - the counters are words of our own
+    for counter in ("held", "sold", "aside")
 )
+
+ASIDE = """
+SELECT 'ticket_type:' || t.id AS about FROM ticket_types t LEFT JOIN (
+    SELECT ticket_type_id, SUM(aside) AS places FROM vouchers GROUP BY ticket_type_id
+) AS claimed ON claimed.ticket_type_id = t.id WHERE t.aside <> COALESCE(claimed.places, 0)
+"""
+
+# While a voucher lives, its places are aside or claimed with it; once it has ended none is aside.
+VOUCHERS = """
+SELECT 'voucher:' || v.id AS about FROM vouchers v LEFT JOIN (
+    SELECT l.voucher_id, SUM(l.qty - l.returned) AS places FROM booking_lines l JOIN bookings b ON b.id = l.booking_id
+    WHERE l.voucher_id IS NOT NULL AND b.state IN ('held', 'paying', 'processing', 'paid') GROUP BY l.voucher_id
+) AS claimed ON claimed.voucher_id = v.id
+WHERE v.aside <> CASE WHEN v.ended_at IS NULL THEN v.places - COALESCE(claimed.places, 0) ELSE 0 END
+"""
 
 TICKETS = """
 SELECT 'line:' || l.id AS about FROM booking_lines l JOIN bookings b ON b.id = l.booking_id LEFT JOIN (
@@ -166,17 +182,21 @@ SELECT 'booking:' || b.id AS about FROM bookings b LEFT JOIN (
 WHERE COALESCE(told.times, 0) <> CASE WHEN b.paid_at IS NULL THEN 0 ELSE 1 END
 """
 
-CODES = """
-SELECT 'access_code:' || c.id AS about FROM access_codes c LEFT JOIN (
-    SELECT l.access_code_id, COUNT(DISTINCT l.booking_id) AS uses FROM booking_lines l JOIN bookings b ON b.id = l.booking_id
-    WHERE l.access_code_id IS NOT NULL AND b.state IN ('held', 'paying', 'processing', 'paid') GROUP BY l.access_code_id
-) AS claimed ON claimed.access_code_id = c.id
+CODES, PROMOS, VOUCHER_USES = (
+    f"""
+SELECT '{name}:' || c.id AS about FROM {name}s c LEFT JOIN (
+    SELECT l.{name}_id, COUNT(DISTINCT l.booking_id) AS uses FROM booking_lines l JOIN bookings b ON b.id = l.booking_id
+    WHERE l.{name}_id IS NOT NULL AND b.state IN ('held', 'paying', 'processing', 'paid') GROUP BY l.{name}_id
+) AS claimed ON claimed.{name}_id = c.id
 WHERE c.used <> COALESCE(claimed.uses, 0) OR c.used > c.max_uses
-"""
+"""  # noqa: S608 - the names are words of our own
+    for name in ("access_code", "promo_code", "voucher")
+)
 
 BUYERS = """
 SELECT 'event:' || event_id AS about FROM (
-    SELECT event_id, buyer_key, qty, max_qty, 0 AS places FROM buyer_limits WHERE buyer_key NOT LIKE 'presale:%'
+    SELECT event_id, buyer_key, qty, max_qty, 0 AS places FROM buyer_limits
+    WHERE buyer_key NOT LIKE 'presale:%' AND buyer_key NOT LIKE 'promo:%'
     UNION ALL
     SELECT b.event_id, b.buyer_key, 0, NULL, l.qty - l.returned FROM bookings b JOIN booking_lines l ON l.booking_id = b.id
     WHERE b.state IN ('held', 'paying', 'processing', 'paid')
@@ -190,6 +210,17 @@ SELECT 'event:' || m.event_id AS about FROM buyer_limits m LEFT JOIN (
     WHERE l.in_presale AND b.state IN ('held', 'paying', 'processing', 'paid') GROUP BY b.event_id, b.buyer_key
 ) AS claimed ON claimed.event_id = m.event_id AND claimed.buyer_key = m.buyer_key
 WHERE m.buyer_key LIKE 'presale:%' AND (m.qty <> COALESCE(claimed.places, 0) OR m.qty > m.max_qty)
+"""
+
+PROMO_BUYERS = """
+SELECT 'event:' || event_id AS about FROM (
+    SELECT event_id, buyer_key, qty, max_qty, 0 AS uses FROM buyer_limits WHERE buyer_key LIKE 'promo:%'
+    UNION ALL
+    SELECT b.event_id, 'promo:' || l.promo_code_id || ':' || b.buyer_key, 0, NULL, COUNT(DISTINCT b.id)
+    FROM bookings b JOIN booking_lines l ON l.booking_id = b.id
+    WHERE l.promo_code_id IS NOT NULL AND b.state IN ('held', 'paying', 'processing', 'paid')
+    GROUP BY b.event_id, l.promo_code_id, b.buyer_key
+) AS each_one GROUP BY event_id, buyer_key HAVING SUM(qty) <> SUM(uses) OR SUM(qty) > MAX(max_qty)
 """
 
 VOIDED = "SELECT 'ticket:' || id AS about FROM tickets WHERE (state = 'void') <> (voided_at IS NOT NULL)"
@@ -248,7 +279,9 @@ WHERE NOT i.indisvalid OR NOT i.indisready
 CHECKS = (
     Invariant("I1", lazy("No ticket type and no quota has more places taken than it has places."), (STOCK, QUOTAS)),
     Invariant(
-        "I2", lazy("The places held are those of bookings that are held or being paid, also in quotas."), (HELD, QUOTAS_HELD)
+        "I2",
+        lazy("The places held are those of bookings that are held or being paid, those aside those of vouchers, also in quotas."),
+        (HELD, QUOTAS_HELD, ASIDE, QUOTAS_ASIDE, VOUCHERS),
     ),
     Invariant(
         "I3",
@@ -272,9 +305,15 @@ CHECKS = (
         (LATE_HOLDS, LATE_PAYMENTS, LATE_REFUNDS, LATE_NOTICES, LATE_WORK),
     ),
     Invariant("I10", lazy("Every booking that was ever paid was told once, and no other."), (TOLD_ONCE,)),
-    Invariant("I11", lazy("Access codes are used by the bookings that claim them, and not beyond their limit."), (CODES,)),
     Invariant(
-        "I12", lazy("Nobody claims more places than the limit per buyer, and the count is right."), (BUYERS, PRESALE_BUYERS)
+        "I11",
+        lazy("Codes and vouchers are used by the bookings that claim them, and not beyond their limit."),
+        (CODES, PROMOS, VOUCHER_USES),
+    ),
+    Invariant(
+        "I12",
+        lazy("Nobody claims more places, or uses a code more often, than one buyer may, and the count is right."),
+        (BUYERS, PRESALE_BUYERS, PROMO_BUYERS),
     ),
     Invariant("I13", lazy("A ticket is valid, or void since a moment that is written down."), (VOIDED,)),
     Invariant("I14", lazy("Lines add up to the price of their booking, in one currency throughout."), (SUMS, CURRENCIES)),

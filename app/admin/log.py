@@ -20,7 +20,7 @@ Found = TypeVar("Found", bound=SQLModel)
 # What a filter says -> how the kinds that it shows begin.
 GROUPS = {
     "events": ("event.",),
-    "sales": ("presale.", "sale."),
+    "sales": ("presale.", "sale.", "code."),
     "bookings": ("booking.", "ticket."),
     "money": ("payment.", "refund.", "dispute.", "orphan."),
     "people": ("account.", "manager.", "preferences."),

@@ -6,7 +6,7 @@ The log holds ids and numbers; names are put in as they are now, so that whoever
 from collections.abc import Callable
 from typing import Any
 
-from app.admin import rewordings
+from app.admin import rewordings, selling
 from app.admin.log import Names
 from app.admin.told import Told
 from app.core.activity import Activity
@@ -70,50 +70,16 @@ def _looked(told: Told) -> str:
         "user": _("%(who)s opened the account of %(person)s."),
         "manager": _("%(who)s opened the page of the manager %(person)s."),
         "job": _("%(who)s opened the job %(job)s."),
+        "codes": _("%(who)s opened the codes of %(event)s."),
+        "comps": _("%(who)s opened the comps of %(event)s."),
+        "box_office": _("%(who)s opened the box office of %(event)s."),
     }
     return pages[told.details["page"]] % told
 
 
-def _shared(told: Told) -> str:
-    if told.details.get("max_uses") is None:
-        return _("%(who)s shared a code for the pre-sale of %(kind)s, %(event)s.") % told
-    return (
-        ngettext(
-            "%(who)s shared a code for the pre-sale of %(kind)s, %(event)s, for %(num)s booking.",
-            "%(who)s shared a code for the pre-sale of %(kind)s, %(event)s, for %(num)s bookings.",
-            told.num,
-        )
-        % told
-    )
-
-
-def _replaced(told: Told) -> str:
-    had, has = told.details["codes"]
-    if had and has:
-        return _("%(who)s replaced the code of the pre-sale of %(kind)s, %(event)s, with another.") % told
-    if has:
-        return _("%(who)s gave the pre-sale of %(kind)s, %(event)s, a code; it had none.") % told
-    return _("%(who)s took the code of the pre-sale of %(kind)s, %(event)s, away.") % told
-
-
-def _moved(told: Told) -> str:
-    to_general = told.details["to"] == "general"
-    if not told.has("presale"):
-        moved = (
-            _("%(who)s moved places of %(kind)s, %(event)s, to the general sale."),
-            _("%(who)s moved places of %(kind)s, %(event)s, back to the pre-sale."),
-        )
-        return moved[not to_general] % told
-    return (
-        _("%(who)s moved places of %(kind)s, %(event)s, to the general sale: the pre-sale had %(before)s and has %(after)s.")
-        if to_general
-        else _("%(who)s moved places of %(kind)s, %(event)s, back to the pre-sale: it had %(before)s and has %(after)s.")
-    ) % told
-
-
 def _handed_back(told: Told) -> str:
     if told.activity.by_user_id:
-        return _("%(who)s noted that %(money)s of booking %(booking)s were handed back in cash.") % told
+        return _("%(who)s noted that %(money)s of booking %(booking)s were handed back.") % told
     return _("The refund of %(money)s for booking %(booking)s has arrived at the bank.") % told
 
 
@@ -239,8 +205,8 @@ SENTENCES: dict[str, Sentence] = {
         lazy("%(who)s called %(event)s off."),
     ),
     # How they sell.
-    "presale.code_shared": _Made(_shared),
-    "presale.code_replaced": _Made(_replaced),
+    "presale.code_shared": _Made(selling.shared),
+    "presale.code_replaced": _Made(selling.replaced),
     "presale.codes_made": _Made(
         lambda told: (
             ngettext(
@@ -262,13 +228,66 @@ SENTENCES: dict[str, Sentence] = {
             % told
         )
     ),
-    "presale.places_moved": _Made(_moved),
+    "presale.places_moved": _Made(selling.moved),
     "sale.moved": _either(
         "opens",
         lazy("%(who)s moved the start of the general sale of %(kind)s, %(event)s, from %(before)s to %(after)s."),
         lazy("%(who)s moved the start of the general sale of %(kind)s, %(event)s."),
     ),
+    "code.promos_made": _Made(
+        lambda told: (
+            ngettext(
+                "%(who)s made %(num)s promo code for %(event)s.",
+                "%(who)s made %(num)s promo codes for %(event)s.",
+                told.num,
+            )
+            % told
+        )
+    ),
+    "code.vouchers_made": _Made(selling.vouchers_made),
+    "code.paused": _Made(
+        lambda told: (
+            ngettext(
+                "%(who)s paused %(num)s code of %(event)s.",
+                "%(who)s paused %(num)s codes of %(event)s.",
+                told.num,
+            )
+            % told
+        )
+    ),
+    "code.resumed": _Made(
+        lambda told: (
+            ngettext(
+                "%(who)s let %(num)s code of %(event)s, which was paused, work again.",
+                "%(who)s let %(num)s codes of %(event)s, which were paused, work again.",
+                told.num,
+            )
+            % told
+        )
+    ),
+    "code.withdrawn": _Made(
+        lambda told: (
+            ngettext(
+                "%(who)s withdrew %(num)s code of %(event)s.",
+                "%(who)s withdrew %(num)s codes of %(event)s.",
+                told.num,
+            )
+            % told
+        )
+    ),
+    "code.lapsed": lazy("The time of a voucher of %(event)s was over; its places are on sale again."),
     # Bookings.
+    "booking.given": _Made(
+        lambda told: (
+            ngettext(
+                "%(who)s gave %(num)s ticket for %(event)s away: booking %(booking)s.",
+                "%(who)s gave %(num)s tickets for %(event)s away: booking %(booking)s.",
+                told.num,
+            )
+            % told
+        )
+    ),
+    "booking.sold_at_door": _Made(selling.sold_at_door),
     "booking.held": lazy("%(buyer)s held places at %(event)s: booking %(booking)s."),
     "booking.extended": lazy("%(buyer)s took more time for booking %(booking)s, %(event)s."),
     "booking.released": lazy("Booking %(booking)s, %(event)s, was given up before it was paid."),

@@ -9,7 +9,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import User, Visitor
 from app.bookings import boxoffice, queries, rules, stock
-from app.bookings.models import AccessCode, Answer, Booking, BookingLine
+from app.bookings.boxoffice import Sale
+from app.bookings.models import AccessCode, Answer, Booking, BookingLine, PromoCode, Voucher
 from app.bookings.rules import AnswerKey
 from app.core import activity
 from app.core.db import changed, move
@@ -30,6 +31,19 @@ async def hold(
     present, types = await run(tx, boxoffice.offer(event.slug))
     made = await run(tx, boxoffice.holding(present, types, wanted, by=by, access_code=access_code, now=now))
     return (await tx.exec(select(Booking).where(Booking.id == made.id))).one()
+
+
+async def take_for_house(tx: AsyncSession, event: Event, sale: Sale, *, now: datetime) -> tuple[Booking, bool]:
+    """Places for whoever is given them or buys at the door, held until the same block settles them; whether that is new.
+
+    A form that comes a second time finds the booking of the first. Raises Refused, SoldOut with what is left.
+    """
+    present, types = await run(tx, boxoffice.offer(event.slug))
+    named = select(Booking).where(Booking.nonce == boxoffice.nonce_of(present, sale))
+    twin = (await tx.exec(named)).first()
+    if not twin:
+        await run(tx, boxoffice.for_house(present, types, sale, now=now))
+    return twin or (await tx.exec(named)).one(), not twin
 
 
 async def extend(tx: AsyncSession, booking: Booking, *, now: datetime) -> None:
@@ -92,6 +106,9 @@ async def fill_in(tx: AsyncSession, booking: Booking, event: Event, *, email: st
         lines = await queries.lines(tx, booking.id or 0)
         if not await run(tx, stock.claim(event, buyer_key, lines)):
             raise Refused(rules.limit_sentence(event, in_presale=booking.is_presale))
+        for promo_id in stock.promo_ids(lines):
+            if not await run(tx, stock.claim_promo(promo_id, buyer_key)):
+                raise Refused(rules.used_enough(await tx.get_one(PromoCode, promo_id)))
         await run(tx, stock.unclaim(booking.event_id, booking.buyer_key, lines))
         booking.buyer_key = buyer_key
     await tx.flush()
@@ -187,8 +204,17 @@ async def replace_code(tx: AsyncSession, ticket_type_id: int, *, was: str, code:
 
 
 async def forget_codes(tx: AsyncSession, ticket_type_id: int) -> None:
-    """All codes go with a ticket type that is on no booking."""
-    await changed(tx, delete(AccessCode).where(col(AccessCode.ticket_type_id) == ticket_type_id))
+    """All codes go with a ticket type that is on no booking. Vouchers that live give their places back before."""
+    living = select(Voucher).where(Voucher.ticket_type_id == ticket_type_id, col(Voucher.ended_at).is_(None))
+    for voucher in (await tx.exec(living)).all():
+        await run(tx, stock.end_aside(ticket_type_id, voucher.aside))
+    for kind in (AccessCode, PromoCode, Voucher):
+        await changed(tx, delete(kind).where(col(kind.ticket_type_id) == ticket_type_id))
+
+
+async def forget_promos(tx: AsyncSession, event_id: int) -> None:
+    """Promo codes for all types go with a draft."""
+    await changed(tx, delete(PromoCode).where(col(PromoCode.event_id) == event_id))
 
 
 async def move_places(tx: AsyncSession, kind: TicketType, places: int | None, *, to: str, by: int, now: datetime) -> int:

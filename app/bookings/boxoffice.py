@@ -8,11 +8,12 @@ ascending id, limits.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.accounts.models import Visitor
-from app.bookings import rules, stock
-from app.bookings.models import TRANSITIONS, Booking, BookingLine
+from app.bookings import codes, rules, stock
+from app.bookings.codes import Code, Line
+from app.bookings.models import TRANSITIONS, Booking, BookingLine, Voucher
 from app.core import activity, clock, limits
 from app.core.codes import secret_code
 from app.core.errors import NotFound, NotYours, Refused
@@ -45,21 +46,6 @@ class Held(NamedTuple):
     id: int
     code: str
     is_presale: bool
-
-
-class Line(NamedTuple):
-    """A booking line before it is one."""
-
-    ticket_type_id: int
-    qty: int
-    in_presale: bool
-    access_code_id: int | None
-    name: str
-    unit_minor: int
-
-    @property
-    def places(self) -> int:
-        return self.qty
 
 
 async def hold(wish: Wish) -> Held:
@@ -114,14 +100,18 @@ def holding(
     now: datetime,
     is_new: bool = False,
 ) -> Steps[Held]:
-    """The steps of one hold; places by ticket type id. Who is new to the shop has no first hold to be looked for."""
+    """The steps of one hold; places by ticket type id. Who is new to the shop has no first hold to be looked for.
+
+    `access_code` is what was typed: an access code, a voucher or a promo code.
+    """
     if event.is_postponed:
         raise Refused(_("This event is postponed. Its sale goes on when the new date is known."))
     if not event.sells(now):
         raise Refused(_("This event is not on sale."))
     chosen = [(kind, wanted[kind.id or 0]) for kind in types if wanted.get(kind.id or 0, 0) > 0]
     rules.check_amounts(event, chosen)
-    is_presale = rules.phase([kind for kind, _qty in chosen], now=now) == "presale"
+    code = yield from codes.found(event.id or 0, access_code)
+    is_presale = _is_presale([kind for kind, _qty in chosen], code, now=now)
     if is_presale and not by.is_signed_in:
         raise NotYours(_("Pre-sale places are kept for accounts. Sign in or create an account, then book them."))
     if not is_presale and not is_new:
@@ -130,16 +120,91 @@ def holding(
     for kind, qty in chosen:
         code_id = (yield from _use_code(kind, access_code)) if is_presale and kind.needs_code else None
         lines.append(Line(kind.id or 0, qty, is_presale, code_id, kind.name, kind.price_minor))
-    yield from _take(lines, types, now=now)
+    lines = yield from codes.applied(code, lines, event, now=now)
+    yield from _take(lines, types, sale="presale" if is_presale else "general", now=now)
     buyer_key = _buyer_key(by)
     if not (yield from stock.claim(event, buyer_key, lines)):
         raise Refused(rules.limit_sentence(event, in_presale=is_presale))
-    held = yield from _write_down(event, lines, buyer_key, by=by, now=now)
+    yield from codes.claimed(lines, code, buyer_key)
+    held = yield from _write_down(
+        event,
+        lines,
+        user_id=by.user_id,
+        kind="presale" if is_presale else "purchase",
+        visitor_key=by.key,
+        buyer_key=buyer_key,
+        email=by.email,
+        name=by.name,
+        created_at=now,
+        held_until=event.presale_kept_until(now) if is_presale else now + timedelta(minutes=settings().hold_minutes),
+    )
     # Only a pre-sale's buyer is told of the hold, so nobody need look at the others.
     yield from activity.recorded(
         "booking.held", about=f"booking:{held.id}", by=by.user_id, at=now, has_reactions=is_presale, event=event.id
     )
     return held
+
+
+def _is_presale(kinds: Sequence[TicketType], code: Code | None, *, now: datetime) -> bool:
+    """Whether these types are in the pre-sale now. What a voucher has set aside is for it alone, whatever is open."""
+    ordinary = [kind for kind in kinds if not (isinstance(code, Voucher) and kind.id == code.ticket_type_id)]
+    is_presale = bool(ordinary) and rules.phase(ordinary, now=now) == "presale"
+    if is_presale and len(ordinary) < len(kinds):
+        raise Refused(_("Places of a voucher and of the pre-sale are booked separately. Choose one of them first."))
+    return is_presale
+
+
+@dataclass(frozen=True)
+class Sale:
+    """Places that somebody of the house takes, given away ("comp") or sold at the door ("door").
+
+    `nonce` is that of the form, so that a form sent twice takes them once. `note` is for the house alone.
+    """
+
+    kind: str
+    seller_id: int
+    places: Mapping[int, int]
+    nonce: str
+    email: str = ""
+    name: str = ""
+    note: str = ""
+
+
+def nonce_of(event: Event, sale: Sale) -> str:
+    """The nonce as it is kept: that of another event's form is another."""
+    return f"{event.id}:{sale.nonce}"
+
+
+def for_house(event: Event, types: Sequence[TicketType], sale: Sale, *, now: datetime) -> Steps[Held]:
+    """The steps of a sale by the house: neither the windows of the sales nor the limits per buyer bind it, the stock does.
+
+    Raises Refused when the event is not published or is over, SoldOut with what is left.
+    """
+    if not event.sells(now):
+        raise Refused(_("This event is not on sale."))
+    chosen = [(kind, sale.places[kind.id or 0]) for kind in types if sale.places.get(kind.id or 0, 0) > 0]
+    if not chosen:
+        raise Refused(_("Choose at least one ticket."))
+    is_gift = sale.kind == "comp"
+    lines = [Line(kind.id or 0, qty, False, None, kind.name, 0 if is_gift else kind.price_minor) for kind, qty in chosen]
+    yield from _take(lines, types, sale="house", now=now)
+    key = f"{sale.kind}:{secret_code()}"
+    yield from stock.claim_for_house(event.id or 0, key, lines)
+    return (
+        yield from _write_down(
+            event,
+            lines,
+            kind=sale.kind,
+            buyer_key=key,
+            email=sale.email,
+            name=sale.name,
+            note=sale.note,
+            sold_by_id=sale.seller_id,
+            nonce=nonce_of(event, sale),
+            created_at=now,
+            held_until=now,
+        )
+    )
 
 
 _END = "UPDATE bookings SET state = :state, ended_at = :now WHERE id = :id AND state = 'held' RETURNING event_id, buyer_key"
@@ -205,24 +270,24 @@ def _use_code(kind: TicketType, access_code: str) -> Steps[int]:
     return used
 
 
-def _take(lines: Sequence[Line], types: Sequence[TicketType], *, now: datetime) -> Steps[None]:
-    """Takes every line, or raises SoldOut with what is left."""
+def _take(lines: Sequence[Line], types: Sequence[TicketType], *, sale: str, now: datetime) -> Steps[None]:
+    """Takes every line that has no places of a voucher, or raises SoldOut with what is left. `sale` is as stock.take has it."""
     quotas = {kind.id or 0: kind.quota_id for kind in types}
     short = set()
     for line in lines:
-        if not (yield from _take_one(line, quotas[line.ticket_type_id], now=now)):
+        if not line.voucher_id and not (yield from _take_one(line, quotas[line.ticket_type_id], sale=sale, now=now)):
             short.add(line.ticket_type_id)
     if short:
         event_id = types[0].event_id
         present = yield from _types(event_id)
         in_quotas = [kind for kind in present if kind.id in short and kind.quota_id]
         left = dict((yield _QUOTAS_LEFT, {"event": event_id})) if in_quotas else {}
-        raise rules.sold_out([kind for kind in present if kind.id in short], left, now=now)
+        raise rules.sold_out([kind for kind in present if kind.id in short], left, sale=sale)
 
 
-def _take_one(line: Line, quota_id: int | None, *, now: datetime) -> Steps[bool]:
+def _take_one(line: Line, quota_id: int | None, *, sale: str, now: datetime) -> Steps[bool]:
     """A guard that fails ends lapsed holds of that type, or of its quota, first; if there were any, it tries once more."""
-    if (yield from stock.take(line.ticket_type_id, line.qty, quota_id=quota_id, in_presale=line.in_presale, now=now)):
+    if (yield from stock.take(line.ticket_type_id, line.qty, quota_id=quota_id, sale=sale, now=now)):
         return True
     lapsed = yield (
         (_LAPSED, {"now": now, "type": line.ticket_type_id})
@@ -231,12 +296,10 @@ def _take_one(line: Line, quota_id: int | None, *, now: datetime) -> Steps[bool]
     )
     for (booking_id,) in lapsed:
         yield from ending(booking_id, to="expired", now=now)
-    if not lapsed:
-        return False
-    return (yield from stock.take(line.ticket_type_id, line.qty, quota_id=quota_id, in_presale=line.in_presale, now=now))
+    return bool(lapsed) and (yield from stock.take(line.ticket_type_id, line.qty, quota_id=quota_id, sale=sale, now=now))
 
 
-_QUOTAS_LEFT = "SELECT id, capacity - held - sold FROM quotas WHERE event_id = :event"
+_QUOTAS_LEFT = "SELECT id, capacity - held - sold - aside FROM quotas WHERE event_id = :event"
 _LAPSED = (
     "SELECT id FROM bookings WHERE state = 'held' AND held_until <= :now AND EXISTS "
     "(SELECT 1 FROM booking_lines WHERE booking_lines.booking_id = bookings.id AND ticket_type_id = :type) "
@@ -247,27 +310,19 @@ _LAPSED_IN_QUOTA = _LAPSED.replace(
 )
 
 
-def _write_down(event: Event, lines: Sequence[Line], buyer_key: str, *, by: Visitor, now: datetime) -> Steps[Held]:
+def _write_down(event: Event, lines: Sequence[Line], **columns: Any) -> Steps[Held]:
     """The new rows. Prices and the rule for refunds are those of this moment, whatever the manager changes later."""
-    is_presale = lines[0].in_presale
-    held = Held(0, secret_code(), is_presale)
+    held = Held(0, secret_code(), columns["kind"] == "presale")
     booking_id = yield insert(
         Booking,
         code=held.code,
         event_id=event.id,
-        user_id=by.user_id,
-        kind="presale" if is_presale else "purchase",
-        visitor_key=by.key,
-        buyer_key=buyer_key,
-        email=by.email,
-        name=by.name,
         language=language(),
         total_minor=sum(line.qty * line.unit_minor for line in lines),
         currency=event.currency,
         refund_hours=event.refund_hours,
         refund_fee_minor=event.refund_fee_minor,
-        created_at=now,
-        held_until=event.presale_kept_until(now) if is_presale else now + timedelta(minutes=settings().hold_minutes),
+        **columns,
     )
     held = held._replace(id=booking_id[0][0])
     for line in lines:

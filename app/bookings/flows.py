@@ -4,9 +4,9 @@ import asyncio
 
 import structlog
 
-from app.bookings import boxoffice, queries
+from app.bookings import boxoffice, codes, queries
 from app.core import clock
-from app.core.db import reading
+from app.core.db import reading, writing
 
 log = structlog.get_logger()
 
@@ -27,3 +27,14 @@ async def expire_due() -> bool:
         if isinstance(outcome, Exception):
             log.error("hold could not be ended", booking=booking_id, exc_info=outcome)
     return True in outcomes
+
+
+async def end_vouchers() -> bool:
+    """Vouchers whose time is over give their places back to everybody; whether there were any."""
+    now = clock.now()
+    async with reading() as db:
+        over = await queries.vouchers_over(db, now=now, most=BATCH)
+    for voucher in over:
+        async with writing() as tx:
+            await codes.end_voucher(tx, voucher, now=now)
+    return bool(over)

@@ -36,6 +36,7 @@ class Booking(SQLModel, table=True):
     `buyer_key` is what the limit per buyer counts by: the e-mail address once we know it, the browser before.
     `kept_minor` is what the shop may keep of the money: the price once it is paid, less what is given back. The rule for
     refunds is the event's at the moment of the hold: until so many hours before the start (None: never), less a fee a ticket.
+    Comps and sales at the door say who made them, and `nonce` is that of the form: sent twice, it makes one booking.
     """
 
     __tablename__ = "bookings"
@@ -68,6 +69,9 @@ class Booking(SQLModel, table=True):
     refund_hours: int | None = None
     refund_fee_minor: int = Field(default=0, sa_type=BigInteger)
     is_late: bool = False
+    note: str = Field(default="", max_length=200)
+    sold_by_id: int | None = maybe_link("users.id")
+    nonce: str | None = Field(default=None, max_length=64, unique=True)
     created_at: datetime
     paid_at: datetime | None = None
     ended_at: datetime | None = None
@@ -96,7 +100,10 @@ class Booking(SQLModel, table=True):
 
 
 class BookingLine(SQLModel, table=True):
-    """So many places of one ticket type, at the price of the moment of the hold. `returned` of them were given back since."""
+    """So many places of one ticket type, at the price of the moment of the hold. `returned` of them were given back since.
+
+    When a code changed the price, `full_minor` is what a place costs without it.
+    """
 
     __tablename__ = "booking_lines"
     __table_args__ = (
@@ -104,6 +111,7 @@ class BookingLine(SQLModel, table=True):
         CheckConstraint("qty > 0", name="qty"),
         CheckConstraint("unit_minor >= 0", name="unit"),
         CheckConstraint("returned >= 0 AND returned <= qty", name="returned"),
+        CheckConstraint("full_minor IS NULL OR full_minor >= 0", name="full"),
     )
 
     id: int | None = row_id()
@@ -115,10 +123,18 @@ class BookingLine(SQLModel, table=True):
     unit_minor: int = Field(sa_type=BigInteger)
     in_presale: bool = False
     access_code_id: int | None = maybe_link("access_codes.id")
+    full_minor: int | None = Field(default=None, sa_type=BigInteger)
+    promo_code_id: int | None = maybe_link("promo_codes.id")
+    voucher_id: int | None = maybe_link("vouchers.id")
 
     @property
     def sum_minor(self) -> int:
         return self.qty * self.unit_minor
+
+    @property
+    def was_minor(self) -> int | None:
+        """The usual price of a place, when a code has lowered it."""
+        return self.full_minor if self.full_minor and self.full_minor > self.unit_minor else None
 
     @property
     def places(self) -> int:
@@ -166,3 +182,69 @@ class AccessCode(SQLModel, table=True):
     code: str = Field(max_length=40)
     max_uses: int | None = None
     used: int = 0
+
+
+class PromoCode(SQLModel, table=True):
+    """Lowers the price of one ticket type, or of all of an event, by `percent` or by `off_minor` a ticket.
+
+    `max_uses` counts bookings, `per_buyer` those of one buyer; empty means any number. Its terms never change: another offer is
+    another code. Codes that were made together share a `batch`.
+    """
+
+    __tablename__ = "promo_codes"
+    __table_args__ = (
+        UniqueConstraint("event_id", "code"),
+        CheckConstraint("used >= 0 AND (max_uses IS NULL OR used <= max_uses)", name="uses"),
+        CheckConstraint("(percent IS NULL) <> (off_minor IS NULL)", name="one_way"),
+        CheckConstraint("percent IS NULL OR (percent >= 1 AND percent <= 100)", name="percent"),
+        CheckConstraint("off_minor IS NULL OR off_minor >= 1", name="off"),
+        CheckConstraint("per_buyer IS NULL OR per_buyer >= 1", name="per_buyer"),
+    )
+
+    id: int | None = row_id()
+    event_id: int = link("events.id", index=False)
+    ticket_type_id: int | None = maybe_link("ticket_types.id")
+    code: str = Field(max_length=40)
+    percent: int | None = None
+    off_minor: int | None = Field(default=None, sa_type=BigInteger)
+    least_places: int = 1
+    max_uses: int | None = None
+    used: int = 0
+    per_buyer: int | None = None
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    batch: str = Field(default="", max_length=9)
+    is_paused: bool = False
+    ended_at: datetime | None = None
+    created_at: datetime
+
+
+class Voucher(SQLModel, table=True):
+    """Sets `places` of one ticket type aside for whoever has the code; `aside` of them are still there.
+
+    `unit_minor` is the price of a place with it, empty for that of the type. `max_uses` counts bookings. Once it has ended,
+    places that come back go to everybody.
+    """
+
+    __tablename__ = "vouchers"
+    __table_args__ = (
+        UniqueConstraint("event_id", "code"),
+        CheckConstraint("aside >= 0 AND aside <= places AND places >= 1", name="aside"),
+        CheckConstraint("used >= 0 AND (max_uses IS NULL OR used <= max_uses)", name="uses"),
+        CheckConstraint("unit_minor IS NULL OR unit_minor >= 0", name="unit"),
+    )
+
+    id: int | None = row_id()
+    event_id: int = link("events.id", index=False)
+    ticket_type_id: int = link("ticket_types.id")
+    code: str = Field(max_length=40)
+    places: int
+    aside: int
+    unit_minor: int | None = Field(default=None, sa_type=BigInteger)
+    max_uses: int | None = None
+    used: int = 0
+    valid_until: datetime | None = None
+    batch: str = Field(default="", max_length=9)
+    is_paused: bool = False
+    ended_at: datetime | None = None
+    created_at: datetime

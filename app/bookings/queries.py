@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_
+from sqlalchemy import ColumnElement, func, or_, union_all
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.bookings import rules
-from app.bookings.models import HOLDING, AccessCode, Answer, Booking, BookingLine
+from app.bookings.models import HOLDING, AccessCode, Answer, Booking, BookingLine, PromoCode, Voucher
 from app.bookings.rules import AnswerKey
 from app.events.models import Event, Question, TicketType, Venue
+from app.events.rules.offering import Deal
 
 LIVE = (*HOLDING, "paid")
 
@@ -196,6 +198,18 @@ async def lapsed(db: AsyncSession, *, now: datetime, most: int) -> list[tuple[in
     return [(booking_id or 0, slug) for booking_id, slug in (await db.exec(over)).all()]
 
 
+async def of_house(db: AsyncSession, event_id: int, kind: str, reference: str) -> Booking | None:
+    """A comp, or a sale at the door, of this event."""
+    same = (Booking.event_id == event_id, Booking.kind == kind, Booking.reference == reference.upper())
+    return (await db.exec(select(Booking).where(*same))).first()
+
+
+async def comps(db: AsyncSession, event_id: int) -> list[BookingView]:
+    """What was given away, the newest first; what was taken back too."""
+    given = select(Booking.id).where(Booking.event_id == event_id, Booking.kind == "comp")
+    return await _views(db, (await db.exec(given.order_by(col(Booking.id).desc()))).all())
+
+
 async def counts_for(db: AsyncSession, user_id: int) -> dict[str, int]:
     """How many pre-sales are open and how many bookings are paid, for the personal page."""
     counted = select(Booking.state, Booking.kind, func.count()).where(Booking.user_id == user_id)
@@ -249,3 +263,101 @@ async def _views(db: AsyncSession, ids: Sequence[int | None]) -> list[BookingVie
         b.id: BookingView(b, [line for line in all_lines if line.booking_id == b.id], event, venue) for b, event, venue in rows
     }
     return [views[booking_id] for booking_id in ids]
+
+
+# ---------- promo codes and vouchers ----------
+
+
+# A voucher goes before a promo code of the same name.
+_CODE_TABLES: dict[str, Any] = {"voucher": Voucher, "promo": PromoCode}
+
+
+@dataclass(frozen=True)
+class CodeGroup:
+    """Promo codes or vouchers that were made together, on the same terms; one that was made alone is a group as well."""
+
+    kind: str
+    codes: Sequence[PromoCode | Voucher]
+
+    @property
+    def first(self) -> PromoCode | Voucher:
+        return self.codes[0]
+
+    @property
+    def is_one(self) -> bool:
+        return not self.first.batch
+
+    @property
+    def has_ended(self) -> bool:
+        return all(code.ended_at for code in self.codes)
+
+    @property
+    def used(self) -> int:
+        return sum(code.used for code in self.codes)
+
+    @property
+    def most_uses(self) -> int | None:
+        """How many bookings may use them together; None for any number."""
+        return None if self.first.max_uses is None else self.first.max_uses * len(self.codes)
+
+    @property
+    def aside(self) -> int:
+        """Places that stand aside for vouchers."""
+        return sum(code.aside for code in self.codes if isinstance(code, Voucher))
+
+
+async def code_groups(db: AsyncSession, event_id: int) -> list[CodeGroup]:
+    """All promo codes and vouchers of an event, the newest first; those that have ended come last."""
+    groups: dict[tuple[str, str], list[PromoCode | Voucher]] = {}
+    for kind, table in _CODE_TABLES.items():
+        for code in (await db.exec(select(table).where(table.event_id == event_id).order_by(col(table.id).desc()))).all():
+            groups.setdefault((kind, code.batch or f"alone {code.id}"), []).append(code)
+    made = [CodeGroup(kind, codes) for (kind, _together), codes in groups.items()]
+    return sorted(made, key=lambda group: (group.has_ended, -group.first.created_at.timestamp()))
+
+
+async def codes_named(db: AsyncSession, event_id: int, *, code: str, batch: str = "") -> list[PromoCode | Voucher]:
+    """The promo codes and vouchers of an event with this word, or of this batch."""
+    found: list[PromoCode | Voucher] = []
+    for table in _CODE_TABLES.values():
+        named = table.batch == batch if batch else table.code == rules.normal_code(code)
+        found += (await db.exec(select(table).where(table.event_id == event_id, named).order_by(col(table.id)))).all()
+    return found
+
+
+async def names_of_codes(db: AsyncSession, event_id: int) -> set[str]:
+    """The words of all codes of an event, of every kind."""
+    of_types = select(AccessCode.code).join(TicketType, col(TicketType.id) == AccessCode.ticket_type_id)
+    wanted: list[Any] = [select(table.code).where(table.event_id == event_id) for table in _CODE_TABLES.values()]
+    return {code for one in [*wanted, of_types.where(TicketType.event_id == event_id)] for code in (await db.exec(one)).all()}
+
+
+async def has_codes(db: AsyncSession, event_id: int) -> bool:
+    """Whether somebody may have a promo code or a voucher of the event."""
+    living = (select(table.id).where(table.event_id == event_id, table.ended_at.is_(None)) for table in _CODE_TABLES.values())
+    either: Any = union_all(*living).limit(1)
+    return (await db.exec(either)).first() is not None
+
+
+async def vouchers_over(db: AsyncSession, *, now: datetime, most: int) -> Sequence[Voucher]:
+    """Vouchers whose time is over while places still stand aside for them."""
+    over = select(Voucher).where(col(Voucher.ended_at).is_(None), col(Voucher.valid_until) <= now)
+    return (await db.exec(over.order_by(col(Voucher.id)).limit(most))).all()
+
+
+async def deal(db: AsyncSession, event: Event, types: Sequence[TicketType], typed: str, *, now: datetime) -> Deal:
+    """What a typed code does at this event now. One that is not known at all is told apart from one that is used up."""
+    code = rules.normal_code(typed)
+    opened = await types_opened_by(db, event.id or 0, code)
+    named = await codes_named(db, event.id or 0, code=code)
+    if not named:
+        return Deal(code, opened, is_known=bool(opened) or await is_access_code(db, event.id or 0, code))
+    refusal = rules.unusable(named[0], zone=event.zone, now=now)
+    if refusal:
+        return Deal(code, opened, refusal=refusal)
+    if isinstance(named[0], Voucher):
+        kind = next(kind for kind in types if kind.id == named[0].ticket_type_id)
+        prices, aside = {kind.id or 0: rules.voucher_price(named[0], kind)}, {kind.id or 0: named[0].aside}
+    else:
+        prices, aside = {kind.id or 0: rules.promo_price(named[0], kind) for kind in types}, {}
+    return Deal(code, opened, prices, aside, says=rules.promise(named[0], currency=event.currency))

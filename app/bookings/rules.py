@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
-from app.bookings.models import BookingLine
+from app.bookings.models import BookingLine, PromoCode, Voucher
 from app.core.codes import short_code
 from app.core.errors import Refused
+from app.core.formats import list_date, money
 from app.core.i18n import gettext as _
 from app.core.i18n import ngettext
 from app.events.models import Event, Question, TicketType
@@ -84,13 +85,15 @@ def check_amounts(event: Event, chosen: Sequence[tuple[TicketType, int]]) -> Non
         raise Refused(text % {"num": event.per_buyer})
 
 
-def sold_out(short: Sequence[TicketType], quotas: Mapping[int, int], *, now: datetime) -> SoldOut:
+def sold_out(short: Sequence[TicketType], quotas: Mapping[int, int], *, sale: str) -> SoldOut:
     """The refusal when places went while the buyer was choosing: what went, and what is left of it.
 
-    `quotas` says what each quota has left, by its id.
+    `quotas` says what each quota has left, by its id; `sale` is the one in which they were wanted.
     """
-    most = {kind.id or 0: quotas.get(kind.quota_id or 0, kind.left) for kind in short}
-    left = {kind.id or 0: max(0, min(kind.left_now(now), most[kind.id or 0])) for kind in short}
+    left = {}
+    for kind in short:
+        free = kind.presale_left if sale == "presale" else kind.left
+        left[kind.id or 0] = max(0, min(free, quotas.get(kind.quota_id or 0, free)))
     sentences = [_left_sentence(kind.name, left[kind.id or 0]) for kind in short]
     return SoldOut(" ".join(sentences), left)
 
@@ -153,6 +156,92 @@ def limit_sentence(event: Event, *, in_presale: bool) -> str:
         text = _("Each buyer gets %(num)s places in the pre-sale of this event at most.")
         return text % {"num": event.presale_per_buyer}
     return _("Each buyer gets %(num)s places for this event at most, and some are yours already.") % {"num": event.per_buyer}
+
+
+# ---------- promo codes and vouchers ----------
+
+
+def reduced(price_minor: int, *, percent: int | None, off_minor: int | None) -> int:
+    """The price of a ticket with a promo code, in whole minor units and never below 0.
+
+    A percentage is rounded to the nearest unit, and a half of one is the buyer's: 15 % off 9.90 is 1.49 off.
+    """
+    off = (price_minor * percent + 50) // 100 if percent else off_minor or 0
+    return max(0, price_minor - off)
+
+
+def promo_price(promo: PromoCode, kind: TicketType) -> int:
+    """What a ticket of that type costs with the code; its own price when the code is for another type."""
+    fits = promo.ticket_type_id in (None, kind.id)
+    return reduced(kind.price_minor, percent=promo.percent, off_minor=promo.off_minor) if fits else kind.price_minor
+
+
+def voucher_price(voucher: Voucher, kind: TicketType) -> int:
+    """What a ticket costs with the voucher."""
+    return kind.price_minor if voucher.unit_minor is None else voucher.unit_minor
+
+
+def unusable(code: PromoCode | Voucher, *, zone: str, now: datetime) -> str:
+    """Why a code does not work now, as a sentence; empty when it does."""
+    names = {"code": code.code}
+    if code.ended_at or code.is_paused:
+        return _("The code %(code)s does not work now.") % names
+    if code.valid_until and code.valid_until <= now:
+        return _("The code %(code)s was good until %(moment)s.") % (names | {"moment": list_date(code.valid_until, zone)})
+    if isinstance(code, PromoCode) and code.valid_from and code.valid_from > now:
+        return _("The code %(code)s is good from %(moment)s.") % (names | {"moment": list_date(code.valid_from, zone)})
+    is_used_up = code.max_uses is not None and code.used >= code.max_uses
+    if is_used_up or (isinstance(code, Voucher) and code.aside == 0):
+        return _("The code %(code)s is used up.") % names
+    return ""
+
+
+def promise(code: PromoCode | Voucher, *, currency: str) -> str:
+    """What a code does, for whoever has just typed it."""
+    names = {"code": code.code}
+    if isinstance(code, Voucher):
+        text = ngettext("%(code)s keeps %(num)s place for you.", "%(code)s keeps %(num)s places for you.", code.aside)
+        return text % (names | {"num": code.aside})
+    if code.percent:
+        said = _("%(code)s takes %(percent)s %% off.") % (names | {"percent": code.percent})
+    else:
+        said = _("%(code)s takes %(amount)s off each ticket.") % (names | {"amount": money(code.off_minor or 0, currency)})
+    if code.least_places > 1:
+        said = f"{said} {too_few_for(code)}"
+    return said
+
+
+def too_few_free(kind: TicketType) -> str:
+    """The refusal when more places were to be set aside than are free."""
+    left = max(0, kind.left)
+    text = ngettext("Only %(num)s place of %(name)s is free.", "Only %(num)s places of %(name)s are free.", left)
+    return text % {"num": left, "name": kind.name}
+
+
+def too_few_aside(voucher: Voucher) -> str:
+    """The refusal when a voucher has fewer places than are wanted."""
+    text = ngettext("The code %(code)s has %(num)s place left.", "The code %(code)s has %(num)s places left.", voucher.aside)
+    return text % {"code": voucher.code, "num": voucher.aside}
+
+
+def too_few_for(promo: PromoCode) -> str:
+    """The refusal when a promo code asks for more tickets than were chosen."""
+    text = ngettext(
+        "The code %(code)s needs at least %(num)s ticket.",
+        "The code %(code)s needs at least %(num)s tickets.",
+        promo.least_places,
+    )
+    return text % {"code": promo.code, "num": promo.least_places}
+
+
+def used_enough(promo: PromoCode) -> str:
+    """The refusal when a buyer has used a promo code as often as one buyer may."""
+    text = ngettext(
+        "Each buyer can use the code %(code)s for one booking, and you have.",
+        "Each buyer can use the code %(code)s for %(num)s bookings, and you have.",
+        promo.per_buyer or 1,
+    )
+    return text % {"code": promo.code, "num": promo.per_buyer}
 
 
 def normal_code(code: str) -> str:

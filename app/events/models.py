@@ -45,6 +45,10 @@ LASTS_BY_DEFAULT = timedelta(hours=3)
 RETURN_DAYS = 14
 
 
+# Places are free, aside for whoever has a voucher, held or sold.
+_STOCK = "held >= 0 AND sold >= 0 AND aside >= 0 AND held + sold + aside <= capacity"
+
+
 class Category(SQLModel, table=True):
     __tablename__ = "categories"
 
@@ -227,10 +231,10 @@ class Revision(SQLModel, table=True):
 
 
 class Quota(SQLModel, table=True):
-    """Caps several ticket types together. `held` and `sold` change only by the guarded statements in bookings."""
+    """Caps several ticket types together. Its counters are the sums of theirs, and change only with them."""
 
     __tablename__ = "quotas"
-    __table_args__ = (CheckConstraint("held >= 0 AND sold >= 0 AND held + sold <= capacity", name="stock"),)
+    __table_args__ = (CheckConstraint(_STOCK, name="stock"),)
 
     id: int | None = row_id()
     code: str = Field(default_factory=secret_code, max_length=22, unique=True)
@@ -239,21 +243,22 @@ class Quota(SQLModel, table=True):
     capacity: int
     held: int = 0
     sold: int = 0
+    aside: int = 0
 
     @property
     def left(self) -> int:
-        return self.capacity - self.held - self.sold
+        return self.capacity - self.held - self.sold - self.aside
 
 
 class TicketType(SQLModel, table=True):
-    """A kind of place. `held`, `sold` and `presale_taken` change only by the guarded statements in bookings.
+    """A kind of place. `held`, `sold`, `aside` and `presale_taken` change only by the guarded statements in bookings.
 
     `quota_left` is read with the row: what its quota has left, None without a quota.
     """
 
     __tablename__ = "ticket_types"
     __table_args__ = (
-        CheckConstraint("held >= 0 AND sold >= 0 AND held + sold <= capacity", name="stock"),
+        CheckConstraint(_STOCK, name="stock"),
         CheckConstraint(
             "presale_places IS NULL OR (presale_taken >= 0 AND presale_taken <= presale_places)", name="presale_stock"
         ),
@@ -274,6 +279,7 @@ class TicketType(SQLModel, table=True):
     capacity: int
     held: int = 0
     sold: int = 0
+    aside: int = 0
     per_booking: int = 6
     quota_id: int | None = maybe_link("quotas.id")
     sale_from: datetime
@@ -287,7 +293,7 @@ class TicketType(SQLModel, table=True):
     @property
     def left(self) -> int:
         """Places that are free; never more than the quota has."""
-        free = self.capacity - self.held - self.sold
+        free = self.capacity - self.held - self.sold - self.aside
         return free if self.quota_left is None else min(free, self.quota_left)
 
     @property
@@ -317,7 +323,7 @@ class TicketType(SQLModel, table=True):
 
 
 TicketType.quota_left = column_property(
-    select(col(Quota.capacity) - col(Quota.held) - col(Quota.sold))
+    select(col(Quota.capacity) - col(Quota.held) - col(Quota.sold) - col(Quota.aside))
     .where(Quota.id == TicketType.quota_id)
     .correlate_except(Quota)
     .scalar_subquery()

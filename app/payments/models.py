@@ -80,6 +80,11 @@ class Payment(SQLModel, table=True):
     ended_at: datetime | None = None
 
     @property
+    def is_by_hand(self) -> bool:
+        """Cash, or a card at the terminal of the door: somebody of the house hands it back."""
+        return self.provider != "stripe"
+
+    @property
     def is_active(self) -> bool:
         return self.state in ACTIVE
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import typst
 
+from app.bookings.models import BookingLine
 from app.bookings.queries import BookingView
 from app.core import formats, i18n
 from app.core.db import outside_writing
 from app.core.i18n import gettext as _
-from app.core.i18n import ngettext
+from app.core.i18n import lazy, ngettext
 from app.core.settings import settings
 from app.core.templates import render
 from app.payments.queries import Receipt
@@ -20,6 +21,7 @@ from app.payments.queries import Receipt
 HERE = Path(__file__).parent
 FONTS = HERE.parent / "tickets" / "fonts"
 MOST_OF_IMPRINT = 8
+_METHODS = {"stripe": lazy("Card, through Stripe"), "cash": lazy("Cash"), "card": lazy("Card, at the door")}
 
 
 @dataclass(frozen=True)
@@ -87,19 +89,19 @@ def _rows(receipt: Receipt, view: BookingView) -> Sequence[tuple[str, str]]:
         return [(of_tickets if places else _("Refund"), whole)]
     if receipt.minor != view.booking.total_minor:
         return [(_("Payment"), whole)]
-    return [
-        (_line(line.qty, line.name, line.unit_minor, currency), formats.money(line.sum_minor, currency)) for line in view.lines
-    ]
+    return [(_line(line, currency), formats.money(line.sum_minor, currency)) for line in view.lines]
 
 
-def _line(qty: int, name: str, unit_minor: int, currency: str) -> str:
-    names = {"qty": qty, "name": name, "price": formats.money(unit_minor, currency)}
-    return (_("%(qty)s × %(name)s at %(price)s") if unit_minor else _("%(qty)s × %(name)s, free")) % names
+def _line(line: BookingLine, currency: str) -> str:
+    names = {"qty": line.qty, "name": line.name, "price": formats.money(line.unit_minor, currency)}
+    said = (_("%(qty)s × %(name)s at %(price)s") if line.unit_minor else _("%(qty)s × %(name)s, free")) % names
+    if not line.was_minor:
+        return said
+    return _("%(line)s instead of %(was)s") % {"line": said, "was": formats.money(line.was_minor, currency)}
 
 
 def _facts(receipt: Receipt, view: BookingView, buyer: str) -> Sequence[tuple[str, str]]:
     booking, event, refund = view.booking, view.event, receipt.refund
-    cash = receipt.payment.provider == "cash"
     found = [
         (_("Event"), event.title),
         (_("Date"), formats.full_date(event.starts_at, event.zone)),
@@ -107,7 +109,7 @@ def _facts(receipt: Receipt, view: BookingView, buyer: str) -> Sequence[tuple[st
         (_("Booking"), booking.reference),
         (_("Buyer"), buyer),
         (_("Email"), booking.email),
-        (_("Method"), _("Cash") if cash else _("Card, through Stripe")),
+        (_("Method"), str(_METHODS[receipt.payment.provider])),
     ]
     if refund:
         found += [(_("Reason"), _why(refund.reason)), (_("In their words"), refund.note), (_("State"), _state(refund.state))]

@@ -105,12 +105,12 @@ async def _bookings(db: AsyncSession, user_id: int) -> list[Values]:
     of_payments = select(Refund).where(col(Refund.payment_id).in_([payment.id for payment in payments]))
     refunds = _grouped((await db.exec(of_payments)).all(), "payment_id")
     answers = await _answers(db, ids)
-    named = "reference code kind state email name language total_minor kept_minor currency created_at paid_at ended_at"
+    named = "reference code kind state email name note language total_minor kept_minor currency created_at paid_at ended_at"
     return [
         _picked(booking, named)
         | {
             "event": _picked(event, "title starts_at ends_at zone"),
-            "lines": [_picked(line, "name qty returned unit_minor") for line in lines.get(booking.id, [])],
+            "lines": [_picked(line, "name qty returned unit_minor full_minor") for line in lines.get(booking.id, [])],
             "answers": answers.get(booking.id, []),
             "tickets": [_picked(one, "code short_code holder state issued_at voided_at") for one in tickets.get(booking.id, [])],
             "payments": [_payment(payment, refunds.get(payment.id, [])) for payment in paid.get(booking.id, [])],

@@ -69,6 +69,7 @@ TREATMENT = {
     "passkeys": "gone",
     "payments": "blank",
     "preferences": "gone",
+    "promo_codes": "none",
     "questions": "none",
     "quotas": "none",
     "recovery_codes": "gone",
@@ -81,6 +82,7 @@ TREATMENT = {
     "tickets": "blank",
     "users": "blank",
     "venues": "none",
+    "vouchers": "none",
     "wished_changes": "none",
 }
 

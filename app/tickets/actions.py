@@ -6,7 +6,9 @@ from sqlalchemy import update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.bookings import actions as bookings
 from app.bookings import queries, stock
+from app.bookings.boxoffice import Sale
 from app.bookings.models import HOLDING, Booking, BookingLine
 from app.core import activity
 from app.core.db import changed, move
@@ -28,16 +30,29 @@ async def settle(tx: AsyncSession, booking: Booking, *, now: datetime) -> bool:
     return True
 
 
+async def give(tx: AsyncSession, event: Event, sale: Sale, *, now: datetime) -> Booking:
+    """A comp: free tickets for whoever is named, mailed at once. Raises Refused, SoldOut with what is left."""
+    booking, is_new = await bookings.take_for_house(tx, event, sale, now=now)
+    if is_new:
+        places = sum(sale.places.values())
+        about = f"booking:{booking.id}"
+        await activity.record(tx, "booking.given", about=about, by=sale.seller_id, event=booking.event_id, places=places)
+        await settle(tx, booking, now=now)
+        await tx.refresh(booking)
+    return booking
+
+
 async def settle_late(tx: AsyncSession, booking: Booking, event: Event, *, now: datetime) -> bool:
     """Money came after the hold was over: the booking is paid if its places can be taken again. False if not.
 
-    The places come out of the general stock now; what the lapsed hold had claimed of the pre-sale was given back.
+    The places come out of the general stock now, at the price of the hold; what the lapsed hold had claimed of the pre-sale, or
+    with a code, was given back.
     """
     lines = await queries.lines(tx, booking.id or 0)
     undo = await tx.begin_nested()
     late = {"paid_at": now, "is_late": True, "ended_at": None, "kept_minor": col(Booking.total_minor)}
     for line in lines:
-        line.in_presale, line.access_code_id = False, None
+        line.in_presale, line.access_code_id, line.promo_code_id, line.voucher_id = False, None, None, None
     taken = event.sells(now) and await move(tx, booking, "paid", out_of=("expired",), **late)
     if not taken or not await run(tx, _take_late(booking, event, lines)):
         await undo.rollback()

@@ -100,6 +100,7 @@ ABOUT = {
     "manager": "user:1",
     "event": "event:1",
     "presale": "ticket_type:1",
+    "code": "event:1",
     "sale": "ticket_type:1",
     "payment": "booking:1",
     "refund": "booking:1",
@@ -116,6 +117,8 @@ ABOUT = {
 }
 DETAILS = {
     "admin.looked": {"page": "sales"},
+    "code.vouchers_made": {"codes": 2, "places": 6},
+    "booking.sold_at_door": {"provider": "card"},
     "presale.places_moved": {"places": 2, "to": "general"},
     "presale.code_replaced": {"codes": [True, False]},
     "booking.tickets_returned": {"places": 1, "minor": 100, "kept": [200, 100]},
@@ -267,7 +270,7 @@ async def test_cash_that_was_handed_back(sqlite_database: Database, moment: time
         await tx.flush()
         await asking.hand_back(tx, refund, booking_id=booking.id or 0, by=alice, now=clock.now())
     who = "Alice (alice@example.com)"
-    assert (await said())[-1] == f"{who} noted that €7.00 of booking {booking.reference} were handed back in cash."
+    assert (await said())[-1] == f"{who} noted that €7.00 of booking {booking.reference} were handed back."
 
 
 @pytest.mark.asvs("V16.2.1", "V16.3.3")

@@ -95,7 +95,7 @@ async def new_codes(page: Page) -> None:
 
 
 async def unlocked(page: Page) -> None:
-    await sent(page, "/events/nine-pianos", "Use the code", Access_code="NINEPIANOS")
+    await sent(page, "/events/nine-pianos", "Use the code", Code="NINEPIANOS")
 
 
 async def presale_hold(page: Page) -> None:
@@ -224,6 +224,13 @@ async def refund_desk(page: Page) -> None:
     await page.get_by_role("main").get_by_role("link", name="Refund").last.click()
 
 
+async def door_sale(page: Page) -> None:
+    await page.goto("/manager/events/the-fog-machine-orchestra/box-office")
+    await page.locator("input[type=radio][value='1']").first.check(force=True)
+    await page.get_by_role("button", name="Paid in cash").click()
+    await page.get_by_role("link", name="Next sale").wait_for()
+
+
 async def wrong_refund(page: Page) -> None:
     await refund_desk(page)
     await page.get_by_role("button", name="Give the money back").click()
@@ -240,7 +247,9 @@ PAGES = (
     Look("event", "/events/the-fog-machine-orchestra"),
     Look("event in a pre-sale", "/events/nine-pianos"),
     Look("event in a pre-sale, unlocked", unlocked),
-    Look("event, wrong code", lambda page: sent(page, "/events/nine-pianos", "Use the code", Access_code="x"), status=422),
+    Look("event, wrong code", lambda page: sent(page, "/events/nine-pianos", "Use the code", Code="x"), status=422),
+    Look("event with a promo code", "/events/the-fog-machine-orchestra?code=SPRING"),
+    Look("event with a voucher", "/events/the-fog-machine-orchestra?code=FRIENDS"),
     Look("event, nothing chosen", nothing_chosen, status=422),
     Look("event, sold out", "/events/songs-for-a-broken-lift"),
     Look("event, not on sale yet", "/events/alpine-echo"),
@@ -330,6 +339,10 @@ PAGES = (
     Look("sales", "/manager/events/nine-pianos/sales", MARTINA),
     Look("sales, codes", new_codes, MARTINA),
     Look("sales, wrong", wrong_codes, MARTINA, 422),
+    Look("codes", "/manager/events/the-fog-machine-orchestra/codes", MARTINA),
+    Look("comps", "/manager/events/the-fog-machine-orchestra/comps", MARTINA),
+    Look("box office", "/manager/events/the-fog-machine-orchestra/box-office", MARTINA),
+    Look("sale at the door", door_sale, MARTINA),
     Look("payments of an event", "/manager/events/the-fog-machine-orchestra/payments", MARTINA),
     Look("refunds of an event, called off", "/manager/events/lost-property-office/refunds", ADA),
     Look("refund by a manager", refund_desk, MARTINA),

@@ -9,7 +9,7 @@ from tests.browser.people import People, open_mail, pay, take
 
 async def unlock(page: Page, code: str) -> None:
     await page.goto("/events/nine-pianos")
-    await page.get_by_label("Access code").fill(code)
+    await page.get_by_label("Code", exact=True).fill(code)
     await page.get_by_role("button", name="Use the code").click()
 
 

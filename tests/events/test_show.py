@@ -140,7 +140,7 @@ async def test_a_presale_with_a_code_asks_for_it(client: httpx.AsyncClient) -> N
     event, _kind = await an_event(kind=in_presale(needs_code=True))
     html = (await client.get(f"/events/{event.slug}")).text
     assert "Pre-sale, needs a code" in words(html)
-    assert "I have an access code" in words(html)
+    assert "I have a code" in words(html)
     assert 'type="radio"' not in html
 
 
@@ -331,7 +331,7 @@ async def test_a_wrong_code_opens_nothing(client: httpx.AsyncClient, code: str) 
     event, kind = await locked()
     answer = await client.post(f"/events/{event.slug}/unlock", data={"code": code})
     assert answer.status_code == 422
-    assert ("No ticket type of this event opens with that code." if code else "Enter your access code") in words(answer.text)
+    assert ("No ticket type of this event opens with that code." if code else "Enter your code") in words(answer.text)
     assert f'name="q-{kind.code}"' not in answer.text
 
 

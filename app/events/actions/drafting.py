@@ -12,7 +12,7 @@ from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.events import queries
 from app.events.actions.revising import columns_of, revise_types
-from app.events.models import Event, Favourite, Helper, Revision, TicketType, WishedChange
+from app.events.models import Event, Favourite, Helper, Quota, Revision, TicketType, WishedChange
 from app.events.rules import proposing
 from app.events.rules.proposing import EventWish
 
@@ -39,12 +39,13 @@ async def draft_for(tx: AsyncSession, wish: EventWish, *, manager_id: int, by: i
 
 
 async def delete_draft(tx: AsyncSession, event: Event, *, by: int) -> None:
-    """Removes a draft with its types, hearts, team, and what an admin wished or kept of it. Access codes must be gone before."""
+    """Removes a draft with its types, quotas, hearts, team, and what an admin wished or kept of it. Codes must be gone before."""
     await changed(tx, delete(Favourite).where(col(Favourite.event_id) == event.id))
     await changed(tx, delete(Helper).where(col(Helper.event_id) == event.id))
     await changed(tx, delete(WishedChange).where(col(WishedChange.event_id) == event.id))
     await changed(tx, delete(Revision).where(col(Revision.event_id) == event.id))
     await changed(tx, delete(TicketType).where(col(TicketType.event_id) == event.id))
+    await changed(tx, delete(Quota).where(col(Quota.event_id) == event.id))
     if not await changed(tx, delete(Event).where(col(Event.id) == event.id, col(Event.state) == "draft")):
         raise Refused(_("Only a draft can be deleted."))
     await activity.record(tx, "event.deleted", about=f"event:{event.id}", by=by)

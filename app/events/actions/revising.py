@@ -89,15 +89,16 @@ async def revise_types(tx: AsyncSession, event: Event, wanted: Sequence[TypeWish
 
 async def _change_type(tx: AsyncSession, ticket_type: TicketType, columns: dict[str, Any]) -> None:
     """The guard decides about the capacity: holds go on while the manager types. Holds keep the price of their moment."""
-    fits = col(TicketType.held) + col(TicketType.sold) <= columns["capacity"]
+    fits = col(TicketType.held) + col(TicketType.sold) + col(TicketType.aside) <= columns["capacity"]
     presale = columns["presale_places"]
     fits_presale = col(TicketType.presale_taken) <= presale if presale is not None else col(TicketType.id).is_not(None)
     fitting = update(TicketType).where(col(TicketType.id) == ticket_type.id, fits, fits_presale)
     if await changed(tx, fitting.values(**columns)):
         return
-    names = {"name": ticket_type.name, "number": ticket_type.held + ticket_type.sold, "presale": ticket_type.presale_taken}
-    if ticket_type.held + ticket_type.sold > columns["capacity"]:
-        raise Refused(_("%(number)s places of %(name)s are held or sold, so its capacity cannot be less.") % names)
+    taken = ticket_type.held + ticket_type.sold + ticket_type.aside
+    names = {"name": ticket_type.name, "number": taken, "presale": ticket_type.presale_taken}
+    if taken > columns["capacity"]:
+        raise Refused(_("%(number)s places of %(name)s are taken, so its capacity cannot be less.") % names)
     raise Refused(_("The pre-sale of %(name)s has taken %(presale)s places, so it cannot have fewer.") % names)
 
 

@@ -103,6 +103,7 @@ async def delete(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
         event = await queries.event_of(tx, slug, visitor, right="team")
         for kind in await queries.ticket_types(tx, event.id):
             await booking_actions.forget_codes(tx, kind.id or 0)
+        await booking_actions.forget_promos(tx, event.id or 0)
         await drafting.delete_draft(tx, event, by=visitor.user_id or 0)
     if event.picture and not await queries.is_picture_used(db, event.picture):
         pictures.remove(event.picture)

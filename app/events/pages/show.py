@@ -28,6 +28,7 @@ from app.events.models import Category, Event, TicketType, Venue
 from app.events.pages.hearts import watcher_of
 from app.events.queries import EventPage
 from app.events.rules import offering
+from app.events.rules.offering import Deal
 from app.tickets.calendar import calendar
 from app.web import limits
 from app.web.cookies import theme
@@ -43,13 +44,13 @@ AMOUNTS: dict[Any, int] = {str(number): number for number in range(MOST_PER_TYPE
 
 
 class CodeForm(BaseForm):
-    code = text(lazy("Access code"), most=40, missing=lazy("Enter your access code"))
+    code = text(lazy("Code"), most=40, missing=lazy("Enter your code"))
 
 
 @get("/events/{slug:str}", guards=[looks_at_most("list")])
 async def show(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[str]:
     found = await _found(request, db, visitor, slug)
-    form = _hold_form(found.types)(code=plain(request.query_params.get("code", ""))[:40])
+    form = _hold_form(found.types)(code=_code_in(request))
     context = await _context(request, db, found, form)
     return page(request, "events/show.html", fragment="picker", public=True, **context)
 
@@ -77,18 +78,21 @@ async def quote(request: Request[Any, Any, Any], db: Db, slug: FromPath[str]) ->
     event = await _public(db, slug)
     types = await queries.ticket_types(db, event.id or 0)
     form = await read(_hold_form(types), request)
-    return page(request, "events/_sum.html", event=event, **_sum(form, types))
+    deal = await _deal(request, db, event, types, form.code.data or "")
+    return page(request, "events/_sum.html", event=event, **_sum(form, offering.offers(event, types, deal=deal, now=clock.now())))
 
 
 @get("/events/{slug:str}/availability")
 async def availability(request: Request[Any, Any, Any], db: Db, slug: FromPath[str]) -> Response[Any]:
     """The numbers that changed since the page was made; 204 when none did."""
     event = await _public(db, slug)
-    offers = offering.offers(event, await queries.ticket_types(db, event.id), now=clock.now())
+    types = await queries.ticket_types(db, event.id)
+    deal = await _deal(request, db, event, types, _code_in(request))
+    offers = offering.offers(event, types, deal=deal, now=clock.now())
     seen = _fingerprint(offers)
     if request.query_params.get("seen") == seen:
         return Response(None, status_code=204)
-    return page(request, "events/_availability.html", event=event, offers=offers, seen=seen)
+    return page(request, "events/_availability.html", event=event, offers=offers, seen=seen, code=deal.code)
 
 
 @post("/events/{slug:str}/unlock", guards=[at_most("access code")])
@@ -96,8 +100,9 @@ async def unlock(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
     found = await _found(request, db, visitor, slug)
     code_form = await read(CodeForm, request)
     code = normal_code(code_form.code.data or "")
-    if not code_form.errors and not await _opened(request, db, found.event, code):
-        code_form.code.errors = [_("No ticket type of this event opens with that code.")]
+    deal = await _deal(request, db, found.event, found.types, code)
+    if not code_form.errors and not deal.works:
+        code_form.code.errors = [deal.refusal or _("No ticket type of this event opens with that code.")]
     right = "" if code_form.errors else code
     context = await _context(request, db, found, _hold_form(found.types)(code=right)) | {"code_form": code_form}
     if code_form.errors:
@@ -172,23 +177,30 @@ async def _found(request: Request[Any, Any, Any], db: AsyncSession, visitor: Vis
     return found
 
 
-async def _opened(request: Request[Any, Any, Any], db: AsyncSession, event: Event, code: str) -> set[int]:
-    """What an access code opens, wherever it was typed. Wrong ones count; codes that were used up are not wrong."""
+def _code_in(request: Request[Any, Any, Any]) -> str:
+    """The code of a link."""
+    return plain(request.query_params.get("code", ""))[:40]
+
+
+async def _deal(request: Request[Any, Any, Any], db: AsyncSession, event: Event, types: Sequence[TicketType], code: str) -> Deal:
+    """What a code does, wherever it was typed. Wrong ones count; codes that were used up are not wrong."""
     if not code:
-        return set()
+        return offering.NO_DEAL
     await limits.check(db, request, "wrong access code")
-    opened = await booking_queries.types_opened_by(db, event.id or 0, code)
-    if not opened and not await booking_queries.is_access_code(db, event.id or 0, code):
+    deal = await booking_queries.deal(db, event, types, code, now=clock.now())
+    if not deal.is_known:
         await limits.count(request, "wrong access code")
-    return opened
+    return deal
 
 
 async def _context(request: Request[Any, Any, Any], db: AsyncSession, found: EventPage, form: "HoldForm") -> dict[str, Any]:
     """Everything that events/show.html shows."""
     now, event = clock.now(), found.event
-    code = normal_code(form.code.data or "")
-    opened = await _opened(request, db, event, code)
-    offers = offering.offers(event, found.types, opened=opened, now=now)
+    deal = await _deal(request, db, event, found.types, normal_code(form.code.data or ""))
+    if not deal.works:
+        # Sent along with the next choice it would only be refused.
+        form.code.data = ""
+    offers = offering.offers(event, found.types, deal=deal, now=now)
     return {
         "event": event,
         "venue": found.venue,
@@ -203,10 +215,12 @@ async def _context(request: Request[Any, Any, Any], db: AsyncSession, found: Eve
         "cheapest": min((kind.price_minor for kind in found.types), default=None),
         "presale_until": event.presale_kept_until(now),
         "form": form,
-        "code": code if opened else "",
-        "code_form": CodeForm(code=code),
+        "code": deal.code if deal.works else "",
+        "code_form": CodeForm(code=deal.code),
+        "deal": deal,
+        "takes_codes": await booking_queries.has_codes(db, event.id or 0),
         "hold_minutes": settings().hold_minutes,
-        **_sum(form, found.types),
+        **_sum(form, offers),
     }
 
 
@@ -237,10 +251,10 @@ def _hold_form(types: Sequence[TicketType]) -> type[HoldForm]:
     return type("HoldFormOfEvent", (HoldForm,), fields)
 
 
-def _sum(form: HoldForm, types: Sequence[TicketType]) -> dict[str, Any]:
+def _sum(form: HoldForm, offers: Sequence[offering.Offer]) -> dict[str, Any]:
     return {
-        "places": sum(form.amount(kind) for kind in types),
-        "sum_minor": sum(kind.price_minor * form.amount(kind) for kind in types),
+        "places": sum(form.amount(offer.kind) for offer in offers),
+        "sum_minor": sum(offer.price_minor * form.amount(offer.kind) for offer in offers),
     }
 
 

@@ -1,7 +1,7 @@
 """Pure rules about what is on offer now: what a card and a picker say of an event and its ticket types."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,14 +20,44 @@ MOST_IN_PICKER = 10
 
 
 @dataclass(frozen=True)
+class Deal:
+    """What a code that a buyer has typed does, by ticket type id: the pre-sales that it has `opened`, the `prices` with it, and
+    the places that it keeps `aside`. `says` is that in words, `refusal` why it does nothing now."""
+
+    code: str = ""
+    opened: Collection[int] = ()
+    prices: Mapping[int, int] = field(default_factory=dict)
+    aside: Mapping[int, int] = field(default_factory=dict)
+    says: str = ""
+    refusal: str = ""
+    is_known: bool = True
+
+    @property
+    def works(self) -> bool:
+        return bool(self.opened or self.prices)
+
+
+NO_DEAL = Deal()
+
+
+@dataclass(frozen=True)
 class Offer:
-    """A ticket type as the picker shows it now. `state`: open, locked (needs a code), later, paused, sold_out, over."""
+    """A ticket type as the picker shows it now. `state`: open, locked (needs a code), later, paused, sold_out, over.
+
+    `price_minor` is that with the buyer's code.
+    """
 
     kind: TicketType
     state: str
     left: int
     opens_at: datetime | None
     in_presale: bool
+    price_minor: int
+
+    @property
+    def was_minor(self) -> int | None:
+        """The usual price, when a code has lowered it."""
+        return self.kind.price_minor if self.price_minor < self.kind.price_minor else None
 
     @property
     def shows_left(self) -> bool:
@@ -40,23 +70,26 @@ class Offer:
         return min(self.kind.per_booking, self.left, MOST_IN_PICKER)
 
 
-def offers(event: Event, types: Sequence[TicketType], *, opened: Collection[int] = (), now: datetime) -> list[Offer]:
-    """The ticket types as they can be bought now; `opened` are the ids that an access code has opened."""
+def offers(event: Event, types: Sequence[TicketType], *, deal: Deal = NO_DEAL, now: datetime) -> list[Offer]:
+    """The ticket types as they can be bought now, by somebody with this deal."""
     return [
         Offer(
             kind,
-            _state_of(event, kind, opened, now=now),
-            max(0, kind.left_now(now)),
+            _state_of(event, kind, deal, now=now),
+            deal.aside.get(kind.id or 0, max(0, kind.left_now(now))),
             kind.opens_next(now),
-            kind.is_in_presale(now),
+            kind.is_in_presale(now) and kind.id not in deal.aside,
+            deal.prices.get(kind.id or 0, kind.price_minor),
         )
         for kind in types
     ]
 
 
-def _state_of(event: Event, kind: TicketType, opened: Collection[int], *, now: datetime) -> str:
+def _state_of(event: Event, kind: TicketType, deal: Deal, *, now: datetime) -> str:
     if event.is_postponed:
         return "paused"
+    if event.sells(now) and kind.id in deal.aside:
+        return "open"
     if not event.sells(now) or now >= kind.sale_to:
         return "over"
     if not kind.is_on_sale(now):
@@ -64,7 +97,7 @@ def _state_of(event: Event, kind: TicketType, opened: Collection[int], *, now: d
     if kind.left_now(now) <= 0:
         # A full pre-sale is not the end: what it may not take waits for the general sale.
         return "later" if kind.is_in_presale(now) and kind.left > 0 else "sold_out"
-    return "locked" if kind.is_in_presale(now) and kind.needs_code and kind.id not in opened else "open"
+    return "locked" if kind.is_in_presale(now) and kind.needs_code and kind.id not in deal.opened else "open"
 
 
 def offer_state(event: Event, offers: Sequence[Offer], *, now: datetime) -> str:

@@ -99,15 +99,15 @@ async def give_money(
 async def handed_back(
     request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str], refund: FromPath[str]
 ) -> Response[str]:
-    """Cash that was put into the buyer's hand."""
+    """Cash that was put into the buyer's hand, or a card that was refunded at the terminal."""
     event = await event_of(db, slug, visitor)
     found = await queries.refund_of_event(db, event.id or 0, refund)
-    if not found or found[1].provider != "cash":
-        raise NotFound(_("There is no such refund to hand back in cash."))
+    if not found or not found[1].is_by_hand:
+        raise NotFound(_("There is no such refund to hand back."))
     async with writing() as tx:
         await asking.hand_back(tx, found[0], booking_id=found[2].id or 0, by=visitor.user_id or 0, now=clock.now())
     return see_other(
-        request, f"/manager/events/{slug}/bookings/{found[2].reference}/refund", flash=_("Noted: the cash was handed back.")
+        request, f"/manager/events/{slug}/bookings/{found[2].reference}/refund", flash=_("Noted: the money was handed back.")
     )
 
 

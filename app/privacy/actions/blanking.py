@@ -47,7 +47,7 @@ async def blank(tx: AsyncSession, ids: Sequence[int]) -> None:
     for booking in (await tx.exec(in_order)).all():
         await _count_under_no_name(tx, booking)
     own_key = literal(BLANK).concat(col(Booking.code))
-    nobody = {"email": "", "name": "", "visitor_key": "", "buyer_key": own_key}
+    nobody = {"email": "", "name": "", "visitor_key": "", "note": "", "buyer_key": own_key}
     await changed(tx, update(Booking).where(col(Booking.id).in_(ids)).values(**nobody))
     await changed(tx, update(Ticket).where(col(Ticket.booking_id).in_(ids)).values(holder=""))
     await changed(tx, delete(Answer).where(col(Answer.booking_id).in_(ids)))
@@ -62,7 +62,9 @@ async def _count_under_no_name(tx: AsyncSession, booking: Booking) -> None:
         lines = await bookings.lines(tx, booking.id or 0)
         all_of_them, in_presale = sum(line.places for line in lines), sum(line.places for line in lines if line.in_presale)
         new, connection = f"{BLANK}{booking.code}", await tx.connection()
-        for key, own, qty in ((old, new, all_of_them), (stock.presale_key(old), stock.presale_key(new), in_presale)):
+        counts = [(old, new, all_of_them), (stock.presale_key(old), stock.presale_key(new), in_presale)]
+        counts += [(stock.promo_key(old, promo), stock.promo_key(new, promo), 1) for promo in stock.promo_ids(lines)]
+        for key, own, qty in counts:
             if qty:
                 await connection.execute(_CLAIM_AS, {"event": event_id, "old": key, "new": own, "qty": qty})
         await run(tx, stock.unclaim(event_id, old, lines))

@@ -16,7 +16,6 @@ from unittest.mock import patch
 import asyncpg  # type: ignore[import-untyped]
 
 from app.core import db, migrate
-from app.core.steps import stored
 from tests.postgres import Cluster
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -77,7 +76,7 @@ class OnSqlite(Ground):
 
     async def rows(self, sql: str, **values: Any) -> list[Any]:
         assert self._eye
-        return self._eye.execute(sql, stored(values)).fetchall()
+        return self._eye.execute(sql, values).fetchall()
 
     async def back_up(self) -> None:
         self._copy(self._live, self._backup)

@@ -155,6 +155,24 @@ def double_release(_life: Any) -> Changes:
 
 
 @mutant
+def quota_forgotten(_life: Any) -> Changes:
+    """Places that come back come back to their type and not to its quota."""
+    return [(stock, "_GIVE_QUOTA_BACK", "UPDATE quotas SET held = held WHERE id = :quota AND :qty > 0")]
+
+
+@mutant
+def voucher_twice(_life: Any) -> Changes:
+    """A voucher that was redeemed still has its places."""
+    return [(stock, "_REDEEM", stock._REDEEM.replace("aside = aside - :qty, ", "").replace("aside >= :qty", ":qty > 0"))]
+
+
+@mutant
+def promo_kept(_life: Any) -> Changes:
+    """The use of a promo code does not come back with the places."""
+    return [(stock, "_UNUSE_PROMO", "UPDATE promo_codes SET used = used WHERE id = :id")]
+
+
+@mutant
 def trust_return(life: Any) -> Changes:
     """Whoever opens the return address has paid."""
 

@@ -13,22 +13,26 @@ from sqlmodel import col, select
 
 from app.accounts.models import Visitor
 from app.bookings import actions as booking_actions
-from app.bookings import boxoffice
+from app.bookings import boxoffice, codes
+from app.bookings import queries as booking_queries
+from app.bookings.boxoffice import Sale
+from app.bookings.codes import VoucherTerms
 from app.bookings.models import Booking
 from app.core import clock
 from app.core.db import reading, writing
 from app.core.errors import Unavailable
 from app.core.settings import settings
 from app.events.actions import deciding
-from app.events.models import Event
+from app.events.models import Event, TicketType
 from app.payments import queries as payment_queries
 from app.payments import rules, stripe
 from app.payments.actions import asking, notices, paying
-from app.payments.flows import checkout, converge, give_back, release
-from app.payments.models import Payment, RefundCode
+from app.payments.flows import checkout, converge, door, give_back, release
+from app.payments.models import Payment, Refund, RefundCode
+from app.tickets import actions as tickets
 from app.worker import SCHEDULE, Worker
 from tests.simulation.real.fate import Fate
-from tests.simulation.real.stage import CODE, BadDay, Scene
+from tests.simulation.real.stage import CODE, PROMO, VOUCHER, BadDay, Scene
 from tests.simulation.real.watch import Watch
 
 RARELY = ("check_invariants", "forget_old_limits")
@@ -48,7 +52,7 @@ class People:
         wanted = {self.rng.choice([first, first, second]): self.rng.choice([1, 1, 2, 3])}
         if self.rng.random() < 0.3:
             wanted = {first: self.rng.choice([1, 2]), second: 1}
-        code = CODE if self.rng.random() < 0.8 else "WRONG"
+        code = self.rng.choice([CODE, CODE, CODE, PROMO, PROMO, VOUCHER, "WRONG"])
         await boxoffice.hold(boxoffice.Wish(self.scene.slug, wanted, self.rng.choice(self.scene.buyers), access_code=code))
 
     async def pay_at_the_shop(self) -> None:
@@ -155,6 +159,48 @@ class People:
             by = self.scene.manager_id
             async with writing() as tx:
                 await asking.refund_money(tx, booking, minor, out_of_minor=out_of, reason="manager", by=by, now=clock.now())
+
+    async def give_away(self) -> None:
+        async with writing() as tx:
+            event = await tx.get_one(Event, self.scene.event_id)
+            await tickets.give(tx, event, self._sale("comp"), now=clock.now())
+
+    async def sell_at_the_door(self) -> None:
+        """Now and then the seller presses twice."""
+        sale, provider = self._sale("door"), self.rng.choice(["cash", "card"])
+        for _ in range(self.rng.choice([1, 1, 2])):
+            await door.sell(self.scene.slug, sale, provider=provider)
+
+    def _sale(self, kind: str) -> Sale:
+        places = {self.rng.choice(list(self.scene.kinds)): self.rng.choice([1, 1, 2])}
+        return Sale(kind, self.scene.manager_id, places, nonce=f"{self.rng.getrandbits(128):032x}")
+
+    async def hand_back(self) -> None:
+        """What was paid at the door goes back by hand, sooner or later."""
+        async with reading() as db:
+            by_hand = select(Refund).join(Payment, col(Payment.id) == Refund.payment_id)
+            by_hand = by_hand.where(Refund.state == "requested", Payment.provider != "stripe").order_by(col(Refund.created_at))
+            refund = (await db.exec(by_hand.limit(1))).first()
+            payment = await db.get_one(Payment, refund.payment_id) if refund else None
+        if refund and payment:
+            by = self.scene.manager_id
+            async with writing() as tx:
+                await asking.hand_back(tx, refund, booking_id=payment.booking_id, by=by, now=clock.now())
+
+    async def change_the_codes(self) -> None:
+        """A code rests, works again, or ends; another voucher takes its place."""
+        act = self.rng.choice(["pause", "resume", "resume", "withdraw", "again"])
+        async with writing() as tx:
+            event, by, now = await tx.get_one(Event, self.scene.event_id), self.scene.manager_id, clock.now()
+            found = await booking_queries.codes_named(tx, event.id or 0, code=self.rng.choice([PROMO, VOUCHER]))
+            if act == "withdraw":
+                await codes.withdraw(tx, event, found, by=by, now=now)
+            elif act == "again":
+                kind = await tx.get_one(TicketType, self.rng.choice(list(self.scene.kinds)))
+                word = f"{VOUCHER}-{self.rng.getrandbits(40):x}"
+                await codes.make_vouchers(tx, event, kind, VoucherTerms(places=1), word=word, by=by, now=now)
+            else:
+                await codes.pause(tx, event, found, paused=act == "pause", by=by)
 
     async def refund_in_the_dashboard(self) -> None:
         self.day.refund_elsewhere()
@@ -268,6 +314,10 @@ ACTS = {
     People.give_tickets_back: 4,
     People.refund_tickets: 3,
     People.refund_a_part: 1,
+    People.give_away: 1.5,
+    People.sell_at_the_door: 3,
+    People.hand_back: 1.5,
+    People.change_the_codes: 1,
     People.refund_in_the_dashboard: 1,
     People.change_the_price: 1,
     People.sweep_a_little: 8,

@@ -147,6 +147,8 @@ class Life:
             (self.day.good_news if number >= BAD_NEWS_ROUNDS else self.day.bad_news)()
             self.people.pass_time(ROUND_SECONDS)
             await self._try(self.people.sweep_all)
+            for _ in range(5):
+                await self._try(self.people.hand_back)
             # What one round has sent, the next one hears of.
             quiet = 0 if await self.watch.what_moves() else quiet + 1
             if quiet == QUIET_ROUNDS:

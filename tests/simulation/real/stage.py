@@ -7,18 +7,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from app.accounts.models import Visitor
+from app.bookings import codes
+from app.bookings.codes import PromoTerms, VoucherTerms
 from app.bookings.models import AccessCode
 from app.core import clock
 from app.core.db import writing
 from app.core.settings import Settings
+from app.events.actions import quotas
+from app.events.models import Event, Quota, TicketType
 from app.sandbox.app import Sandbox
 from app.sandbox.fake_stripe import Outcome
 from tests import world
 
 BASE_URL = "http://shop.local"
 API_KEY, WEBHOOK_SECRET = "sk_test_of_the_simulation", "whsec_of_the_simulation"
-CODE = "OPEN-EARLY"
+CODE, PROMO, VOUCHER = "OPEN-EARLY", "SPRING", "FRIENDS"
 
 # A Monday at noon.
 BEGIN = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
@@ -62,7 +68,10 @@ def made_stripe() -> Sandbox:
 
 
 async def opened(rng: random.Random) -> Scene:
-    """An event of Alice's with two ticket types, perhaps a pre-sale, and five buyers, two of them with an account."""
+    """An event of Alice's with two ticket types in one house, perhaps a pre-sale, and five buyers, two of them with an account.
+
+    There is a promo code, and a voucher for a place or two.
+    """
     now = clock.now()
     # Without any, the first sale opens an hour ago; with one, hours from now.
     sale_from = now + timedelta(hours=rng.choice([1, 6])) if rng.random() < 0.3 else now - timedelta(hours=1)
@@ -85,13 +94,27 @@ async def opened(rng: random.Random) -> Scene:
             kind.presale_places, kind.needs_code = rng.choice([None, 2, 3]), rng.random() < 0.5
             tx.add(kind)
             tx.add(AccessCode(ticket_type_id=kind.id or 0, code=CODE, max_uses=3))
-        await tx.flush()
+        await _reduced(tx, event, gallery, stalls, rng)
         buyers = [
             Visitor(user_id=one.id, email=one.email, name=one.name, role="user", key=f"browser-{one.name}")
             for one in (bob, carol)
         ] + [Visitor(key=f"browser-{number}") for number in range(3)]
         kinds = {kind.id or 0: kind.code for kind in (gallery, stalls)}
         return Scene(event.id or 0, event.slug, manager.id or 0, kinds, buyers)
+
+
+async def _reduced(tx: AsyncSession, event: Event, gallery: TicketType, stalls: TicketType, rng: random.Random) -> None:
+    """A house that is smaller than its types, a lower price for some, and places that wait for a word."""
+    tx.add(house := Quota(event_id=event.id or 0, name="House", capacity=rng.choice([5, 7, 9])))
+    await tx.flush()
+    for kind in rng.choice([[gallery, stalls], [gallery]]):
+        await quotas.put_into(tx, kind, house.id)
+    now, by = clock.now(), event.manager_id
+    promo = PromoTerms(percent=rng.choice([10, 100]), max_uses=rng.choice([None, 2]), per_buyer=rng.choice([None, 1]))
+    await codes.make_promos(tx, event, promo, word=PROMO, by=by, now=now)
+    until = rng.choice([None, now + timedelta(hours=3)])
+    voucher = VoucherTerms(places=rng.choice([1, 2]), unit_minor=rng.choice([None, 0, 700]), valid_until=until)
+    await codes.make_vouchers(tx, event, gallery, voucher, word=VOUCHER, by=by, now=now)
 
 
 class BadDay:
