@@ -106,9 +106,10 @@ async def booked_types(db: AsyncSession, event_id: int) -> set[int]:
 
 
 async def revenue(db: AsyncSession, event_ids: Sequence[int]) -> dict[int, int]:
-    """What paid bookings of each event add up to, in minor units; events without any are left out."""
-    paid = select(Booking.event_id, func.sum(Booking.total_minor)).where(
-        col(Booking.event_id).in_(event_ids), Booking.state == "paid"
+    """What the shop has of the money of each event, in minor units: what was paid, less what goes back. Events without any are
+    left out."""
+    paid = select(Booking.event_id, func.sum(Booking.kept_minor)).where(
+        col(Booking.event_id).in_(event_ids), col(Booking.kept_minor) > 0
     )
     return {event_id: int(minor) for event_id, minor in (await db.exec(paid.group_by(col(Booking.event_id)))).all()}
 

@@ -1,7 +1,7 @@
 """How values look wherever a person reads them, on pages, in mails and in PDFs: money, dates in the event's zone, Markdown."""
 
 import json
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -60,6 +60,12 @@ def list_date(moment: datetime, zone: str) -> str:
 def short_date(moment: datetime, zone: str) -> str:
     """ "12 Dec 2026"."""
     return str(format_skeleton("yMMMd", _local(moment, zone), locale=i18n.locale()))
+
+
+def day(date: date) -> str:
+    """ "12 Dec"; the year only when it is not this one. For what is a day and no moment."""
+    skeleton = "MMMd" if date.year == clock.now().year else "yMMMd"
+    return str(format_skeleton(skeleton, date, locale=i18n.locale()))
 
 
 def clock_time(moment: datetime, zone: str) -> str:
@@ -124,6 +130,7 @@ ALL = {
     "full_date": full_date,
     "list_date": list_date,
     "short_date": short_date,
+    "day": day,
     "clock_time": clock_time,
     "day_number": day_number,
     "month_short": month_short,

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request, Response, Router, get, post
@@ -20,6 +19,8 @@ from app.core.i18n import lazy
 from app.events import pictures, queries, team
 from app.events.actions import deciding, drafting
 from app.events.models import Event, Helper
+from app.events.pages import dashboard
+from app.events.pages.dashboard import Todo
 from app.events.pages.reviewing import review_context
 from app.events.rules import offering, proposing
 from app.payments import queries as payment_queries
@@ -31,17 +32,6 @@ from app.web.visitor import Db, Who, manager
 from app.web.visitor import team as in_team
 
 NEXT_EVENTS = 6
-
-
-@dataclass(frozen=True)
-class Todo:
-    """Something that waits for the manager."""
-
-    icon: str
-    title: str
-    note: str
-    href: str
-    action: str
 
 
 class CallOffForm(BaseForm):
@@ -157,7 +147,6 @@ async def _show_page(
 ) -> Response[str]:
     now = clock.now()
     types, venue = await queries.ticket_types(db, event.id), await queries.venue(db, event)
-    bookings = await booking_queries.live_of_event(db, event.id or 0)
     context: dict[str, Any] = {
         "event": event,
         "may": await team.rights(db, event, visitor, now=now),
@@ -171,11 +160,7 @@ async def _show_page(
         "missing": proposing.missing(event, venue, types, now=now) if event.state == "draft" else [],
         "codes": await booking_queries.access_codes(db, event.id or 0),
         "word": offering.state_word(event, types, now=now),
-        "sold": sum(kind.sold for kind in types),
-        "held": sum(kind.held for kind in types),
-        "capacity": sum(kind.capacity for kind in types),
-        "revenue_minor": sum(booking.total_minor for booking in bookings if booking.is_paid),
-        "in_checkout": sum(not booking.is_paid for booking in bookings),
+        **await dashboard.context(db, event, types, now=now),
     }
     return page(request, "manager/show.html", status=409 if refused else 200, **context)
 

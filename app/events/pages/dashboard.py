@@ -1,0 +1,83 @@
+"""How one event sells, as its manager sees it: numbers, the line of its sales, what waits. All is counted in the database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.analytics import queries, rules
+from app.analytics.queries import Numbers, Waiting
+from app.analytics.rules import Chart
+from app.core.i18n import gettext as _
+from app.core.i18n import ngettext
+from app.events.models import Event, TicketType
+
+LAPSES_SOON = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Todo:
+    """Something that waits for the manager."""
+
+    icon: str
+    title: str
+    note: str
+    href: str
+    action: str
+
+
+async def context(db: AsyncSession, event: Event, types: Sequence[TicketType], *, now: datetime) -> dict[str, Any]:
+    """What the dashboard of a published event shows; of any other event only its stock."""
+    stock = rules.stock(types)
+    if not event.published_at:
+        return {"stock": stock, "numbers": None}
+    by_day = await queries.sold_by_day(db, event, now=now)
+    numbers = await queries.numbers(db, event.id or 0, types)
+    waiting = await queries.waiting(db, event.id or 0, now=now, within=LAPSES_SOON)
+    today = now.astimezone(event.tz).date()
+    return {
+        "stock": stock,
+        "numbers": numbers,
+        "chart": _chart(event, types, by_day, stock.capacity, today=today),
+        "this_week": sum(count for day, count in by_day.items() if day > today - timedelta(days=7)),
+        "event_todo": _todo(event, numbers, waiting, now=now),
+    }
+
+
+def _chart(event: Event, types: Sequence[TicketType], by_day: Any, capacity: int, *, today: date) -> Chart:
+    """From the day on which the event went public until today, or until its evening if that is over."""
+    opened = (event.published_at or event.created_at).astimezone(event.tz).date()
+    first = min(opened, today)
+    early = [kind.presale_from for kind in types if kind.presale_from]
+    moments = [(min(early), _("Pre-sale"))] if early else []
+    if types:
+        moments.append((min(kind.sale_from for kind in types), _("General sale")))
+    phases = [(moment.astimezone(event.tz).date(), name) for moment, name in moments]
+    last = max(first, min(today, event.ends_at.astimezone(event.tz).date()))
+    return rules.chart(by_day, first=first, last=last, capacity=capacity, phases=phases)
+
+
+def _todo(event: Event, numbers: Numbers, waiting: Waiting, *, now: datetime) -> list[Todo]:
+    """Money first, then places."""
+    base, found = f"/manager/events/{event.slug}", list[Todo]()
+    if waiting.failed_refunds:
+        title = ngettext("%(num)s refund has failed", "%(num)s refunds have failed", waiting.failed_refunds)
+        note = _("An admin pays it back in another way.")
+        found.append(Todo("warn", title % {"num": waiting.failed_refunds}, note, f"{base}/payments", _("Look")))
+    if waiting.cash_to_hand_back:
+        title = ngettext("%(num)s refund in cash", "%(num)s refunds in cash", waiting.cash_to_hand_back)
+        note = _("The buyer gets it from your hand.")
+        found.append(Todo("euro", title % {"num": waiting.cash_to_hand_back}, note, f"{base}/payments", _("Look")))
+    if not event.sells(now):
+        return found
+    if waiting.lapsing_presales:
+        title = ngettext("%(num)s pre-sale booking lapses soon", "%(num)s pre-sale bookings lapse soon", waiting.lapsing_presales)
+        note = _("Unpaid, and over within a day. Their buyers are reminded by mail.")
+        found.append(Todo("clock", title % {"num": waiting.lapsing_presales}, note, f"{base}/sales", _("Look")))
+    gone = [each.kind for each in numbers.types if each.kind.is_on_sale(now) and each.kind.left == 0]
+    for kind in gone:
+        note = _("Nobody can hold one now. Held places may still come back.") if kind.held else _("Every place has its ticket.")
+        found.append(Todo("ticket", _("%(name)s is sold out") % {"name": kind.name}, note, f"{base}/sales", _("Sales")))
+    return found
