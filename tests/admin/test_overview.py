@@ -129,6 +129,7 @@ KINDS = (
     "ledger",
     "stripe_down",
     "refund_unknown",
+    "job_failed",
 )
 
 

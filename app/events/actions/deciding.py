@@ -30,7 +30,9 @@ async def submit(tx: AsyncSession, event: Event, *, by: int, now: datetime) -> N
         raise Refused(" ".join(lacking))
     await revisions.forget_wishes(tx, event)
     if await reviews.is_trusted(tx, by):
-        await _let_out(tx, event, "event.trusted", by=by, now=now, submitted_at=now, wished_changes="")
+        states = await _let_out(tx, event, by=by, now=now, submitted_at=now, wished_changes="")
+        await activity.record(tx, "event.trusted", about=f"event:{event.id}", by=by, states=states)
+        await _tell_when_public(tx, event, states, by=by)
         return
     await _move(tx, event, "submitted", submitted_at=now, wished_changes="")
     await activity.record(tx, "event.submitted", about=f"event:{event.id}", by=by, states=["draft", "submitted"])
@@ -50,7 +52,9 @@ async def approve(tx: AsyncSession, event: Event, *, by: int, now: datetime) -> 
         raise Refused(_moved_on())
     if event.starts_at <= now:
         raise Refused(_("The event has begun. Ask its manager for another date."))
-    await _let_out(tx, event, "event.approved", by=by, now=now)
+    states = await _let_out(tx, event, by=by, now=now)
+    await activity.record(tx, "event.approved", about=f"event:{event.id}", by=by, states=states)
+    await _tell_when_public(tx, event, states, by=by)
 
 
 async def publish(tx: AsyncSession, event_id: int, *, now: datetime) -> bool:
@@ -100,14 +104,18 @@ async def guarded(tx: AsyncSession, event: Event, source: str, **values: Any) ->
         await tx.refresh(event)
 
 
-async def _let_out(tx: AsyncSession, event: Event, kind: str, *, by: int, now: datetime, **values: Any) -> None:
+async def _let_out(tx: AsyncSession, event: Event, *, by: int, now: datetime, **values: Any) -> list[str]:
+    """Publishes the event, or lets it wait for its moment; gives its state before and after."""
     before, at_once = event.state, event.publish_at is None or event.publish_at <= now
     state = "published" if at_once else "approved"
     await _move(tx, event, state, **values, **({"published_at": now} if at_once else {}))
-    await activity.record(tx, kind, about=f"event:{event.id}", by=by, states=[before, state])
-    if at_once:
-        await activity.record(tx, "event.published", about=f"event:{event.id}", by=by, states=[before, "published"])
     await revisions.keep(tx, event, "approved", by=by, now=now)
+    return [before, state]
+
+
+async def _tell_when_public(tx: AsyncSession, event: Event, states: list[str], *, by: int) -> None:
+    if states[-1] == "published":
+        await activity.record(tx, "event.published", about=f"event:{event.id}", by=by, states=states)
 
 
 async def _give_back(tx: AsyncSession, event: Event, said: Said, *, by: int, now: datetime, **values: Any) -> None:
