@@ -153,6 +153,8 @@ def _event(given: dict[str, Any], managers: list[User], category: Category, venu
         state=state,
         called_off_reason=given.get("called_off", ""),
         called_off_at=now - timedelta(days=1) if state == "called_off" else None,
+        postponed_reason=given.get("postponed", ""),
+        postponed_at=now - timedelta(days=1) if "postponed" in given else None,
         starts_at=starts_at,
         ends_at=starts_at + timedelta(minutes=given["lasts"]),
         doors_at=starts_at - timedelta(minutes=given["doors"]) if "doors" in given else None,

@@ -254,6 +254,7 @@ PAGES = (
     Look("event, sold out", "/events/songs-for-a-broken-lift"),
     Look("event, not on sale yet", "/events/alpine-echo"),
     Look("event, called off", "/events/lost-property-office"),
+    Look("event, postponed", "/events/shadow-play-for-grown-ups"),
     Look("event, over", "/events/the-long-goodbye-to-summer"),
     Look("event, free", "/events/the-choir-that-cannot-read-music"),
     Look("booking, details", details),
@@ -352,6 +353,9 @@ PAGES = (
     Look("new event, wrong", wrong_event, MARTINA, 422),
     Look("edit an event", "/manager/events/nine-pianos/edit", MARTINA),
     Look("call off", "/manager/events/alpine-echo/call-off", MARTINA),
+    Look("postpone", "/manager/events/alpine-echo/postpone", MARTINA),
+    Look("postpone, wrong", lambda page: sent(page, "/manager/events/alpine-echo/postpone", "Postpone the event"), MARTINA, 422),
+    Look("desk of a postponed event", "/manager/events/shadow-play-for-grown-ups", MARTINA),
     Look("too late", "/manager/events/the-long-goodbye-to-summer/call-off", MARTINA, 409),
     *DESK,
 )
