@@ -77,10 +77,11 @@ class Stock:
     capacity: int
     held: int
     sold: int
+    aside: int
 
     @property
     def left(self) -> int:
-        return self.capacity - self.held - self.sold
+        return self.capacity - self.held - self.sold - self.aside
 
 
 def stock(types: Sequence[TicketType]) -> Stock:
@@ -88,9 +89,10 @@ def stock(types: Sequence[TicketType]) -> Stock:
     capacity = sum(kind.capacity for kind in types if kind.quota_id is None)
     for quota_id in {kind.quota_id for kind in types if kind.quota_id is not None}:
         its = [kind for kind in types if kind.quota_id == quota_id]
-        quota = sum(kind.held + kind.sold for kind in its) + its[0].quota_left
+        quota = sum(kind.held + kind.sold + kind.aside for kind in its) + its[0].quota_left
         capacity += min(quota, sum(kind.capacity for kind in its))
-    return Stock(capacity, sum(kind.held for kind in types), sum(kind.sold for kind in types))
+    taken = {name: sum(getattr(kind, name) for kind in types) for name in ("held", "sold", "aside")}
+    return Stock(capacity, **taken)
 
 
 def offsets(zone: str, first: datetime, last: datetime) -> list[tuple[datetime, int]]:

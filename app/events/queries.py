@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import and_, exists, func, literal, or_
+from sqlalchemy import and_, case, exists, func, literal, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -16,7 +16,7 @@ from app.core.i18n import gettext as _
 from app.core.money import CURRENCIES, exponent
 from app.events import team
 from app.events.conditions import is_ahead, upcoming
-from app.events.models import Category, Event, Favourite, TicketType, Venue
+from app.events.models import Category, Event, Favourite, Quota, TicketType, Venue
 from app.events.rules import offering, searching
 
 PER_PAGE = 12
@@ -254,10 +254,8 @@ async def proposals(db: AsyncSession, *, manager_id: int | None = None, states: 
 
     The soonest first; when only submitted ones are wanted they are a queue, and who waits longest comes first.
     """
-    counters = {"capacity": col(TicketType.capacity), "held": col(TicketType.held), "sold": col(TicketType.sold)}
-    stock = columns(TicketType.event_id, *(func.sum(counter).label(name) for name, counter in counters.items()))
-    summed = stock.group_by(TicketType.event_id).subquery()
-    numbers = [func.coalesce(summed.c[name], 0) for name in counters]
+    summed = _stock_of_events()
+    numbers = [func.coalesce(summed.c[name], 0) for name in ("capacity", "held", "sold")]
     statement = columns(Event, User, Category.name, func.coalesce(Venue.name, ""), func.coalesce(Venue.city, ""), *numbers)
     statement = statement.join(User, col(User.id) == Event.manager_id).join(Category, col(Category.id) == Event.category_id)
     statement = statement.outerjoin(Venue, col(Venue.id) == Event.venue_id).outerjoin(summed, summed.c.event_id == Event.id)
@@ -281,6 +279,19 @@ async def due_for_publishing(db: AsyncSession, *, now: datetime) -> list[int]:
 
 
 # ---------- parts ----------
+
+
+def _stock_of_events() -> Any:
+    """The counters of each event over its ticket types; those of one quota have no more places than it has."""
+    counters = {"capacity": col(TicketType.capacity), "held": col(TicketType.held), "sold": col(TicketType.sold)}
+    summed = (func.sum(counter).label(name) for name, counter in counters.items())
+    each = columns(TicketType.event_id, col(Quota.capacity).label("most"), *summed)
+    each = each.outerjoin(Quota, col(Quota.id) == TicketType.quota_id)
+    quotas = each.group_by(TicketType.event_id, TicketType.quota_id, Quota.capacity).subquery()
+    places = case((quotas.c.capacity > quotas.c.most, quotas.c.most), else_=quotas.c.capacity)
+    sums = {"capacity": places, "held": quotas.c.held, "sold": quotas.c.sold}
+    whole = columns(quotas.c.event_id, *(func.sum(counter).label(name) for name, counter in sums.items()))
+    return whole.group_by(quotas.c.event_id).subquery()
 
 
 async def rows_of(db: AsyncSession, statement: Any) -> list[Any]:

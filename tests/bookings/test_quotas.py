@@ -1,22 +1,26 @@
 """A quota caps several ticket types together: whoever holds, pays, is late or gives back counts in both, or in neither."""
 
 import asyncio
+import itertools
 from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 import time_machine
 from sqlmodel import select
 
 from app.accounts.models import Visitor
-from app.bookings import actions, boxoffice, flows, stock
+from app.bookings import actions, boxoffice, codes, flows, stock
 from app.bookings.boxoffice import Held, Wish
+from app.bookings.codes import PromoTerms, VoucherTerms
 from app.bookings.models import Booking
 from app.bookings.rules import SoldOut
-from app.core import clock
+from app.core import clock, plain
 from app.core.db import Database, reading, retried, writing
 from app.core.errors import Refused
+from app.core.group import GroupCommit, group
 from app.events import queries
 from app.events.actions import quotas
 from app.events.models import Event, Quota, TicketType
@@ -225,3 +229,83 @@ async def test_a_quota_cannot_become_smaller_than_what_is_taken(database: Databa
     assert await counted() == (3, 0)
     with pytest.raises(SoldOut):
         await held(event, (stalls, 1), key="carols-browser")
+
+
+async def test_desks_count_no_more_places_than_the_house_has(database: Database) -> None:
+    """Stalls and balcony of a hundred each in a house of fifty, and a box of ten beside it."""
+    event, stalls, _balcony = await the_house()
+    async with writing() as tx:
+        await world.ticket_type(tx, event, name="Box", capacity=10)
+    await held(event, (stalls, 4))
+    async with reading() as db:
+        [proposal] = await queries.proposals(db)
+    assert (proposal.capacity, proposal.held, proposal.sold) == (60, 4, 0)
+
+
+async def test_an_ordinary_hold_asks_nothing_about_quotas_and_codes(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On-sales are when everybody comes at once: what an event does not have costs its buyers no statement."""
+    asked: list[str] = []
+    as_sqlite_has_it = plain.without_locks
+
+    def heard(sql: str) -> str:
+        asked.append(sql)
+        return as_sqlite_has_it(sql)
+
+    async with writing() as tx:
+        event = await world.event(tx)
+        kind = await world.only_type(tx, event)
+    monkeypatch.setattr(plain, "without_locks", heard)
+    await boxoffice.hold(Wish(event.slug, {kind.code: 2}, by=Visitor(key="bobs-browser"), is_new=True))
+    assert len(asked) == 7, asked
+    assert not [sql for sql in asked if any(f" {table} " in sql for table in ("quotas", "promo_codes", "vouchers"))]
+
+
+async def test_two_box_offices_with_a_house_and_codes_wait_for_nobody_in_a_circle(
+    postgresql_database: Database, moment: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes hold with and without a code in two houses, while lapsed holds end and a manager sets places aside."""
+    troubles: list[object] = []
+    commit = plain.OnPostgresql._commit
+
+    async def watched(self: Any, works: Any) -> Any:
+        try:
+            return await commit(self, works)
+        except asyncpg.PostgresError as error:
+            troubles.append(error)
+            raise
+
+    monkeypatch.setattr(plain.OnPostgresql, "_commit", watched)
+    houses = [await the_house(places=190) for _ in range(2)]
+    async with writing() as tx:
+        for event, stalls, _balcony in houses:
+            await codes.make_promos(tx, event, PromoTerms(percent=10, per_buyer=1), word="spring", by=1, now=clock.now())
+            await codes.make_vouchers(tx, event, stalls, VoucherTerms(places=40), word="friends", by=1, now=clock.now())
+    words = ("spring", "", "friends", "")
+
+    def wish(number: int, who: str) -> Wish:
+        event, stalls, balcony = houses[number * 7 % 3 % 2]
+        code = words[number % 4]
+        places = {stalls.code: 1} if code == "friends" or number % 3 else {balcony.code: 1, stalls.code: 1}
+        return Wish(event.slug, places, by=Visitor(key=f"{who}-{number}"), access_code=code)
+
+    for number in range(24):
+        await boxoffice.hold(wish(number, "early"))
+    moment.shift(timedelta(minutes=16))
+    other = Database(postgresql_database.url)
+    offices, turn = [group(), GroupCommit(other)], itertools.count()
+    monkeypatch.setattr(boxoffice, "group", lambda: offices[next(turn) % 2])
+
+    async def more_aside() -> None:
+        for event, _stalls, balcony in houses:
+            async with writing() as tx:
+                await codes.make_vouchers(tx, event, balcony, VoucherTerms(places=5), by=1, now=clock.now())
+
+    holds = (boxoffice.hold(wish(number, "late")) for number in range(120))
+    answers, *_rest = await asyncio.gather(asyncio.gather(*holds), flows.expire_due(), more_aside())
+    await other.dispose()
+    assert {type(answer) for answer in answers} == {Held}
+    assert troubles == []
+    async with reading() as db:
+        assert await invariants.broken(db) == []
