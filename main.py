@@ -51,6 +51,7 @@ import app.admin.pages.activity  # noqa: E402
 import app.admin.pages.applications  # noqa: E402
 import app.admin.pages.events  # noqa: E402
 import app.admin.pages.invariants  # noqa: E402
+import app.admin.pages.mails  # noqa: E402
 import app.admin.pages.managers  # noqa: E402
 import app.admin.pages.overview  # noqa: E402
 import app.admin.pages.reports  # noqa: E402
@@ -148,6 +149,7 @@ ROUTERS = (
     app.admin.pages.second_factors.router,
     app.admin.pages.events.router,
     app.admin.pages.activity.router,
+    app.admin.pages.mails.router,
     app.admin.pages.invariants.router,
     app.admin.pages.reports.router,
     app.admin.pages.texts.router,

@@ -19,7 +19,7 @@ from app.core.redaction import clean
 from app.events import flows as events
 from app.notifications import flows as notifications
 from app.notifications.actions import TOLD, tell
-from app.payments.flows import lists, notices, orphans, refunds
+from app.payments.flows import lists, notices, orphans, refunds, watching
 from app.payments.flows import sweeps as payments
 from app.privacy import flows as privacy
 
@@ -75,6 +75,7 @@ SCHEDULE = (
     Sweep("payments.close_orphans", 300, orphans.close_orphans),
     Sweep("payments.send_refunds", 5, refunds.send_refunds, woken=True),
     Sweep("payments.follow_refunds", 600, refunds.follow_refunds),
+    Sweep("payments.watch_refunds", 600, watching.watch_refunds),
     Sweep("payments.wind_down", 15, payments.wind_down, woken=True),
     Sweep("payments.set_money_right", 600, payments.set_money_right),
     Sweep("jobs.work", 5, work_jobs, woken=True),

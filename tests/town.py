@@ -21,7 +21,7 @@ from app.core import activity, alarms, clock, jobs, tokens
 from app.core.db import connect, disconnect, writing
 from app.core.settings import settings
 from app.events.models import Event
-from app.notifications.models import Notification
+from app.notifications.models import Delivery, Notification
 from app.notifications.rules import unsubscribe_token
 from app.payments.actions import door
 from app.payments.models import Payment, Refund
@@ -120,6 +120,7 @@ async def _built() -> Town:
             **await _links(tx, people["bob"]),
             **await _ways_in(tx, people["bob"]),
             **await _told(tx, people["bob"]),
+            "failed mail": await _given_up(tx),
             "alarm": await _sounding(tx),
             "bob's copy": await _copied(tx, people["bob"]),
             "alice's job": await _worked(tx, people["alice"]),
@@ -270,6 +271,25 @@ async def _told(tx: AsyncSession, bob: User) -> dict[str, str]:
     tx.add(line)
     await tx.flush()
     return {"bob's notification": line.code}
+
+
+async def _given_up(tx: AsyncSession) -> str:
+    """A mail that reached nobody."""
+    now = clock.now()
+    about = await activity.record(tx, "preferences.changed", about="preferences:mail", by=None)
+    told = Notification(
+        activity_id=about.id or 0,
+        kind="event_submitted",
+        recipient="mail:gone@example.com",
+        email="gone@example.com",
+        created_at=now,
+    )
+    tx.add(told)
+    await tx.flush()
+    mail = Delivery(notification_id=told.id or 0, state="failed", created_at=now, next_try_at=now)
+    tx.add(mail)
+    await tx.flush()
+    return str(mail.id)
 
 
 async def _copied(tx: AsyncSession, bob: User) -> str:

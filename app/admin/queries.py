@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.accounts.models import User
+from app.accounts import queries as accounts
+from app.accounts.models import RESET_LIFE, Application, FactorReset, User
 from app.admin.models import CspReport, InvariantResult
+from app.admin.queues import NOTICE_PATIENCE
 from app.bookings.models import Booking
 from app.core import alarms
 from app.core.alarms import Alarm
@@ -17,9 +19,9 @@ from app.events.models import Event
 from app.notifications.models import Delivery, Notification
 from app.payments.models import Notice, Payment, Refund
 
-# What Stripe told us is normally done within a second.
-NOTICE_PATIENCE = timedelta(minutes=10)
 SHOWN = 10
+# A mail normally leaves within seconds.
+LATE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -33,48 +35,44 @@ class Sounding:
 
 @dataclass(frozen=True)
 class Waiting:
-    """What an admin has to look at. The lists are cut after SHOWN rows, the numbers are whole; oldest first."""
+    """What an admin has to look at, one by one. Each list is cut after SHOWN rows; oldest first."""
 
     alarms: Sequence[Sounding]
+    applications: Sequence[tuple[Application, User]]
     events: Sequence[tuple[Event, User]]
-    event_count: int
+    resets: Sequence[tuple[FactorReset, User]]
     deliveries: Sequence[tuple[Delivery, Notification]]
-    delivery_count: int
-    refunds: Sequence[tuple[Refund, Booking]]
-    refund_count: int
+    refunds: Sequence[tuple[Refund, Booking, Event]]
     notices: Sequence[Notice]
-    notice_count: int
-
-    @property
-    def is_nothing(self) -> bool:
-        return not (self.alarms or self.event_count or self.delivery_count or self.refund_count or self.notice_count)
 
 
 async def waiting(db: AsyncSession, *, now: datetime) -> Waiting:
-    """Submitted events, deliveries and refunds that were given up, and notices that nobody could work off."""
+    """Whoever waits for an answer, what was given up, and notices that nobody could work off."""
     submitted = Event.state == "submitted"
     undelivered = Delivery.state == "failed"
     unreturned = Refund.state == "failed"
     undone = (col(Notice.done_at).is_(None), Notice.received_at < now - NOTICE_PATIENCE)
+    resets = (
+        select(FactorReset, User).join(User, col(User.id) == FactorReset.user_id).where(FactorReset.asked_at > now - RESET_LIFE)
+    )
     events = select(Event, User).join(User, col(User.id) == Event.manager_id).where(submitted)
     deliveries = (
         select(Delivery, Notification).join(Notification, col(Notification.id) == Delivery.notification_id).where(undelivered)
     )
     to_booking = (
-        select(Refund, Booking)
+        select(Refund, Booking, Event)
         .join(Payment, col(Payment.id) == Refund.payment_id)
         .join(Booking, col(Booking.id) == Payment.booking_id)
+        .join(Event, col(Event.id) == Booking.event_id)
     )
     return Waiting(
         alarms=await open_alarms(db),
+        applications=(await accounts.open_applications(db))[:SHOWN],
         events=(await db.exec(events.order_by(col(Event.submitted_at)).limit(SHOWN))).all(),
-        event_count=await _count(db, Event, submitted),
-        deliveries=(await db.exec(deliveries.order_by(col(Delivery.id)).limit(SHOWN))).all(),
-        delivery_count=await _count(db, Delivery, undelivered),
+        resets=(await db.exec(resets.order_by(col(FactorReset.asked_at)).limit(SHOWN))).all(),
+        deliveries=(await db.exec(deliveries.order_by(col(Delivery.created_at), col(Delivery.id)).limit(SHOWN))).all(),
         refunds=(await db.exec(to_booking.where(unreturned).order_by(col(Refund.created_at)).limit(SHOWN))).all(),
-        refund_count=await _count(db, Refund, unreturned),
         notices=(await db.exec(select(Notice).where(*undone).order_by(col(Notice.received_at)).limit(SHOWN))).all(),
-        notice_count=await _count(db, Notice, *undone),
     )
 
 
@@ -103,6 +101,33 @@ async def events_per_manager(db: AsyncSession) -> dict[int, int]:
     return dict((await db.exec(counted)).all())
 
 
+@dataclass(frozen=True)
+class Mails:
+    """Mails that were given up, oldest first, and how many wait to be sent for longer than they should."""
+
+    failed: Sequence[tuple[Delivery, Notification]]
+    failed_count: int
+    late_count: int
+
+
+async def mails(db: AsyncSession, *, now: datetime, most: int) -> Mails:
+    """What did not reach anybody; at most so many rows, the numbers are whole."""
+    failed = select(Delivery, Notification).join(Notification, col(Notification.id) == Delivery.notification_id)
+    failed = failed.where(Delivery.state == "failed").order_by(col(Delivery.created_at), col(Delivery.id))
+    count = select(func.count()).select_from(Delivery)
+    late = count.where(Delivery.state == "queued", Delivery.created_at < now - LATE)
+    return Mails(
+        failed=(await db.exec(failed.limit(most))).all(),
+        failed_count=(await db.exec(count.where(Delivery.state == "failed"))).one(),
+        late_count=(await db.exec(late)).one(),
+    )
+
+
+async def newest_failed_mail(db: AsyncSession) -> int:
+    """The highest number among the mails that were given up; 0 without any."""
+    return (await db.exec(select(func.max(Delivery.id)).where(Delivery.state == "failed"))).one() or 0
+
+
 async def site_text(db: AsyncSession, name: str) -> SiteText | None:
     """What the operator wrote for a page; None means that the page shows our default."""
     return await db.get(SiteText, name)
@@ -112,12 +137,22 @@ async def site_texts(db: AsyncSession) -> dict[str, SiteText]:
     return {text.name: text for text in (await db.exec(select(SiteText))).all()}
 
 
+# Where somebody sees to an alarm that names no booking.
+_WHERE = {
+    "invariant": "/admin/invariants",
+    "orphan": "/admin/payments#orphans",
+    "refunds_unusual": "/admin/payments?show=refunds",
+    "ledger": "/admin/payments",
+    "refund_stuck": "/admin/payments?show=stuck",
+}
+
+
 def _sounding(alarm: Alarm, booking: Booking | None) -> Sounding:
     if booking:
         return Sounding(alarm, f"/bookings/{booking.code}", booking.reference)
     if alarm.kind == "job_failed":
         return Sounding(alarm, f"/manager/jobs/{alarm.about.removeprefix('job:')}", "")
-    return Sounding(alarm, "/admin/invariants" if alarm.kind == "invariant" else "", "")
+    return Sounding(alarm, _WHERE.get(alarm.kind, ""), "")
 
 
 def _booking_of(alarm: Alarm) -> int | None:
@@ -125,7 +160,3 @@ def _booking_of(alarm: Alarm) -> int | None:
     kind, _colon, number = alarm.about.partition(":")
     named = alarm.details.get("booking", number if kind == "booking" else "")
     return int(named) if str(named).isdecimal() else None
-
-
-async def _count(db: AsyncSession, table: type, *conditions: object) -> int:
-    return (await db.exec(select(func.count()).select_from(table).where(*conditions))).one()  # type: ignore[arg-type]

@@ -352,5 +352,17 @@ SENTENCES: dict[str, Sentence] = {
     "reports.cleared": lazy("%(who)s cleared the reports of browsers."),
     "job.failed": lazy("The job %(job)s could not be done."),
     "job.tried_again": lazy("%(who)s had the job %(job)s tried again."),
+    "delivery.retried": lazy("%(who)s let a mail that was given up be sent again."),
+    "delivery.all_retried": _Made(
+        lambda told: (
+            ngettext(
+                "%(who)s let %(num)s mail that was given up be sent again.",
+                "%(who)s let %(num)s mails that were given up be sent again.",
+                told.num,
+            )
+            % told
+        )
+    ),
+    "delivery.dropped": lazy("%(who)s dropped a mail that was given up."),
     "delivery.failed": lazy("A mail was given up after a day."),
 }

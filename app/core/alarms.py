@@ -59,6 +59,12 @@ async def calm(tx: AsyncSession, kind: str, *, about: str) -> None:
     await changed(tx, update(Alarm).where(*_is_open(kind, about)).values(settled_at=clock.now()))
 
 
+async def sounded_since(tx: AsyncSession, kind: str, *, about: str, since: datetime) -> bool:
+    """Whether an alarm of the kind about the thing began since then, settled or not."""
+    same = (Alarm.kind == kind, Alarm.about == about[:120], Alarm.first_at > since)
+    return (await tx.exec(select(Alarm.id).where(*same).limit(1))).first() is not None
+
+
 async def settle(tx: AsyncSession, alarm_id: int, *, by: int, now: datetime) -> bool:
     """Somebody has looked; False when it was settled already."""
     still_open = update(Alarm).where(col(Alarm.id) == alarm_id, col(Alarm.settled_at).is_(None))

@@ -174,6 +174,37 @@ async def note_failure(tx: AsyncSession, delivery_id: int, *, error: str, now: d
         await _move(tx, delivery_id, {"next_try_at": now + rules.pause(delivery.attempts), "error": error[:500]})
 
 
+async def retry(tx: AsyncSession, delivery_id: int, *, by: int, now: datetime) -> bool:
+    """A mail that was given up is tried for another day. False when it is not one of those."""
+    failed = (col(Delivery.id) == delivery_id, col(Delivery.state) == "failed")
+    if not await changed(tx, update(Delivery).where(*failed).values(**_anew(now))):
+        return False
+    await activities.record(tx, "delivery.retried", about=f"delivery:{delivery_id}", by=by, states=["failed", "queued"])
+    return True
+
+
+async def retry_failed(tx: AsyncSession, *, until: int, by: int, now: datetime) -> int:
+    """All mails that were given up, up to this number, are tried for another day; gives how many."""
+    failed = (col(Delivery.id) <= until, col(Delivery.state) == "failed")
+    many = await changed(tx, update(Delivery).where(*failed).values(**_anew(now)))
+    if many:
+        await activities.record(tx, "delivery.all_retried", about="deliveries:failed", by=by, rows=many)
+    return many
+
+
+async def drop(tx: AsyncSession, delivery_id: int, *, by: int) -> bool:
+    """A mail that was given up is not sent any more. False when it is not one of those."""
+    failed = update(Delivery).where(col(Delivery.id) == delivery_id, col(Delivery.state) == "failed")
+    if not await changed(tx, failed.values(state="dropped")):
+        return False
+    await activities.record(tx, "delivery.dropped", about=f"delivery:{delivery_id}", by=by, states=["failed", "dropped"])
+    return True
+
+
+def _anew(now: datetime) -> dict[str, Any]:
+    return {"state": "queued", "attempts": 0, "created_at": now, "next_try_at": now}
+
+
 async def _move(tx: AsyncSession, delivery_id: int, values: dict[str, Any]) -> None:
     queued = update(Delivery).where(col(Delivery.id) == delivery_id, col(Delivery.state) == "queued")
     await changed(tx, queued.values(**values))

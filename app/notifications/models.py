@@ -10,7 +10,7 @@ from app.core.codes import secret_code
 from app.core.columns import maybe_link, one_of, row_id
 
 CHANNELS = ("email",)
-DELIVERY_STATES = ("queued", "sent", "failed")
+DELIVERY_STATES = ("queued", "sent", "failed", "dropped")
 
 # What a reader may switch off. Everything about their own money and evening is always told.
 OPTIONAL_TOPICS = ("favourites", "reminders", "presales")
@@ -37,7 +37,10 @@ class Notification(SQLModel, table=True):
 
 
 class Delivery(SQLModel, table=True):
-    """One notification on one channel, tried until it is sent or a day has passed."""
+    """One notification on one channel, tried until it is sent or a day has passed since `created_at`.
+
+    An admin who sends a failed one again begins anew; one that is dropped stays unsent.
+    """
 
     __tablename__ = "deliveries"
     __table_args__ = (

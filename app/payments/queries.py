@@ -328,6 +328,17 @@ async def sums(db: AsyncSession, *, event_id: int | None = None, manager_id: int
     ]
 
 
+async def refunded(db: AsyncSession, *, since: datetime, until: datetime) -> dict[str, tuple[int, int]]:
+    """How many refunds people asked for in that time and their sum in minor units, by currency.
+
+    What goes back by itself, such as after an event was called off, is not among them.
+    """
+    asked = (col(Refund.reason).in_(("buyer", "manager", "admin")), Refund.created_at > since, Refund.created_at <= until)
+    found = select(Payment.currency, func.count(), func.sum(Refund.amount_minor))
+    found = found.join(Refund, col(Refund.payment_id) == Payment.id).where(*asked).group_by(col(Payment.currency))
+    return {currency: (count, int(minor)) for currency, count, minor in (await db.exec(found)).all()}
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far the refunds of an event that was called off have come: bookings done of bookings that had brought money."""

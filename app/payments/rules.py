@@ -110,6 +110,15 @@ def less_fee(price_minor: int, fee_minor: int) -> int:
     return max(0, price_minor - fee_minor)
 
 
+# Fewer refunds in a day than this are never unusual, and so many times a usual day is.
+UNUSUAL_FROM, UNUSUAL_TIMES = 10, 5
+
+
+def is_unusual(count: int, minor: int, *, usual_count: float, usual_minor: float) -> bool:
+    """Whether so many refunds in a day, or such a sum of them, is out of the ordinary. Usual numbers are those of a mean day."""
+    return count >= UNUSUAL_FROM and (count > UNUSUAL_TIMES * usual_count or minor > UNUSUAL_TIMES * usual_minor)
+
+
 def code_digits(secret_key: str, booking_id: int, nonce: str) -> str:
     """The eight digits of a mailed code, such as "04711234": whoever lacks the key cannot tell them from the row."""
     proof = hmac.digest(secret_key.encode(), f"refund-code|{booking_id}|{nonce}".encode(), hashlib.sha256)

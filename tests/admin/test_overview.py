@@ -8,8 +8,9 @@ import httpx
 import time_machine
 from sqlmodel import select
 
+from app.accounts.actions import applications
 from app.accounts.models import User
-from app.admin import queries
+from app.admin import queries, queues
 from app.bookings.models import Booking
 from app.core import activity, alarms, clock, db
 from app.core.templates import ROOT
@@ -35,9 +36,9 @@ async def test_submitted_events_wait_oldest_first(database: db.Database) -> None
         await world.event(tx, title="On sale")
     async with db.reading() as reader:
         waiting = await queries.waiting(reader, now=now)
+        [queue] = await queues.waiting(reader, now=now)
     assert [(event.title, manager.name) for event, manager in waiting.events] == [("Older", "Alice"), ("Younger", "Alice")]
-    assert waiting.event_count == 2
-    assert not waiting.is_nothing
+    assert (queue.name, queue.count, queue.waited(now)) == ("events", 2, timedelta(hours=2))
 
 
 async def test_long_lists_are_cut_and_their_numbers_are_not(database: db.Database) -> None:
@@ -46,17 +47,34 @@ async def test_long_lists_are_cut_and_their_numbers_are_not(database: db.Databas
             await world.event(tx, title=f"Evening {number}", state="submitted")
     async with db.reading() as reader:
         waiting = await queries.waiting(reader, now=clock.now())
-    assert (len(waiting.events), waiting.event_count) == (queries.SHOWN, queries.SHOWN + 2)
+        [queue] = await queues.waiting(reader, now=clock.now())
+    assert (len(waiting.events), queue.count) == (queries.SHOWN, queries.SHOWN + 2)
 
 
 async def test_what_failed_waits_too(database: db.Database) -> None:
     await something_failed()
     async with db.reading() as reader:
         waiting = await queries.waiting(reader, now=clock.now())
+        found = await queues.waiting(reader, now=clock.now())
     assert [notification.email for _delivery, notification in waiting.deliveries] == ["gone@example.com"]
-    assert [(refund.amount_minor, booking.reference) for refund, booking in waiting.refunds] == [(1800, "7K2M-9QXD")]
+    assert [(refund.amount_minor, booking.reference) for refund, booking, _event in waiting.refunds] == [(1800, "7K2M-9QXD")]
     assert [notice.id for notice in waiting.notices] == ["evt_old"]
-    assert (waiting.delivery_count, waiting.refund_count, waiting.notice_count) == (1, 1, 1)
+    assert {queue.name: queue.count for queue in found} == {"mails": 1, "refunds": 1, "notices": 1}
+
+
+async def test_the_longest_wait_stands_first_and_leads_to_where_it_ends(
+    client: httpx.AsyncClient, sign_in: SignIn, moment: time_machine.Traveller
+) -> None:
+    async with db.writing() as tx:
+        dora, erin = await world.dora(tx), await world.person(tx, "Erin")
+        await world.event(tx, state="submitted", submitted_at=clock.now() - timedelta(hours=5))
+        long_ago = clock.now() - timedelta(days=3)
+        await applications.apply(tx, erin, organisation="Club Erin", website="", why="Jazz.", now=long_ago)
+    await sign_in(client, dora)
+    shown = (await client.get("/admin")).text
+    assert shown.index("the oldest waits for 3 days") < shown.index("the oldest waits for 5 hours")
+    for path in ("/admin/managers", "/admin/events"):
+        assert f'<a class="btn btn--small" href="{path}">' in shown
 
 
 async def test_the_page_shows_all_of_it(client: httpx.AsyncClient, sign_in: SignIn, moment: time_machine.Traveller) -> None:
@@ -130,6 +148,7 @@ KINDS = (
     "stripe_down",
     "refund_unknown",
     "job_failed",
+    "refunds_unusual",
 )
 
 

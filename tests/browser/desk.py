@@ -25,6 +25,7 @@ async def return_without_reasons(page: Page) -> None:
 
 DESK = (
     Look("desk of an admin", "/admin", ADA),
+    Look("mails", "/admin/mails", ADA),
     Look("managers", "/admin/managers", ADA),
     Look("managers, wrong", lambda page: sent(page, "/admin/managers", "Add manager", Email="x"), ADA, 422),
     Look("manager", lambda page: opened(page, "/admin/managers"), ADA),
