@@ -56,6 +56,7 @@ import app.admin.pages.managers  # noqa: E402
 import app.admin.pages.overview  # noqa: E402
 import app.admin.pages.reports  # noqa: E402
 import app.admin.pages.second_factors  # noqa: E402
+import app.admin.pages.settings  # noqa: E402
 import app.admin.pages.texts  # noqa: E402
 import app.admin.pages.users  # noqa: E402
 import app.bookings.pages.asking  # noqa: E402
@@ -83,7 +84,7 @@ import app.privacy.pages  # noqa: E402
 import app.tickets.pages  # noqa: E402
 from app import seed  # noqa: E402
 from app.accounts import command as of_accounts  # noqa: E402
-from app.core import clock, db, logs, migrate, redaction, verify  # noqa: E402
+from app.core import clock, db, logs, migrate, redaction, stored, verify  # noqa: E402
 from app.core.errors import Refused  # noqa: E402
 from app.core.owner import FileInUse, own  # noqa: E402
 from app.core.settings import Settings, SettingsError, settings, use  # noqa: E402
@@ -152,6 +153,7 @@ ROUTERS = (
     app.admin.pages.mails.router,
     app.admin.pages.invariants.router,
     app.admin.pages.reports.router,
+    app.admin.pages.settings.router,
     app.admin.pages.texts.router,
 )
 
@@ -239,10 +241,13 @@ async def _running(sandbox: Sandbox | None) -> AsyncIterator[None]:
     if sandbox:
         port = await sandbox.start()
         use(replace(settings(), smtp_url=f"smtp://127.0.0.1:{port}"))
+    await stored.apply()
     stop = asyncio.Event()
+    following = asyncio.create_task(stored.follow(stop))
     work = asyncio.create_task(Worker().run(stop)) if settings().worker_inside else None
     yield
     stop.set()
+    await following
     if work:
         await work
     if sandbox:
@@ -295,7 +300,10 @@ async def work() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stored.apply()
+    following = asyncio.create_task(stored.follow(stop))
     await Worker().run(stop)
+    await following
     await db.disconnect()
 
 

@@ -5,7 +5,7 @@ from sqlmodel import SQLModel
 from app.accounts import models as accounts
 from app.admin import models as admin
 from app.bookings import models as bookings
-from app.core import activity, alarms, jobs, leases, limits, seals, texts
+from app.core import activity, alarms, jobs, leases, limits, seals, stored, texts
 from app.events import models as events
 from app.notifications import models as notifications
 from app.payments import models as payments
@@ -27,6 +27,7 @@ __all__ = [
     "payments",
     "privacy",
     "seals",
+    "stored",
     "texts",
     "tickets",
 ]

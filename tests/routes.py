@@ -253,6 +253,9 @@ RULES = [
     get("/admin/reports", ADMIN),
     post("/admin/reports/clear", ADMIN),
     post("/admin/alarms/{number:int}/settle", ADMIN, number="alarm"),
+    *both("/admin/settings", ADMIN),
+    post("/admin/settings/mail", ADMIN),
+    post("/admin/settings/stripe", ADMIN),
     get("/admin/texts", ADMIN),
     *both("/admin/texts/{name:str}", ADMIN, name="text"),
 ]

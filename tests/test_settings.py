@@ -62,7 +62,10 @@ def test_the_usual_spellings_of_a_database_are_understood(given: str, driver: st
         ({"DATABASE_URL": "mysql://db/shop"}, "DATABASE_URL is a sqlite or postgresql address."),
         ({"SECRET_KEY": "short"}, "SECRET_KEY is missing or shorter than 32 characters. Make one with: openssl rand -hex 32"),
         ({"SECRET_KEY": DEMO_SECRET_KEY}, "SECRET_KEY is the demo's, which everybody knows. Make one with: openssl rand -hex 32"),
-        ({"STRIPE_API_KEY": "sk_live_x"}, "STRIPE_WEBHOOK_SECRET is needed beside STRIPE_API_KEY."),
+        ({"CONTACT": "the office"}, "CONTACT is an e-mail address."),
+        ({"DEFAULT_CURRENCY": "XXX"}, "DEFAULT_CURRENCY is one of EUR, CHF, GBP, USD, SEK, DKK, NOK, PLN, CZK, JPY."),
+        ({"DEFAULT_ZONE": "Europe/Atlantis"}, "DEFAULT_ZONE is a time zone such as Europe/Rome."),
+        ({"EXTENSIONS": "-1"}, "EXTENSIONS is a whole number from 0 to 20."),
         (
             {"STRIPE_API_KEY": DEMO_STRIPE_KEY, "STRIPE_WEBHOOK_SECRET": "whsec_x"},
             "STRIPE_API_KEY is the sandbox's and works only with DEMO=1.",

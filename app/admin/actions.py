@@ -11,7 +11,7 @@ from sqlmodel.sql.sqltypes import UTCDateTime
 from app.admin.invariants import Found
 from app.admin.models import CspReport
 from app.admin.rules import Complaint
-from app.core import activity, alarms
+from app.core import activity, alarms, stored
 from app.core.alarms import Alarm
 from app.core.db import changed
 from app.core.texts import SiteText
@@ -23,6 +23,9 @@ _NOTE_RESULT = text(
     "broken = excluded.broken, examples = excluded.examples, milliseconds = excluded.milliseconds"
 ).bindparams(bindparam("at", type_=UTCDateTime))
 
+
+# Settings that may name a person.
+PERSONAL_SETTINGS = ("CONTACT", "MAIL_FROM")
 
 # Anybody may send reports: so many kinds are kept and no more, for so long after they were last seen.
 MOST_REPORTS = 300
@@ -49,6 +52,15 @@ async def save_text(tx: AsyncSession, name: str, body: str, *, by: int | None, n
     await activity.record(
         tx, "text.saved", about=f"text:{name}", by=by, letters=letters, sha256=sha256(body.encode()).hexdigest()
     )
+
+
+async def save_settings(
+    tx: AsyncSession, wanted: dict[str, str | None], *, before: dict[str, str], by: int, now: datetime
+) -> None:
+    """Stores what an admin has changed; None brings the default back. Addresses stay out of the log."""
+    await stored.keep(tx, wanted, now=now)
+    told = {name: [before[name], value or ""] for name, value in wanted.items() if name not in PERSONAL_SETTINGS}
+    await activity.record(tx, "settings.saved", about="settings:shop", by=by, changed=sorted(wanted), values=told)
 
 
 async def note_result(tx: AsyncSession, name: str, found: Found, *, now: datetime) -> None:

@@ -115,6 +115,21 @@ def _erased(told: Told) -> str:
     return _("An account or the bookings of a guest were erased; they are called %(person)s now.") % told
 
 
+def _changed_settings(told: Told) -> str:
+    values, changed = told.details.get("values", {}), told.details.get("changed", ())
+    said = [
+        _("%(name)s from “%(before)s” to “%(after)s”") % {"name": name, "before": values[name][0], "after": values[name][1]}
+        if name in values
+        else name
+        for name in changed
+    ]
+    return _("%(who)s changed the settings of the shop: %(changes)s.") % {"who": told.who, "changes": "; ".join(said)}
+
+
+def _tried(works: Any, fails: Any) -> _Made:
+    return _Made(lambda told: str((works if told.details.get("works") else fails) % told))
+
+
 def _factor_off(told: Told) -> str:
     if told.activity.by_user_id and told.number != str(told.activity.by_user_id):
         return _("%(who)s took the second factor of %(person)s away.") % told
@@ -346,6 +361,15 @@ SENTENCES: dict[str, Sentence] = {
             )
             % told
         )
+    ),
+    "settings.saved": _Made(_changed_settings),
+    "settings.mail_tried": _tried(
+        lazy("%(who)s tried the mail server, which took the mail."),
+        lazy("%(who)s tried the mail server, which did not take the mail."),
+    ),
+    "settings.stripe_checked": _tried(
+        lazy("%(who)s checked the key and the endpoint at Stripe: they work."),
+        lazy("%(who)s checked the key and the endpoint at Stripe: they do not work."),
     ),
     "text.saved": _Made(_saved),
     "alarm.settled": _Made(_settled),

@@ -10,15 +10,15 @@ from app.core.db import outside_writing
 SECONDS = 20
 
 
-async def send(message: EmailMessage, *, smtp_url: str) -> None:
-    """Hands the mail to the server at smtp_url ("smtp://user:password@host:587", "smtps://…:465").
+async def send(message: EmailMessage, *, smtp_url: str) -> str:
+    """Hands the mail to the server at smtp_url ("smtp://user:password@host:587", "smtps://…:465"); gives its answer.
 
     Raises aiosmtplib.SMTPException or OSError when the server refuses or does not answer.
     """
     outside_writing("Mail")
     address = urlsplit(smtp_url)
     secure = address.scheme == "smtps"
-    await aiosmtplib.send(
+    _refused, answer = await aiosmtplib.send(
         message,
         hostname=address.hostname,
         port=address.port or (465 if secure else 25),
@@ -27,3 +27,4 @@ async def send(message: EmailMessage, *, smtp_url: str) -> None:
         use_tls=secure,
         timeout=SECONDS,
     )
+    return answer

@@ -1,13 +1,20 @@
-"""Every setting, typed, read once from the environment. A wrong one stops the start with a sentence."""
+"""Every setting, typed, read once from the environment. A wrong one stops the start with a sentence.
+
+What an admin may change while the shop runs stands in EDITABLE: stored values (core/stored.py) lie over the defaults, and the
+environment over both.
+"""
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parseaddr
 from ipaddress import ip_network
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from app.core.money import CURRENCIES
 
 T = TypeVar("T")
 
@@ -33,10 +40,17 @@ class Settings:
     # What SECRET_KEY was before, oldest first, with commas between: only the seals of the activity log are checked with them.
     secret_key_old: str = field(default="", repr=False)
     site_name: str = "EventTicket"
+    # Where people write to; mails are answered there.
+    contact: str = ""
+    # What the form of a new event begins with.
+    default_currency: str = "EUR"
+    default_zone: str = "Europe/Rome"
     demo: bool = False
     stripe_api_key: str = field(default="", repr=False)
     stripe_api_base: str = ""
     stripe_webhook_secret: str = field(default="", repr=False)
+    # Of the endpoint that an admin had made at Stripe (core/stored.py).
+    stored_webhook_secret: str = field(default="", repr=False)
     smtp_url: str = field(default="", repr=False)
     mail_from: str = "EventTicket <tickets@localhost>"
     workers: int = 1
@@ -61,6 +75,8 @@ class Settings:
     looks_per_minute: int = 120
     retention_days: int = 400
     accounting_years: int = 10
+    # Names that the environment gave a value: nobody changes those while the shop runs.
+    named: frozenset[str] = frozenset()
 
     @property
     def https(self) -> bool:
@@ -79,6 +95,12 @@ class Settings:
         return [key.strip() for key in self.secret_key_old.split(",") if key.strip()]
 
     @property
+    def webhook_secrets(self) -> list[str]:
+        """What Stripe may have signed a webhook with: from the environment, and of the endpoint that an admin had made."""
+        given = (*self.stripe_webhook_secret.split(","), self.stored_webhook_secret)
+        return [secret.strip() for secret in given if secret.strip()]
+
+    @property
     def sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
 
@@ -88,14 +110,27 @@ class Settings:
         return bool(self.stripe_api_key)
 
 
+# What an admin may change while the shop runs: the name in the environment and in the table -> the field here.
+EDITABLE = {
+    "SITE_NAME": "site_name",
+    "CONTACT": "contact",
+    "MAIL_FROM": "mail_from",
+    "DEFAULT_CURRENCY": "default_currency",
+    "DEFAULT_ZONE": "default_zone",
+    "HOLD_MINUTES": "hold_minutes",
+    "EXTEND_MINUTES": "extend_minutes",
+    "EXTENSIONS": "extensions",
+}
+
 _current: Settings | None = None
+_started_with: Settings | None = None
 
 
 def settings() -> Settings:
     """The settings in force. Reads the environment at the first call; raises SettingsError."""
-    global _current
     if _current is None:
-        _current = read(os.environ)
+        use(read(os.environ))
+    assert _current
     return _current
 
 
@@ -106,8 +141,32 @@ def in_force() -> Settings | None:
 
 def use(chosen: Settings | None) -> None:
     """Puts settings in force: for main, which changes some while it starts, and for tests."""
+    global _current, _started_with
+    _current = _started_with = chosen
+
+
+def overlay(stored: Mapping[str, str], *, webhook_secret: str = "") -> None:
+    """Lays stored values over those of the start, but not over what the environment says. What does not fit is passed over."""
     global _current
-    _current = chosen
+    settings()
+    started = _started_with or Settings()
+    reader = _Reader({name: value for name, value in stored.items() if name in EDITABLE and name not in started.named})
+    fields = {EDITABLE[name]: value for name, value in _editable(reader, started).items()}
+    _current = replace(started, **fields, stored_webhook_secret=webhook_secret)
+
+
+def _editable(reader: "_Reader", default: Settings) -> dict[str, Any]:
+    """The settings that can be changed while the shop runs, by their names, as the reader has them."""
+    return {
+        "SITE_NAME": reader.text("SITE_NAME", default=default.site_name),
+        "CONTACT": reader.text("CONTACT", default=default.contact),
+        "MAIL_FROM": reader.text("MAIL_FROM", default=default.mail_from),
+        "DEFAULT_CURRENCY": reader.choice("DEFAULT_CURRENCY", CURRENCIES, default=default.default_currency),
+        "DEFAULT_ZONE": reader.zone("DEFAULT_ZONE", default=default.default_zone),
+        "HOLD_MINUTES": reader.number("HOLD_MINUTES", default=default.hold_minutes, least=1, most=120),
+        "EXTEND_MINUTES": reader.number("EXTEND_MINUTES", default=default.extend_minutes, least=1, most=120),
+        "EXTENSIONS": reader.number("EXTENSIONS", default=default.extensions, least=0, most=20),
+    }
 
 
 def read(environ: Mapping[str, str]) -> Settings:
@@ -125,13 +184,11 @@ def read(environ: Mapping[str, str]) -> Settings:
         base_url=base_url,
         secret_key=reader.text("SECRET_KEY", default=DEMO_SECRET_KEY if demo else ""),
         secret_key_old=reader.text("SECRET_KEY_OLD", default=""),
-        site_name=reader.text("SITE_NAME", default="EventTicket"),
         demo=demo,
         stripe_api_key=reader.text("STRIPE_API_KEY", default=DEMO_STRIPE_KEY if demo else ""),
         stripe_api_base=reader.text("STRIPE_API_BASE", default=stripe_base),
         stripe_webhook_secret=reader.text("STRIPE_WEBHOOK_SECRET", default=DEMO_WEBHOOK_SECRET if demo else ""),
         smtp_url=reader.text("SMTP_URL", default=""),
-        mail_from=reader.text("MAIL_FROM", default="EventTicket <tickets@localhost>"),
         workers=reader.number("WORKERS", default=1, least=1, most=64),
         worker_inside=reader.flag("WORKER_INSIDE", default=True),
         log_format=reader.choice("LOG_FORMAT", ("text", "json"), default="text" if demo else "json"),
@@ -143,12 +200,13 @@ def read(environ: Mapping[str, str]) -> Settings:
         second_factor=reader.choice("SECOND_FACTOR", ("required", "offered"), default="offered" if demo else "required"),
         bcrypt_cost=reader.number("BCRYPT_COST", default=12, least=4, most=16),
         data=Path(reader.text("DATA_DIR", default="data")),
-        hold_minutes=reader.number("HOLD_MINUTES", default=15, least=1, most=120),
         keep_pages_seconds=reader.number("KEEP_PAGES_SECONDS", default=2, least=0, most=60),
         holds_per_minute=reader.number("HOLDS_PER_MINUTE", default=300, least=1, most=MOST_PER_MINUTE),
         looks_per_minute=reader.number("LOOKS_PER_MINUTE", default=120, least=1, most=MOST_PER_MINUTE),
         retention_days=reader.number("RETENTION_DAYS", default=400, least=30, most=3650),
         accounting_years=reader.number("ACCOUNTING_YEARS", default=10, least=1, most=30),
+        named=frozenset(name for name in EDITABLE if environ.get(name, "").strip()),
+        **{EDITABLE[name]: value for name, value in _editable(reader, Settings()).items()},
     )
     mistakes = reader.mistakes + _mistakes(found)
     if mistakes:
@@ -167,6 +225,7 @@ def _mistakes(found: Settings) -> list[str]:
             address.scheme in ("http", "https") and bool(address.hostname),
             "BASE_URL is a full address such as https://tickets.example.org.",
         ),
+        (not found.contact or "@" in parseaddr(found.contact)[1], "CONTACT is an e-mail address."),
         ("@" in parseaddr(found.mail_from)[1], "MAIL_FROM holds an e-mail address, such as Tickets <tickets@example.org>."),
         (
             found.database_url.startswith(("sqlite+aiosqlite:", "postgresql+asyncpg:")),
@@ -188,7 +247,6 @@ def _mistakes(found: Settings) -> list[str]:
             found.demo or found.https or _is_local(address.hostname),
             "BASE_URL begins with https:// for every address but localhost.",
         ),
-        (not found.stripe_api_key or bool(found.stripe_webhook_secret), "STRIPE_WEBHOOK_SECRET is needed beside STRIPE_API_KEY."),
         (found.demo or found.stripe_api_key != DEMO_STRIPE_KEY, "STRIPE_API_KEY is the sandbox's and works only with DEMO=1."),
         (
             all(_is_network(name) for name in found.trusted_proxies.split(",") if found.trusted_proxies),
@@ -256,9 +314,13 @@ class _Reader:
             name, lambda text: words[words.index(text)] if text else default, f"is one of {', '.join(words)}", default
         )
 
+    def zone(self, name: str, *, default: str) -> str:
+        rule = "is a time zone such as Europe/Rome"
+        return self._parsed(name, lambda text: ZoneInfo(text).key if text else default, rule, default)
+
     def _parsed(self, name: str, parse: Callable[[str], T], rule: str, default: T) -> T:
         try:
             return parse(self.environ.get(name, "").strip())
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OSError):
             self.mistakes.append(f"{name} {rule}.")
             return default

@@ -10,6 +10,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.money import exponent
+from app.core.settings import settings
 from app.events import queries
 from app.events.conditions import upcoming
 from app.events.models import Category, Event, Venue
@@ -50,5 +51,5 @@ async def facets(db: AsyncSession, now: datetime) -> Facets:
         categories=sorted(kinds, key=lambda kind: (kind.position, kind.name)),
         cities=sorted({city for city, *_rest in found if city}),
         currencies=sorted({currency for _city, currency, *_rest in found}),
-        zone=zones.most_common(1)[0][0] if zones else queries.DEFAULT_ZONE,
+        zone=zones.most_common(1)[0][0] if zones else settings().default_zone,
     )

@@ -38,6 +38,8 @@ def compose(
     unsubscribe_url = _unsubscribe_url(notification)
     message = EmailMessage()
     message["From"] = settings().mail_from
+    if settings().contact:
+        message["Reply-To"] = settings().contact
     message["To"] = Address(addr_spec=notification.email)
     message["Date"] = now
     message["Message-ID"] = _message_id(delivery)

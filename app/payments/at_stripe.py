@@ -1,6 +1,6 @@
 """What Stripe has and says, as small frozen values. Amounts are in minor units."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.core.settings import settings
 
@@ -66,6 +66,25 @@ class BalanceLine:
     source_id: str
     payment_intent: str
     amount_minor: int
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whose key ours is. `charges` says whether the account may take money, `live` whether the key moves real money."""
+
+    id: str
+    name: str
+    charges: bool
+    live: bool
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where Stripe tells us what happened. `is_whole`: it is on and tells all we need. `secret` is known only at its making."""
+
+    id: str
+    is_whole: bool
+    secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from circuitbreaker import CircuitBreaker  # type: ignore[import-untyped]
 from app.core.db import outside_writing
 from app.core.redaction import clean
 from app.core.settings import settings
-from app.payments.at_stripe import BalanceLine, Dispute, Session, StripeRefund, Told
+from app.payments.at_stripe import Account, BalanceLine, Dispute, Endpoint, Session, StripeRefund, Told
 
 # How long a call may last with all its repetitions, and how long to wait for a connection.
 SECONDS = 20
@@ -224,9 +224,36 @@ async def balance_since(at: datetime) -> list[BalanceLine]:
     return [_line(line) for line in found if line.type in _LINES and getattr(line.source, "payment_intent", None)]
 
 
+@_asking()
+async def account() -> Account:
+    """Whose key ours is."""
+    found = await _api().accounts.retrieve_current_async()
+    profile = found.business_profile
+    name = (profile.name if profile else "") or found.id
+    return Account(found.id, name, bool(found.charges_enabled), is_live())
+
+
+async def endpoints(url: str) -> list[Endpoint]:
+    """The endpoints of the account that tell this address, enabled or not."""
+    found = await _pages(lambda: _api().webhook_endpoints.list_async, {})
+    return [_endpoint(one) for one in found if one.url == url]
+
+
+@_asking(writes=True)
+async def create_endpoint(url: str) -> Endpoint:
+    """A new endpoint for everything in KINDS. Only this answer holds its secret."""
+    return _endpoint(await _api().webhook_endpoints.create_async({"url": url, "enabled_events": list(KINDS)}))
+
+
+@_asking(writes=True)
+async def widen_endpoint(endpoint_id: str) -> None:
+    """The endpoint is enabled, and tells everything in KINDS from now on."""
+    await _api().webhook_endpoints.update_async(endpoint_id, {"enabled_events": list(KINDS), "disabled": False})
+
+
 def told(body: bytes, signature: str) -> Told:
     """What a webhook says, verified before it is read. Raises BadSignature, WrongMode."""
-    if not any(_is_signed(body, signature, secret.strip()) for secret in settings().stripe_webhook_secret.split(",")):
+    if not any(_is_signed(body, signature, secret) for secret in settings().webhook_secrets):
         raise BadSignature
     try:
         found = _told(json.loads(body))
@@ -326,6 +353,12 @@ def _session(found: Any) -> Session:
         url=found.url or "",
         shop=_our(found.metadata, "shop"),
     )
+
+
+def _endpoint(found: Any) -> Endpoint:
+    tells = set(found.enabled_events)
+    is_whole = found.status == "enabled" and (tells >= set(KINDS) or "*" in tells)
+    return Endpoint(found.id, is_whole, getattr(found, "secret", None) or "")
 
 
 def _refund(found: Any) -> StripeRefund:

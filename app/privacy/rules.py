@@ -77,6 +77,7 @@ TREATMENT = {
     "refunds": "blank",
     "return_notes": "gone",
     "revisions": "none",
+    "settings": "none",
     "site_texts": "none",
     "ticket_types": "none",
     "tickets": "blank",

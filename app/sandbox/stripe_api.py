@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
 from stripe.params import (
+    AccountRetrieveCurrentParams,
     BalanceTransactionListParams,
     BalanceTransactionRetrieveParams,
     ChargeRetrieveParams,
@@ -21,6 +22,8 @@ from stripe.params import (
     RefundCreateParams,
     RefundListParams,
     RefundRetrieveParams,
+    WebhookEndpointCreateParams,
+    WebhookEndpointListParams,
 )
 from stripe.params.checkout import (
     SessionCreateParams,
@@ -31,6 +34,7 @@ from stripe.params.checkout import (
 
 from app.sandbox.fake_stripe import FakeStripe
 from app.sandbox.faults import Fault
+from app.sandbox.stripe_endpoints import EndpointUpdateParams
 from app.sandbox.stripe_shapes import Doc, StripeError, checked, decoded
 from app.sandbox.stripe_state import Answer
 
@@ -111,6 +115,27 @@ async def list_events(request: Asked, fake: Fake) -> Response[Any]:
 @get("/v1/events/{event_id:str}")
 async def retrieve_event(request: Asked, fake: Fake, event_id: FromPath[str]) -> Response[Any]:
     return await answer(request, fake, "event_retrieve", EventRetrieveParams, lambda params: fake.event(event_id, params))
+
+
+@get("/v1/account")
+async def account(request: Asked, fake: Fake) -> Response[Any]:
+    return await answer(request, fake, "account", AccountRetrieveCurrentParams, fake.account)
+
+
+@get("/v1/webhook_endpoints")
+async def list_endpoints(request: Asked, fake: Fake) -> Response[Any]:
+    return await answer(request, fake, "endpoint_list", WebhookEndpointListParams, fake.endpoints)
+
+
+@post("/v1/webhook_endpoints", status_code=200)
+async def create_endpoint(request: Asked, fake: Fake) -> Response[Any]:
+    return await answer(request, fake, "endpoint", WebhookEndpointCreateParams, fake.create_endpoint)
+
+
+@post("/v1/webhook_endpoints/{endpoint_id:str}", status_code=200)
+async def update_endpoint(request: Asked, fake: Fake, endpoint_id: FromPath[str]) -> Response[Any]:
+    schema = EndpointUpdateParams
+    return await answer(request, fake, "endpoint_update", schema, lambda params: fake.update_endpoint(endpoint_id, params))
 
 
 async def answer(request: Asked, fake: FakeStripe, operation: str, schema: Any, work: Work) -> Response[Any]:
@@ -207,6 +232,6 @@ router = Router(
     "/sandbox/stripe",
     route_handlers=[
         create, list_sessions, retrieve, expire, intent, charge, refund, list_refunds, retrieve_refund, dispute,
-        list_balance, balance, list_events, retrieve_event,
+        list_balance, balance, list_events, retrieve_event, account, list_endpoints, create_endpoint, update_endpoint,
     ],
 )  # fmt: skip

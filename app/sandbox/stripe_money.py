@@ -6,7 +6,8 @@ from typing import Literal
 import stripe
 
 from app.core.money import money
-from app.sandbox.stripe_account import Account, seconds
+from app.sandbox.stripe_account import seconds
+from app.sandbox.stripe_endpoints import Endpoints
 from app.sandbox.stripe_shapes import Doc, StripeError, blank
 
 REFUND_REASONS = ("duplicate", "fraudulent", "requested_by_customer")
@@ -14,7 +15,7 @@ REFUND_REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 FEE_MINOR, FEE_PERMILLE, DISPUTE_FEE_MINOR = 25, 15, 2000
 
 
-class Money(Account):
+class Money(Endpoints):
     """What happens to money once a buyer has paid. Every verb raises StripeError for what Stripe would refuse."""
 
     # Refunds

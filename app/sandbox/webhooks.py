@@ -9,6 +9,7 @@ import stripe
 import structlog
 
 from app.sandbox.fake_stripe import FakeStripe
+from app.sandbox.stripe_account import seconds
 from app.sandbox.stripe_shapes import Doc
 from app.sandbox.stripe_state import Delivery
 
@@ -27,6 +28,8 @@ class Webhooks:
         self.fake = fake
         self.url = url
         self.secret = secret
+        # What the shop calls itself; the way there may be another one, inside this machine.
+        self.public_url = f"{fake.base_url}/webhooks/stripe"
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -66,7 +69,13 @@ class Webhooks:
     def letter(self, event: Doc) -> tuple[str, dict[str, str]]:
         """The body of a webhook about the event, and its headers, signed now."""
         body = json.dumps(self.fake.shown(event), indent=2)
-        signature = stripe.WebhookSignature.generate_signature_header(body, self.secret)
+        # As while a secret is being changed: one header that holds a signature for each of them.
+        at = seconds()
+        signed = [
+            stripe.WebhookSignature.generate_signature_header(body, secret, at)
+            for secret in (self.secret, *self.fake.secrets_for(self.public_url))
+        ]
+        signature = ",".join([signed[0], *(one.partition(",")[2] for one in signed[1:])])
         return body, {"Stripe-Signature": signature, "Content-Type": "application/json; charset=utf-8"}
 
     async def _deliver(self, client: httpx.AsyncClient, delivery: Delivery) -> None:

@@ -72,6 +72,7 @@ LIMITS = {
     "wrong address": Limit(20, HOUR),
     # Desks, files and reports.
     "desk": Limit(120, MINUTE, per="person"),
+    "trial": Limit(20, HOUR, per="person"),
     "upload": Limit(10, HOUR, per="person"),
     "export": Limit(10, HOUR, per="person"),
     "paper": Limit(30, HOUR, per="thing"),

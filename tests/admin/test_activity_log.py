@@ -106,6 +106,7 @@ ABOUT = {
     "refund": "booking:1",
     "dispute": "booking:1",
     "orphan": "session:cs_1",
+    "settings": "settings:shop",
     "text": "text:imprint",
     "reports": "csp_reports",
     "admin": "event:1",

@@ -42,6 +42,9 @@ DESK = (
     Look("activity", "/admin/activity", ADA),
     Look("activity, nothing found", "/admin/activity?who=nobody@example.com", ADA),
     Look("invariants", "/admin/invariants", ADA),
+    Look("settings", "/admin/settings", ADA),
+    Look("settings, wrong", lambda page: sent(page, "/admin/settings", "Save", Name_of_the_shop=""), ADA, 422),
+    Look("stripe, checked", lambda page: sent(page, "/admin/settings", "Check Stripe"), ADA),
     Look("texts", "/admin/texts", ADA),
     Look("text", "/admin/texts/terms", ADA),
 )

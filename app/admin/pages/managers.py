@@ -18,6 +18,7 @@ from app.core.db import reading, writing
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
+from app.core.settings import settings
 from app.events import queries as events_of
 from app.events.actions import drafting
 from app.events.models import Category
@@ -129,7 +130,13 @@ async def propose(request: Request[Any, Any, Any], db: Db, visitor: Who, code: F
 
 def _wish(form: ProposeForm, kinds: dict[str, int]) -> EventWish:
     category_id = kinds[form.category.data]
-    return blank_wish(form.title.data, category_id=category_id, zone=events_of.DEFAULT_ZONE, currency="EUR", now=clock.now())
+    return blank_wish(
+        form.title.data,
+        category_id=category_id,
+        zone=settings().default_zone,
+        currency=settings().default_currency,
+        now=clock.now(),
+    )
 
 
 async def _page_of(

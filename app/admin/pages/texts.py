@@ -78,7 +78,9 @@ async def _body(db: AsyncSession, name: str) -> str:
     stored = await queries.site_text(db, name)
     if stored:
         return stored.body
-    return render(f"site/{name}.txt", {"site_name": settings().site_name, "mail_from": settings().mail_from})
+    return render(
+        f"site/{name}.txt", {"site_name": settings().site_name, "mail_from": settings().contact or settings().mail_from}
+    )
 
 
 def _title(name: str) -> Any:

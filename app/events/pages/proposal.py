@@ -25,7 +25,8 @@ from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
 from app.core.money import CURRENCIES, minor_units
-from app.events import pictures, queries
+from app.core.settings import settings
+from app.events import pictures
 from app.events.models import HUES, LASTS_BY_DEFAULT, MOTIFS, TONES, Category, Event
 from app.events.rules import proposing
 from app.web.forms import BaseForm, ManyLines, number, required, text
@@ -177,11 +178,13 @@ class EventForm(BaseForm):
     venue = text(lazy("Venue"), most=120)
     address = text(lazy("Address"), most=200)
     city = text(lazy("City"), most=80)
-    zone = SelectField(lazy("Time zone"), default=queries.DEFAULT_ZONE)
+    zone = SelectField(lazy("Time zone"), default=lambda: settings().default_zone)
     starts = _local(lazy("Starts"), missing=lazy("Enter when it starts"))
     ends = _local(lazy("Ends"))
     doors = _local(lazy("Doors"))
-    currency = SelectField(lazy("Currency"), choices=_choices(zip(CURRENCIES, CURRENCIES, strict=True)), default="EUR")
+    currency = SelectField(
+        lazy("Currency"), choices=_choices(zip(CURRENCIES, CURRENCIES, strict=True)), default=lambda: settings().default_currency
+    )
     hue = RadioField(lazy("Colour"), choices=_choices(zip(HUES, HUE_NAMES, strict=True)), default="cobalt")
     tone = RadioField(lazy("Tone"), choices=_choices(zip(TONES, TONE_NAMES, strict=True)), default="deep")
     motif = RadioField(lazy("Drawing"), choices=_choices(zip(MOTIFS, MOTIF_NAMES, strict=True)), default="keys")
@@ -211,7 +214,7 @@ class EventForm(BaseForm):
         self.event = event
         self.kinds = {kind.slug: kind for kind in categories}
         self.category.choices = _choices([("", _("Choose a category")), *((kind.slug, kind.name) for kind in categories)])
-        zones = sorted({*proposing.ZONES, event.zone if event else queries.DEFAULT_ZONE})
+        zones = sorted({*proposing.ZONES, event.zone if event else settings().default_zone})
         self.zone.choices = _choices((name, name.replace("_", " ")) for name in zones)
 
     @property
