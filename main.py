@@ -62,6 +62,8 @@ import app.admin.pages.users  # noqa: E402
 import app.bookings.pages.asking  # noqa: E402
 import app.bookings.pages.checkout  # noqa: E402
 import app.bookings.pages.comps  # noqa: E402
+import app.bookings.pages.desk  # noqa: E402
+import app.bookings.pages.people  # noqa: E402
 import app.bookings.pages.presales  # noqa: E402
 import app.events.pages.browse  # noqa: E402
 import app.events.pages.codes  # noqa: E402
@@ -137,6 +139,8 @@ ROUTERS = (
     app.events.pages.reviewing.router,
     app.events.pages.postponing.router,
     app.events.pages.form.router,
+    app.bookings.pages.people.router,
+    app.bookings.pages.desk.router,
     app.payments.pages.manager.router,
     app.events.pages.sales.router,
     app.events.pages.jobs.router,

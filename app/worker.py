@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.actions import attempts
 from app.admin import flows as admin
+from app.analytics import flows as analytics
 from app.bookings import flows as bookings
 from app.core import activity, clock, jobs, leases, limits, seals
 from app.core.activity import Activity
@@ -31,7 +32,7 @@ Reaction = Callable[[AsyncSession, Activity], Awaitable[None]]
 REACTIONS: dict[str, tuple[Reaction, ...]] = dict.fromkeys(TOLD, (tell,))
 
 # A job's kind -> the flow that works one batch of it (app/core/jobs.py).
-JOBS: dict[str, jobs.Flow] = {}
+JOBS: dict[str, jobs.Flow] = {"people.listed": analytics.list_people}
 
 
 class Sweep(NamedTuple):

@@ -205,6 +205,13 @@ RULES = [
         "/manager/events/{slug:str}/bookings/{reference:str}/refund/amount", ITS_SELLER, slug="big house", reference="reference"
     ),
     post("/manager/events/{slug:str}/refunds/{refund:str}/handed-back", ITS_SELLER, slug="big house", refund="cash refund"),
+    get("/manager/events/{slug:str}/bookings", ITS_SELLER, slug="event"),
+    post("/manager/events/{slug:str}/bookings/file", ITS_SELLER, slug="event"),
+    get("/manager/events/{slug:str}/bookings/{reference:str}", ITS_SELLER, slug="big house", reference="reference"),
+    post("/manager/events/{slug:str}/bookings/{reference:str}/send", ITS_SELLER, slug="big house", reference="reference"),
+    get("/manager/events/{slug:str}/attendees", ITS_SELLER, slug="event"),
+    post("/manager/events/{slug:str}/attendees/file", ITS_SELLER, slug="event"),
+    *both("/manager/events/{slug:str}/attendees/{short_code:str}", ITS_SELLER, slug="big house", short_code="short code"),
     get("/manager/jobs", SIGNED_IN),
     get("/manager/jobs/{code:str}", ALICE_OR_ADMIN, code="alice's job"),
     get("/manager/jobs/{code:str}/file", ALICE_OR_ADMIN, code="alice's job"),

@@ -172,6 +172,7 @@ async def _bookings(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]
         "guest's booking": guests.code,
         "paid booking": paid.code,
         "ticket": ticket.code,
+        "short code": ticket.short_code,
         "big house": event.slug,
         "reference": paid.reference,
         "receipt": f"{paid.reference}-P1",

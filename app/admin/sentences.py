@@ -66,6 +66,8 @@ def _looked(told: Told) -> str:
         "event": _("%(who)s opened the manager’s page of %(event)s."),
         "sales": _("%(who)s opened the sales page of %(event)s."),
         "payments": _("%(who)s opened the payments of %(event)s."),
+        "bookings": _("%(who)s opened the bookings of %(event)s."),
+        "attendees": _("%(who)s opened the attendees of %(event)s."),
         "form": _("%(who)s opened the form of %(event)s."),
         "user": _("%(who)s opened the account of %(person)s."),
         "manager": _("%(who)s opened the page of the manager %(person)s."),
@@ -214,6 +216,16 @@ SENTENCES: dict[str, Sentence] = {
     "event.rejected": lazy("%(who)s rejected %(event)s, which was %(before)s."),
     "event.returned": lazy("%(who)s gave %(event)s back for changes: it was submitted and is a draft again."),
     "event.postponed": lazy("%(who)s postponed %(event)s: it was %(before)s and is %(after)s, without a new date yet."),
+    "people.exported": _Made(
+        lambda told: (
+            ngettext(
+                "%(who)s took %(num)s row about the people of %(event)s away as a file.",
+                "%(who)s took %(num)s rows about the people of %(event)s away as a file.",
+                told.num,
+            )
+            % told
+        )
+    ),
     "event.called_off": _either(
         "states",
         lazy("%(who)s called %(event)s off, which was %(before)s."),
@@ -338,6 +350,8 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "booking.day_before": lazy("The buyer of booking %(booking)s was reminded of %(event)s."),
     "booking.lapses_soon": lazy("The buyer of booking %(booking)s was reminded to pay for %(event)s."),
+    "booking.tickets_resent": lazy("%(who)s had the tickets of booking %(booking)s, %(event)s, sent again."),
+    "ticket.renamed": lazy("%(who)s put another name on a ticket of booking %(booking)s, %(event)s."),
     "ticket.voided": lazy("A ticket of booking %(booking)s, %(event)s, is void."),
     # Money.
     "payment.captured": lazy("%(money)s came in for booking %(booking)s, %(event)s."),

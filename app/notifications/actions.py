@@ -56,6 +56,7 @@ TOLD: dict[str, tuple[tuple[str, Finder], ...]] = {
     "event.called_off": (("event_called_off", recipients.buyers_of_called_off),),
     "booking.held": (("presale_held", recipients.buyer_of_presale),),
     "booking.paid": (("booking_paid", recipients.buyer),),
+    "booking.tickets_resent": (("booking_paid", recipients.buyer),),
     "booking.released": (("booking_released", recipients.buyer_of_ended_hold),),
     "booking.expired": (("booking_lapsed", recipients.buyer_of_ended_hold),),
     "booking.lapses_soon": (("presale_lapses_soon", recipients.buyer),),

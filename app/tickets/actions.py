@@ -95,6 +95,15 @@ async def take_back_one(tx: AsyncSession, booking: Booking, ticket: Ticket, *, n
     return True
 
 
+async def name_holder(tx: AsyncSession, ticket: Ticket, holder: str, *, by: int) -> bool:
+    """Another name on a valid ticket. False when it became void, or somebody else changed the name, since it was read."""
+    same = (col(Ticket.id) == ticket.id, col(Ticket.state) == "valid", col(Ticket.holder) == ticket.holder)
+    if not await changed(tx, update(Ticket).where(*same).values(holder=holder)):
+        return False
+    await activity.record(tx, "ticket.renamed", about=f"ticket:{ticket.id}", by=by, booking=ticket.booking_id)
+    return True
+
+
 def _take_late(booking: Booking, event: Event, lines: list[BookingLine]) -> Steps[bool]:
     return (yield from stock.sell_late(lines)) and (yield from stock.claim(event, booking.buyer_key, lines))
 

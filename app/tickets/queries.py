@@ -48,6 +48,13 @@ async def by_code(db: AsyncSession, code: str) -> TicketView | None:
     return next(view for view in await of_booking(db, booking_id) if view.ticket.code == code)
 
 
+async def by_short_code(db: AsyncSession, event_id: int, short_code: str) -> TicketView | None:
+    """The ticket of an event with this short code, as it is read aloud in upper or lower case."""
+    same = (Ticket.event_id == event_id, Ticket.short_code == short_code.upper())
+    code = (await db.exec(select(Ticket.code).where(*same))).first()
+    return await by_code(db, code) if code else None
+
+
 async def of_user(db: AsyncSession, user_id: int, *, now: datetime, past: bool) -> list[TicketView]:
     """A user's tickets for events that are ahead (next first) or past (last first)."""
     owned = _all().where(Booking.user_id == user_id)

@@ -115,6 +115,7 @@ ABOUT = {
     "alarm": "alarm:1",
     "delivery": "delivery:1",
     "job": "job:1",
+    "people": "event:1",
 }
 DETAILS = {
     "admin.looked": {"page": "sales"},

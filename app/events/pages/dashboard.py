@@ -75,7 +75,7 @@ def _todo(event: Event, numbers: Numbers, waiting: Waiting, *, now: datetime) ->
     if waiting.lapsing_presales:
         title = ngettext("%(num)s pre-sale booking lapses soon", "%(num)s pre-sale bookings lapse soon", waiting.lapsing_presales)
         note = _("Unpaid, and over within a day. Their buyers are reminded by mail.")
-        found.append(Todo("clock", title % {"num": waiting.lapsing_presales}, note, f"{base}/sales", _("Look")))
+        found.append(Todo("clock", title % {"num": waiting.lapsing_presales}, note, f"{base}/bookings?state=held", _("Look")))
     gone = [each.kind for each in numbers.types if each.kind.is_on_sale(now) and each.kind.left == 0]
     for kind in gone:
         note = _("Nobody can hold one now. Held places may still come back.") if kind.held else _("Every place has its ticket.")

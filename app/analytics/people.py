@@ -1,0 +1,237 @@
+"""Who has booked and who comes: lists that a manager searches, page by page, and the rows of their files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import exists, func, or_
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.bookings.models import HOLDING, Answer, Booking, BookingLine
+from app.core.formats import money
+from app.core.i18n import gettext as _
+from app.core.i18n import lazy
+from app.events.models import Event, Question, TicketType
+from app.events.queries import columns
+from app.tickets.models import Ticket
+
+ON_A_PAGE = 50
+
+# What a filter says -> the states of bookings that it shows.
+BOOKING_STATES: dict[str, tuple[str, ...]] = {
+    "paid": ("paid",),
+    "held": HOLDING,
+    "ended": ("expired", "released", "refunded", "called_off"),
+}
+ATTENDEE_STATES = ("valid", "void")
+SORTS = ("newest", "name")
+
+STATE_NAMES = {
+    "held": lazy("Held"),
+    "paying": lazy("Being paid"),
+    "processing": lazy("Bank is confirming"),
+    "paid": lazy("Paid"),
+    "expired": lazy("Ran out"),
+    "released": lazy("Released"),
+    "refunded": lazy("Refunded"),
+    "called_off": lazy("Called off"),
+    "valid": lazy("Valid"),
+    "void": lazy("Void"),
+}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Which of an event's people are shown: a word out of their name, address, reference or short code; a type; a state."""
+
+    q: str = ""
+    type_id: int | None = None
+    state: str = ""
+    sort: str = "newest"
+
+
+@dataclass(frozen=True)
+class BookedRow:
+    """A booking and the places that it still has or had."""
+
+    booking: Booking
+    places: int
+
+
+@dataclass(frozen=True)
+class Attendee:
+    """A ticket, the name of its type, and the booking that it came with."""
+
+    ticket: Ticket
+    type_name: str
+    booking: Booking
+
+    @property
+    def name(self) -> str:
+        return self.ticket.holder or self.booking.name
+
+
+async def bookings(db: AsyncSession, event_id: int, wish: Wish, *, page: int) -> tuple[list[BookedRow], int]:
+    """One page of an event's bookings, and how many there are on all pages. Two queries."""
+    conditions = _of_bookings(event_id, wish)
+    order = [func.lower(Booking.name), col(Booking.id)] if wish.sort == "name" else [col(Booking.id).desc()]
+    found = columns(Booking, _places()).where(*conditions).order_by(*order)
+    rows = (await db.exec(found.limit(ON_A_PAGE).offset((page - 1) * ON_A_PAGE))).all()
+    total = (await db.exec(select(func.count()).select_from(Booking).where(*conditions))).one()
+    return [BookedRow(booking, int(places)) for booking, places in rows], total
+
+
+async def attendees(db: AsyncSession, event_id: int, wish: Wish, *, page: int) -> tuple[list[Attendee], int]:
+    """One page of an event's tickets with their holders, and how many there are on all pages. Two queries."""
+    conditions = _of_attendees(event_id, wish)
+    by_name = [func.lower(func.coalesce(func.nullif(Ticket.holder, ""), Booking.name)), col(Ticket.id)]
+    order = by_name if wish.sort == "name" else [col(Ticket.id).desc()]
+    found = _attendees(*conditions).order_by(*order)
+    rows = (await db.exec(found.limit(ON_A_PAGE).offset((page - 1) * ON_A_PAGE))).all()
+    return [Attendee(*row) for row in rows], await count_attendees(db, event_id, wish)
+
+
+async def count_attendees(db: AsyncSession, event_id: int, wish: Wish) -> int:
+    counted = select(func.count()).select_from(Ticket).join(Booking, col(Booking.id) == Ticket.booking_id)
+    return (await db.exec(counted.where(*_of_attendees(event_id, wish)))).one()
+
+
+async def count_bookings(db: AsyncSession, event_id: int, wish: Wish) -> int:
+    return (await db.exec(select(func.count()).select_from(Booking).where(*_of_bookings(event_id, wish)))).one()
+
+
+async def answers(db: AsyncSession, booking_ids: Sequence[int]) -> list[Answer]:
+    """What the buyers of these bookings answered."""
+    found = select(Answer).where(col(Answer.booking_id).in_(booking_ids))
+    return list((await db.exec(found.order_by(col(Answer.question_id), col(Answer.line_id), col(Answer.n)))).all())
+
+
+async def questions(db: AsyncSession, event_id: int) -> Sequence[Question]:
+    """What an event asks and has asked, in the order of its form."""
+    asked = select(Question).where(Question.event_id == event_id)
+    return (await db.exec(asked.order_by(col(Question.position), col(Question.id)))).all()
+
+
+# ---------- files ----------
+
+
+def head(what: str, asked: Sequence[Question]) -> list[str]:
+    """The first row of a file of "attendees" or "bookings"."""
+    titles = {
+        "attendees": (_("Name"), _("Type"), _("Ticket"), _("State"), _("Booking"), _("Buyer"), _("Email"), _("Issued (UTC)")),
+        "bookings": (
+            _("Booking"), _("State"), _("Buyer"), _("Email"), _("Places"), _("Total"), _("Kept"), _("Made (UTC)"), _("Paid (UTC)")
+        ),
+    }  # fmt: skip
+    return [*titles[what], *(question.label for question in asked)]
+
+
+async def rows(
+    db: AsyncSession, event: Event, what: str, wish: Wish, asked: Sequence[Question], *, after: int, most: int
+) -> tuple[list[list[str]], int]:
+    """The next rows of a file in the order of their ids, and the id to go on behind. Two queries."""
+    if what == "bookings":
+        found = columns(Booking, _places()).where(*_of_bookings(event.id or 0, wish), col(Booking.id) > after)
+        booked = (await db.exec(found.order_by(col(Booking.id)).limit(most))).all()
+        told = _told(await answers(db, [booking.id for booking, _places in booked]))
+        cells = [_booking_cells(booking, int(places), asked, told) for booking, places in booked]
+        return cells, booked[-1][0].id if booked else after
+    chosen = _attendees(*_of_attendees(event.id or 0, wish), col(Ticket.id) > after)
+    come = [Attendee(*row) for row in (await db.exec(chosen.order_by(col(Ticket.id)).limit(most))).all()]
+    told = _told(await answers(db, [each.booking.id or 0 for each in come]))
+    return [_attendee_cells(each, asked, told) for each in come], come[-1].ticket.id or 0 if come else after
+
+
+# Booking, question, line and number of the place -> what was answered. For the whole booking the last two are 0.
+_Told = Mapping[tuple[int, int, int, int], str]
+
+
+def _told(found: Sequence[Answer]) -> _Told:
+    return {(each.booking_id, each.question_id, each.line_id or 0, each.n): each.value for each in found}
+
+
+def _booking_cells(booking: Booking, places: int, asked: Sequence[Question], told: _Told) -> list[str]:
+    """Answers about single places stand behind each other, in their order."""
+    of_it = [(key[1], value) for key, value in sorted(told.items()) if key[0] == booking.id]
+    return [
+        booking.reference,
+        str(STATE_NAMES[booking.state]),
+        booking.name,
+        booking.email,
+        str(places),
+        money(booking.total_minor, booking.currency),
+        money(booking.kept_minor, booking.currency),
+        f"{booking.created_at:%Y-%m-%d %H:%M}",
+        f"{booking.paid_at:%Y-%m-%d %H:%M}" if booking.paid_at else "",
+        *("; ".join(value for found, value in of_it if found == question.id) for question in asked),
+    ]
+
+
+def _attendee_cells(each: Attendee, asked: Sequence[Question], told: _Told) -> list[str]:
+    ticket, booking = each.ticket, each.booking
+    return [
+        each.name,
+        each.type_name,
+        ticket.short_code,
+        str(STATE_NAMES[ticket.state]),
+        booking.reference,
+        booking.name,
+        booking.email,
+        f"{ticket.issued_at:%Y-%m-%d %H:%M}",
+        *(_answer(ticket, question, told) for question in asked),
+    ]
+
+
+def _answer(ticket: Ticket, question: Question, told: _Told) -> str:
+    place = (ticket.line_id, ticket.n) if question.per_ticket else (0, 0)
+    return told.get((ticket.booking_id, question.id or 0, *place), "")
+
+
+# ---------- parts ----------
+
+
+def _places() -> Any:
+    claimed = select(func.coalesce(func.sum(col(BookingLine.qty) - col(BookingLine.returned)), 0))
+    return claimed.where(BookingLine.booking_id == Booking.id).correlate(Booking).scalar_subquery()
+
+
+def _attendees(*conditions: Any) -> Any:
+    joined = columns(Ticket, BookingLine.name, Booking).join(BookingLine, col(BookingLine.id) == Ticket.line_id)
+    return joined.join(Booking, col(Booking.id) == Ticket.booking_id).where(*conditions)
+
+
+def _of_bookings(event_id: int, wish: Wish) -> list[Any]:
+    found: list[Any] = [col(Booking.event_id) == event_id]
+    if wish.state:
+        found.append(col(Booking.state).in_(BOOKING_STATES[wish.state]))
+    if wish.type_id is not None:
+        of_type = (col(BookingLine.booking_id) == Booking.id, col(BookingLine.ticket_type_id) == wish.type_id)
+        found.append(exists().where(*of_type))
+    if wish.q:
+        has_ticket = exists().where(col(Ticket.booking_id) == Booking.id, col(Ticket.short_code) == wish.q.upper())
+        found.append(or_(*_named(wish.q, col(Booking.name)), has_ticket))
+    return found
+
+
+def _of_attendees(event_id: int, wish: Wish) -> list[Any]:
+    found: list[Any] = [col(Ticket.event_id) == event_id]
+    if wish.state:
+        found.append(col(Ticket.state) == wish.state)
+    if wish.type_id is not None:
+        found.append(col(Ticket.ticket_type_id) == wish.type_id)
+    if wish.q:
+        named = _named(wish.q, col(Ticket.holder), col(Booking.name))
+        found.append(or_(*named, col(Ticket.short_code) == wish.q.upper()))
+    return found
+
+
+def _named(q: str, *names: Any) -> list[Any]:
+    """A part of a name or of the address, or the whole reference."""
+    parts = [name.icontains(q, autoescape=True) for name in (*names, col(Booking.email))]
+    return [*parts, col(Booking.reference) == q.upper()]
+
+
+def type_id_of(types: Sequence[TicketType], code: str) -> int | None:
+    """The id of the type with this code; None when there is none."""
+    return next((kind.id for kind in types if kind.code == code), None)
