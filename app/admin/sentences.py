@@ -6,7 +6,7 @@ The log holds ids and numbers; names are put in as they are now, so that whoever
 from collections.abc import Callable
 from typing import Any
 
-from app.admin import rewordings, selling
+from app.admin import looking, rewordings, selling
 from app.admin.log import Names
 from app.admin.told import Told
 from app.core.activity import Activity
@@ -53,30 +53,6 @@ def _drafted(told: Told) -> str:
     if not said:
         return _("%(who)s drafted %(event)s.") % told
     return _("%(who)s drafted %(event)s: %(types)s.") % {"who": told.who, "event": told.event, "types": "; ".join(said)}
-
-
-def _looked(told: Told) -> str:
-    if told.about == "users":
-        return _("%(who)s looked for people.") % told
-    if told.details["page"] == "jobs":
-        return _("%(who)s opened the list of everybody’s jobs.") % told
-    if told.number == "all":
-        return _("%(who)s opened the list of every manager’s events.") % told
-    pages = {
-        "event": _("%(who)s opened the manager’s page of %(event)s."),
-        "sales": _("%(who)s opened the sales page of %(event)s."),
-        "payments": _("%(who)s opened the payments of %(event)s."),
-        "bookings": _("%(who)s opened the bookings of %(event)s."),
-        "attendees": _("%(who)s opened the attendees of %(event)s."),
-        "form": _("%(who)s opened the form of %(event)s."),
-        "user": _("%(who)s opened the account of %(person)s."),
-        "manager": _("%(who)s opened the page of the manager %(person)s."),
-        "job": _("%(who)s opened the job %(job)s."),
-        "codes": _("%(who)s opened the codes of %(event)s."),
-        "comps": _("%(who)s opened the comps of %(event)s."),
-        "box_office": _("%(who)s opened the box office of %(event)s."),
-    }
-    return pages[told.details["page"]] % told
 
 
 def _handed_back(told: Told) -> str:
@@ -365,7 +341,7 @@ SENTENCES: dict[str, Sentence] = {
     "dispute.lost": lazy("The dispute about the payment of booking %(booking)s, %(event)s, was lost."),
     "orphan.found": lazy("A payment at Stripe was found that no booking knows: %(money)s."),
     # The desk.
-    "admin.looked": _Made(_looked),
+    "admin.looked": _Made(looking.looked),
     "admin.exported": _Made(
         lambda told: (
             ngettext(
