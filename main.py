@@ -75,6 +75,8 @@ import app.events.pages.postponing  # noqa: E402
 import app.events.pages.reviewing  # noqa: E402
 import app.events.pages.sales  # noqa: E402
 import app.events.pages.show  # noqa: E402
+import app.events.pages.waiting  # noqa: E402
+import app.events.pages.waiting_desk  # noqa: E402
 import app.notifications.pages  # noqa: E402
 import app.payments.pages.door  # noqa: E402
 import app.payments.pages.history  # noqa: E402
@@ -110,6 +112,7 @@ YEAR = 365 * 24 * 3600
 ROUTERS = (
     app.events.pages.browse.router,
     app.events.pages.show.router,
+    app.events.pages.waiting.router,
     app.events.pages.favourites.router,
     app.bookings.pages.checkout.router,
     app.bookings.pages.asking.router,
@@ -147,6 +150,7 @@ ROUTERS = (
     app.events.pages.codes.router,
     app.bookings.pages.comps.router,
     app.payments.pages.door.router,
+    app.events.pages.waiting_desk.router,
     app.admin.pages.overview.router,
     app.admin.pages.managers.router,
     app.admin.pages.applications.router,

@@ -23,7 +23,7 @@ from app.accounts.models import User, Visitor
 from app.bookings import actions as bookings
 from app.bookings import boxoffice, codes
 from app.bookings.codes import PromoTerms, VoucherTerms
-from app.bookings.models import AccessCode, Booking, BookingLine, BuyerLimit
+from app.bookings.models import AccessCode, Booking, BookingLine, BuyerLimit, WaitingEntry
 from app.core import activity
 from app.core.activity import Activity
 from app.core.codes import secret_code
@@ -88,6 +88,7 @@ async def seed(now: datetime) -> None:
         events = await _events(tx, world["events"], people[1:3], {c.name: c for c in categories}, venues, now)
         types = await _ticket_types(tx, world["events"], events, now)
         await _kept(tx, _questions(world["events"], events))
+        await _kept(tx, _waiting(types, world["events"], now))
         await _sell(tx, list(_sales(events, types, world["events"], people[0], now)))
         await _life_of(tx, people[0], {event.slug: event for event in events}, types, now)
         await _apply(tx, now)
@@ -204,6 +205,20 @@ def _questions(given: list[dict[str, Any]], events: list[Event]) -> Iterator[Que
             yield Question(event_id=event.id or 0, position=position, **entry)
 
 
+def _waiting(types: list[TicketType], given: list[dict[str, Any]], now: datetime) -> Iterator[WaitingEntry]:
+    entries = (entry for whole in given for entry in whole["types"])
+    for ticket_type, entry in zip(types, entries, strict=True):
+        for number in range(entry.get("waiting", 0)):
+            name = proposing.slug_of(GUESTS[number].split()[0])
+            yield WaitingEntry(
+                event_id=ticket_type.event_id,
+                ticket_type_id=ticket_type.id or 0,
+                email=f"{name}@example.com",
+                qty=1,
+                created_at=now - timedelta(hours=20 - number),
+            )
+
+
 def _ticket_type(event: Event, position: int, given: dict[str, Any], now: datetime) -> TicketType:
     presale_in = given.get("presale_in")
     sale_from = (
@@ -217,6 +232,7 @@ def _ticket_type(event: Event, position: int, given: dict[str, Any], now: dateti
         price_minor=given["price"],
         capacity=given["capacity"],
         sold=given.get("sold", 0),
+        waiting=given.get("waiting", 0),
         per_booking=given.get("per_booking", 6),
         sale_from=sale_from,
         sale_to=event.ends_at,

@@ -65,6 +65,7 @@ SCHEDULE = (
     Sweep("events.publish_due", 30, events.publish_due),
     Sweep("bookings.expire_due", 15, bookings.expire_due),
     Sweep("bookings.end_vouchers", 60, bookings.end_vouchers),
+    Sweep("bookings.pass_on", 15, bookings.pass_on, woken=True),
     Sweep("payments.close_due", 15, payments.close_due),
     Sweep("payments.resolve_creating", 60, payments.resolve_creating),
     Sweep("payments.watch_stripe", 15, payments.watch_stripe),

@@ -15,6 +15,7 @@ from app.accounts.actions import applications, sessions
 from app.accounts.models import LINK_LIFE, Identity, MailedLink, Passkey, User, Visitor
 from app.accounts.rules import session_hash
 from app.bookings import actions as bookings
+from app.bookings import waiting
 from app.bookings.boxoffice import Sale
 from app.bookings.models import Booking
 from app.core import activity, alarms, clock, jobs, tokens
@@ -117,6 +118,7 @@ async def _built() -> Town:
             "unsubscribe token": unsubscribe_token("bob@example.com", "reminders"),
             **await _events(tx, people),
             **await _bookings(tx, people),
+            **await _waiting(tx, people),
             **await _links(tx, people["bob"]),
             **await _ways_in(tx, people["bob"]),
             **await _told(tx, people["bob"]),
@@ -189,6 +191,20 @@ async def _by_the_house(tx: AsyncSession, event: Event, alice: User) -> dict[str
     given = await tickets.give(tx, event, sales["comp"], now=now)
     sold = await door.sell(tx, event, sales["door"], provider="cash", now=now)
     return {"comp": given.reference, "door sale": sold.reference, "sale at the door": f"{event.slug}/box-office/{sold.reference}"}
+
+
+async def _waiting(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
+    """A sold-out event, and a place in line for each visitor: leaving uses it up."""
+    event = await world.event(tx, manager=people["alice"], title="Full House", capacity=2)
+    kind = await world.only_type(tx, event)
+    await _held(tx, event, Visitor(key="whoever-was-first"))
+    things = {}
+    for visitor in ("somebody", *VISITORS):
+        email = f"{visitor}.waits@example.com"
+        entry = await waiting.join(tx, event.slug, kind.code, email=email, qty=1, by=Visitor(), now=clock.now())
+        things[f"place in line for {visitor}"] = entry.code
+    things["place in line"] = things["place in line for somebody"]
+    return things | {"full house": event.slug, "full type": kind.code, "full line": f"{event.slug}/waiting-list/{kind.code}"}
 
 
 async def _cash_refunds(tx: AsyncSession, booking: Booking) -> dict[str, str]:

@@ -64,6 +64,20 @@ SELECT 'ticket_type:' || t.id AS about FROM ticket_types t LEFT JOIN (
 ) AS claimed ON claimed.ticket_type_id = t.id WHERE t.held <> COALESCE(claimed.places, 0)
 """
 
+WAITING = """
+SELECT 'ticket_type:' || t.id AS about FROM ticket_types t LEFT JOIN (
+    SELECT ticket_type_id, SUM(qty) AS places FROM waiting_entries WHERE state = 'waiting' GROUP BY ticket_type_id
+) AS wished ON wished.ticket_type_id = t.id WHERE t.waiting <> COALESCE(wished.places, 0)
+"""
+
+OFFERS = """
+SELECT 'booking:' || b.id AS about FROM bookings b LEFT JOIN waiting_entries w ON w.booking_id = b.id AND w.state = 'offered'
+WHERE b.kind = 'offer' AND b.state IN ('held', 'paying', 'processing') AND w.id IS NULL
+UNION ALL
+SELECT 'waiting_entry:' || w.id FROM waiting_entries w LEFT JOIN bookings b ON b.id = w.booking_id AND b.kind = 'offer'
+AND b.state IN ('held', 'paying', 'processing') WHERE w.state = 'offered' AND b.id IS NULL
+"""
+
 SOLD = """
 SELECT 'ticket_type:' || t.id AS about FROM ticket_types t LEFT JOIN (
     SELECT l.ticket_type_id, SUM(l.qty - l.returned) AS places FROM booking_lines l JOIN bookings b ON b.id = l.booking_id
@@ -280,8 +294,8 @@ CHECKS = (
     Invariant("I1", lazy("No ticket type and no quota has more places taken than it has places."), (STOCK, QUOTAS)),
     Invariant(
         "I2",
-        lazy("The places held are those of bookings that are held or being paid, those aside those of vouchers, also in quotas."),
-        (HELD, QUOTAS_HELD, ASIDE, QUOTAS_ASIDE, VOUCHERS),
+        lazy("The places held, aside and wished for are those of bookings, vouchers and waiting lists, also in quotas."),
+        (HELD, QUOTAS_HELD, ASIDE, QUOTAS_ASIDE, VOUCHERS, WAITING, OFFERS),
     ),
     Invariant(
         "I3",

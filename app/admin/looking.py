@@ -15,6 +15,7 @@ def looked(told: Told) -> str:
     pages = {
         "event": _("%(who)s opened the manager’s page of %(event)s."),
         "sales": _("%(who)s opened the sales page of %(event)s."),
+        "waiting": _("%(who)s opened the waiting list of %(event)s."),
         "payments": _("%(who)s opened the payments of %(event)s."),
         "bookings": _("%(who)s opened the bookings of %(event)s."),
         "attendees": _("%(who)s opened the attendees of %(event)s."),

@@ -55,3 +55,20 @@ def sold_at_door(told: Told) -> str:
     if told.details["provider"] == "cash":
         return _("%(who)s sold booking %(booking)s, %(event)s, at the door for cash.") % told
     return _("%(who)s sold booking %(booking)s, %(event)s, at the door by card.") % told
+
+
+def places_added(told: Told) -> str:
+    text = ngettext(
+        "%(who)s added %(num)s place of %(kind)s, %(event)s, for those who wait.",
+        "%(who)s added %(num)s places of %(kind)s, %(event)s, for those who wait.",
+        told.num,
+    )
+    return text % told
+
+
+def list_set(told: Told) -> str:
+    """Whether people may join the waiting list, and how long an offer lasts."""
+    named = {"who": told.who, "event": told.event, "hours": told.details["hours"]}
+    if told.details["open"]:
+        return _("%(who)s keeps the waiting list of %(event)s open; offers last %(hours)s hours.") % named
+    return _("%(who)s closed the waiting list of %(event)s; offers last %(hours)s hours.") % named

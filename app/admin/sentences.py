@@ -279,6 +279,13 @@ SENTENCES: dict[str, Sentence] = {
         )
     ),
     "code.lapsed": lazy("The time of a voucher of %(event)s was over; its places are on sale again."),
+    # Waiting lists.
+    "waiting.joined": lazy("Somebody joined the waiting list of %(kind)s, %(event)s."),
+    "waiting.left": lazy("Somebody left the waiting list of %(kind)s, %(event)s."),
+    "waiting.ended": lazy("Somebody waits no more for %(kind)s, %(event)s: their time, the sale or the event was over."),
+    "waiting.offered": lazy("Places of %(event)s that came back were offered to the next in line: booking %(booking)s."),
+    "waiting.places_added": _Made(selling.places_added),
+    "waiting.list_set": _Made(selling.list_set),
     # Bookings.
     "booking.given": _Made(
         lambda told: (

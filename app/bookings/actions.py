@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.accounts.models import User, Visitor
 from app.bookings import boxoffice, queries, rules, stock
 from app.bookings.boxoffice import Sale
-from app.bookings.models import AccessCode, Answer, Booking, BookingLine, PromoCode, Voucher
+from app.bookings.models import AccessCode, Answer, Booking, BookingLine, PromoCode, Voucher, WaitingEntry
 from app.bookings.rules import AnswerKey
 from app.core import activity
 from app.core.db import changed, move
@@ -132,9 +132,11 @@ async def answer(tx: AsyncSession, booking: Booking, answers: Mapping[AnswerKey,
 
 
 async def adopt(tx: AsyncSession, user: User, *, now: datetime) -> int:
-    """Guest bookings of the user's proved address join the account. Returns how many."""
+    """Guest bookings of the user's proved address, and their places in line, join the account. Returns how many bookings."""
     of_guest = update(Booking).where(col(Booking.email) == user.email, col(Booking.user_id).is_(None))
     joined = await changed(tx, of_guest.values(user_id=user.id))
+    in_line = update(WaitingEntry).where(col(WaitingEntry.email) == user.email, col(WaitingEntry.user_id).is_(None))
+    await changed(tx, in_line.values(user_id=user.id))
     if joined:
         await activity.record(tx, "booking.adopted", about=f"user:{user.id}", by=user.id, bookings=joined)
     return joined

@@ -207,8 +207,9 @@ def for_house(event: Event, types: Sequence[TicketType], sale: Sale, *, now: dat
     )
 
 
-_END = "UPDATE bookings SET state = :state, ended_at = :now WHERE id = :id AND state = 'held' RETURNING event_id, buyer_key"
+_END = "UPDATE bookings SET state = :state, ended_at = :now WHERE id = :id AND state = 'held' RETURNING event_id, buyer_key, kind"
 _END_LAPSED = _END.replace("RETURNING", "AND held_until <= :now RETURNING")
+_END_WISH = "UPDATE waiting_entries SET state = :state, ended_at = :now WHERE booking_id = :id AND state = 'offered'"
 
 
 def ending(booking_id: int, *, to: str, now: datetime) -> Steps[bool]:
@@ -217,11 +218,13 @@ def ending(booking_id: int, *, to: str, now: datetime) -> Steps[bool]:
     ended = yield _END_LAPSED if to == "expired" else _END, {"state": to, "id": booking_id, "now": now}
     if not ended:
         return False
-    event_id, buyer_key = ended[0]
+    event_id, buyer_key, kind = ended[0]
     lines = yield from rows_of(BookingLine, "booking_id = :booking ORDER BY ticket_type_id", booking=booking_id)
     yield from stock.give_back(lines)
     yield from stock.unuse_codes(lines)
     yield from stock.unclaim(event_id, buyer_key, lines)
+    if kind == "offer":
+        yield _END_WISH, {"state": "left" if to == "released" else "lapsed", "id": booking_id, "now": now}
     yield from activity.recorded(f"booking.{to}", about=f"booking:{booking_id}", by=None, at=now, event=event_id)
     return True
 
@@ -299,7 +302,10 @@ def _take_one(line: Line, quota_id: int | None, *, sale: str, now: datetime) -> 
     return bool(lapsed) and (yield from stock.take(line.ticket_type_id, line.qty, quota_id=quota_id, sale=sale, now=now))
 
 
-_QUOTAS_LEFT = "SELECT id, capacity - held - sold - aside FROM quotas WHERE event_id = :event"
+_QUOTAS_LEFT = (
+    "SELECT id, capacity - held - sold - aside - (SELECT SUM(waiting) FROM ticket_types WHERE quota_id = quotas.id) FROM quotas "
+    "WHERE event_id = :event"
+)
 _LAPSED = (
     "SELECT id FROM bookings WHERE state = 'held' AND held_until <= :now AND EXISTS "
     "(SELECT 1 FROM booking_lines WHERE booking_lines.booking_id = bookings.id AND ticket_type_id = :type) "

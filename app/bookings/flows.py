@@ -1,12 +1,12 @@
-"""Holds whose time is over end here, each by itself, many in one commit."""
+"""Holds whose time is over end here, each by itself, many in one commit; and what is free again goes to whoever waits for it."""
 
 import asyncio
 
 import structlog
 
-from app.bookings import boxoffice, codes, queries
+from app.bookings import boxoffice, codes, queries, waiting
 from app.core import clock
-from app.core.db import reading, writing
+from app.core.db import reading, retried, writing
 
 log = structlog.get_logger()
 
@@ -38,3 +38,27 @@ async def end_vouchers() -> bool:
         async with writing() as tx:
             await codes.end_voucher(tx, voucher, now=now)
     return bool(over)
+
+
+async def pass_on() -> bool:
+    """Places that came back are offered to whoever is next in line, and lines of sales that are over end. Whether any did."""
+    now = clock.now()
+    async with reading() as db:
+        free = await waiting.with_room(db, now=now, most=BATCH)
+        over = await waiting.over(db, now=now, most=BATCH)
+    offers = [await offer_next(slug) for slug in free]
+    ended = [await _end_line(slug) for slug in over]
+    return any(offers + ended)
+
+
+@retried
+async def offer_next(slug: str) -> int:
+    """The same for one event, at most 200 offers in a transaction; gives how many."""
+    async with writing() as tx:
+        return await waiting.offer_next(tx, slug, most=BATCH, now=clock.now())
+
+
+@retried
+async def _end_line(slug: str) -> int:
+    async with writing() as tx:
+        return await waiting.end_over(tx, slug, most=BATCH, now=clock.now())

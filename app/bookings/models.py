@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.core.codes import secret_code, short_code
@@ -12,10 +12,15 @@ from app.core.columns import link, maybe_link, one_of, row_id
 # For a purchase places are kept while the buyer pays, for a pre-sale until its pay-by time; an offer goes to whoever is next on
 # the waiting list; a comp is a gift of the manager; at the door somebody of the house sells.
 KINDS = ("purchase", "presale", "offer", "comp", "door")
+# Those that are paid hours or days later: their owners see them on a page of their own and are reminded.
+KEPT_LONG = ("presale", "offer")
 STATES = ("held", "paying", "processing", "paid", "expired", "released", "refunded", "called_off")
 
 # Places of a booking in one of these states are counted as held.
 HOLDING = ("held", "paying", "processing")
+
+# In line; places are offered; they were paid; the offer, or the whole list, ran out; left by themselves.
+WAITING_STATES = ("waiting", "offered", "taken", "lapsed", "left")
 
 # Which state may follow which. Every move is a guarded statement; this table is what the guards say.
 TRANSITIONS = {
@@ -88,6 +93,15 @@ class Booking(SQLModel, table=True):
     def is_presale(self) -> bool:
         return self.kind == "presale"
 
+    @property
+    def is_offer(self) -> bool:
+        return self.kind == "offer"
+
+    @property
+    def is_kept_long(self) -> bool:
+        """Hours or days are left to pay it, so nobody watches a clock."""
+        return self.kind in KEPT_LONG
+
     def is_held(self, now: datetime) -> bool:
         """Places are kept and nobody is paying; a lapsed hold counts as over even before the sweep has seen it."""
         return self.state == "held" and now < self.held_until
@@ -154,6 +168,47 @@ class Answer(SQLModel, table=True):
     line_id: int | None = maybe_link("booking_lines.id", index=False)
     n: int = 0
     value: str = Field(max_length=500)
+
+
+class WaitingEntry(SQLModel, table=True):
+    """Somebody in line for places of a sold-out ticket type; who came first has the smaller id.
+
+    `qty` places are wished for, and count in `ticket_types.waiting` while the state is "waiting". Places that come back
+    become the booking `booking_id` of the kind "offer". Whoever has the `code` sees the place in line and may leave.
+    """
+
+    __tablename__ = "waiting_entries"
+    __table_args__ = (
+        CheckConstraint(one_of("state", WAITING_STATES), name="state"),
+        CheckConstraint("qty > 0", name="qty"),
+        Index("ix_waiting_entries_line", "ticket_type_id", "state", "id"),
+        Index(
+            "ix_waiting_entries_once",
+            "ticket_type_id",
+            "email",
+            unique=True,
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+    )
+
+    id: int | None = row_id()
+    code: str = Field(default_factory=secret_code, max_length=22, unique=True)
+    event_id: int = link("events.id")
+    ticket_type_id: int = link("ticket_types.id", index=False)
+    user_id: int | None = maybe_link("users.id")
+    email: str = Field(max_length=254, index=True)
+    language: str = Field(default="en", max_length=10)
+    qty: int
+    state: str = Field(default="waiting", max_length=8)
+    booking_id: int | None = maybe_link("bookings.id")
+    created_at: datetime
+    offered_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.state == "waiting"
 
 
 class BuyerLimit(SQLModel, table=True):

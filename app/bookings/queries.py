@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.bookings import rules
-from app.bookings.models import HOLDING, AccessCode, Answer, Booking, BookingLine, PromoCode, Voucher
+from app.bookings.models import HOLDING, KEPT_LONG, AccessCode, Answer, Booking, BookingLine, PromoCode, Voucher, WaitingEntry
 from app.bookings.rules import AnswerKey
 from app.events.models import Event, Question, TicketType, Venue
 from app.events.rules.offering import Deal
@@ -86,9 +86,10 @@ async def view(db: AsyncSession, booking_id: int) -> BookingView:
 
 
 async def presales_of(db: AsyncSession, user_id: int, *, now: datetime) -> list[BookingView]:
-    """Pre-sale bookings that still claim places without being paid, the first to lapse first."""
+    """Pre-sale bookings and offers that still claim places without being paid, the first to lapse first."""
     kept = or_(col(Booking.state) != "held", col(Booking.held_until) > now)
-    held = select(Booking.id).where(Booking.user_id == user_id, Booking.kind == "presale", col(Booking.state).in_(HOLDING), kept)
+    own = (Booking.user_id == user_id, col(Booking.kind).in_(KEPT_LONG))
+    held = select(Booking.id).where(*own, col(Booking.state).in_(HOLDING), kept)
     ids = (await db.exec(held.order_by(col(Booking.held_until)))).all()
     return await _views(db, ids)
 
@@ -100,9 +101,11 @@ async def live_of_event(db: AsyncSession, event_id: int) -> list[Booking]:
 
 
 async def booked_types(db: AsyncSession, event_id: int) -> set[int]:
-    """Ids of the ticket types of the event that stand on some booking, so that they cannot be removed."""
+    """Ids of the ticket types of the event that stand on some booking or were waited for, so that they cannot be removed."""
     booked = select(BookingLine.ticket_type_id).join(TicketType, col(TicketType.id) == BookingLine.ticket_type_id)
-    return set((await db.exec(booked.where(TicketType.event_id == event_id).distinct())).all())
+    waited_for = select(WaitingEntry.ticket_type_id).where(WaitingEntry.event_id == event_id)
+    found = set((await db.exec(booked.where(TicketType.event_id == event_id).distinct())).all())
+    return found | set((await db.exec(waited_for.distinct())).all())
 
 
 async def revenue(db: AsyncSession, event_ids: Sequence[int]) -> dict[int, int]:
@@ -216,7 +219,7 @@ async def counts_for(db: AsyncSession, user_id: int) -> dict[str, int]:
     counted = select(Booking.state, Booking.kind, func.count()).where(Booking.user_id == user_id)
     rows = (await db.exec(counted.group_by(Booking.state, Booking.kind))).all()
     return {
-        "presales": sum(number for state, kind, number in rows if kind == "presale" and state in HOLDING),
+        "presales": sum(number for state, kind, number in rows if kind in KEPT_LONG and state in HOLDING),
         "paid": sum(number for state, _kind, number in rows if state == "paid"),
     }
 

@@ -4,6 +4,9 @@ A guard names its condition in its WHERE, and the row that it gives back, or doe
 and written back. CHECK constraints stand behind. Each function is a series of steps (app/core/steps.py): the box office
 runs them over the plain driver, everybody else by `run(tx, …)`.
 
+Whoever waits for a sold-out type is before everybody else: `waiting` are the places that they wish for, and no hold takes a free
+place as long as there are not more of them than that. Only an offer does, and it counts the wish down in the same statement.
+
 The quota of a type counts what its types count. Whoever changes it has locked one of them, so a type's guard may ask whether
 the quota has room, and be refused without having changed anything; the guard of the quota itself decides.
 """
@@ -36,7 +39,12 @@ class Claim(Protocol):
     def voucher_id(self) -> int | None: ...
 
 
-_FREE = "held + sold + aside + :qty <= capacity"
+# Free for everybody: what somebody waits for is not.
+_FREE = "held + sold + aside + waiting + :qty <= capacity"
+_FREE_QUOTA = (
+    "quotas.held + quotas.sold + quotas.aside + :qty "
+    "+ (SELECT SUM(others.waiting) FROM ticket_types AS others WHERE others.quota_id = quotas.id) <= quotas.capacity"
+)
 _TAKE = (
     f"UPDATE ticket_types SET held = held + :qty WHERE id = :type AND {_FREE} AND :qty <= per_booking "  # noqa: S608 - our words
     "AND EXISTS (SELECT 1 FROM events WHERE events.id = event_id AND events.state = 'published' AND events.postponed_at IS NULL "
@@ -53,12 +61,11 @@ _TAKES = {"general": _TAKE, "presale": _TAKE_IN_PRESALE, "house": _TAKE_FOR_HOUS
 _TAKES_IN_QUOTA = {
     sale: sql.replace(
         " RETURNING",
-        " AND EXISTS (SELECT 1 FROM quotas WHERE quotas.id = quota_id AND "
-        "quotas.held + quotas.sold + quotas.aside + :qty <= quotas.capacity) RETURNING",
+        " AND EXISTS (SELECT 1 FROM quotas WHERE quotas.id = quota_id AND FREE) RETURNING".replace("FREE", _FREE_QUOTA),
     )
     for sale, sql in _TAKES.items()
 }
-_TAKE_QUOTA = f"UPDATE quotas SET held = held + :qty WHERE id = :quota AND {_FREE} RETURNING id"  # noqa: S608 - our words
+_TAKE_QUOTA = f"UPDATE quotas SET held = held + :qty WHERE id = :quota AND {_FREE_QUOTA} RETURNING id"  # noqa: S608 - our words
 
 
 def take(ticket_type_id: int, qty: int, *, quota_id: int | None, sale: str, now: datetime) -> Steps[bool]:
@@ -100,7 +107,7 @@ def sell(claims: Sequence[Claim]) -> Steps[None]:
 
 
 _SELL_LATE = f"UPDATE ticket_types SET sold = sold + :qty WHERE id = :type AND {_FREE} RETURNING quota_id"  # noqa: S608
-_SELL_QUOTA_LATE = f"UPDATE quotas SET sold = sold + :qty WHERE id = :quota AND {_FREE} RETURNING id"  # noqa: S608
+_SELL_QUOTA_LATE = f"UPDATE quotas SET sold = sold + :qty WHERE id = :quota AND {_FREE_QUOTA} RETURNING id"  # noqa: S608
 
 
 def sell_late(claims: Sequence[Claim]) -> Steps[bool]:
@@ -135,7 +142,7 @@ def unsell_one(claim: Claim, *, line_id: int) -> Steps[None]:
 # ---------- places aside ----------
 
 _SET_ASIDE = f"UPDATE ticket_types SET aside = aside + :qty WHERE id = :type AND {_FREE} RETURNING quota_id"  # noqa: S608
-_SET_QUOTA_ASIDE = f"UPDATE quotas SET aside = aside + :qty WHERE id = :quota AND {_FREE} RETURNING id"  # noqa: S608
+_SET_QUOTA_ASIDE = f"UPDATE quotas SET aside = aside + :qty WHERE id = :quota AND {_FREE_QUOTA} RETURNING id"  # noqa: S608
 
 
 def set_aside(ticket_type_id: int, qty: int) -> Steps[bool]:
@@ -179,6 +186,42 @@ def _back_to_vouchers(claims: Sequence[Claim], *, qty: int = 0) -> Steps[None]:
         places = qty or claim.places
         if claim.voucher_id and (yield _BACK_TO_VOUCHER, {"voucher": claim.voucher_id, "qty": places}):
             yield from _moved(_ASIDE_AGAIN, _QUOTA_ASIDE_AGAIN, [(claim.ticket_type_id, places, False)])
+
+
+# ---------- places wished for ----------
+
+_WAIT = (
+    "UPDATE ticket_types SET waiting = waiting + :qty WHERE id = :type AND :qty <= per_booking AND sale_from <= :now "
+    "AND sale_to > :now AND EXISTS (SELECT 1 FROM events WHERE events.id = event_id AND events.state = 'published' "
+    "AND events.postponed_at IS NULL AND events.ends_at > :now AND events.is_waiting_list_open) "
+    "AND (held + sold + aside + waiting >= capacity OR EXISTS "
+    "(SELECT 1 FROM quotas WHERE quotas.id = quota_id AND NOT FREE)) RETURNING id"
+).replace("FREE", _FREE_QUOTA.replace(":qty", "1"))
+_UNWAIT = "UPDATE ticket_types SET waiting = waiting - :qty WHERE id = :type RETURNING id"
+_OFFER = (
+    "UPDATE ticket_types SET held = held + :qty, waiting = waiting - :wish WHERE id = :type "
+    "AND held + sold + aside + :qty <= capacity AND EXISTS (SELECT 1 FROM events WHERE events.id = event_id "
+    "AND events.state = 'published' AND events.postponed_at IS NULL AND events.ends_at > :now) "
+    "AND sale_from <= :now AND sale_to > :now RETURNING id"
+)
+_OFFER_QUOTA = "UPDATE quotas SET held = held + :qty WHERE id = :quota AND held + sold + aside + :qty <= capacity RETURNING id"
+
+
+def wait(ticket_type_id: int, qty: int, *, now: datetime) -> Steps[bool]:
+    """So many places more are wished for; False when the type is not sold out, not on general sale, or its list is closed."""
+    return bool((yield _WAIT, {"type": ticket_type_id, "qty": qty, "now": now}))
+
+
+def unwait(ticket_type_id: int, qty: int) -> Steps[None]:
+    """So many places are not wished for any more."""
+    yield _UNWAIT, {"type": ticket_type_id, "qty": qty}
+
+
+def offer(ticket_type_id: int, qty: int, *, wish: int, quota_id: int | None, now: datetime) -> Steps[bool]:
+    """Free places become held for somebody whose wish for `wish` places ends with that. The caller undoes all on False."""
+    if not (yield _OFFER, {"type": ticket_type_id, "qty": qty, "wish": wish, "now": now}):
+        return False
+    return quota_id is None or bool((yield _OFFER_QUOTA, {"quota": quota_id, "qty": qty}))
 
 
 # ---------- limits per buyer ----------

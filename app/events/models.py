@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, UniqueConstraint, literal_column, text
 from sqlalchemy.orm import column_property
 from sqlmodel import Field, SQLModel, col, select
 
@@ -36,14 +36,8 @@ OPENED_BY = {"edit": ("edit",), "sales": ("sales",), "door": ("door",), "desk": 
 
 QUESTION_KINDS = ("text", "choice", "yes_no")
 
-HUES = ("poppy", "amber", "lemon", "moss", "fern", "teal", "sky", "cobalt", "iris", "plum", "magenta", "rose")
-TONES = ("deep", "bright", "night")
-MOTIFS = ("keys", "laugh", "tiles", "contour", "loaf", "graph", "shadow", "track", "alps", "candle", "radio", "stars", "type")
-
-LASTS_BY_DEFAULT = timedelta(hours=3)
 # For so long after the new date of a postponed event is known, who booked before may give everything back.
 RETURN_DAYS = 14
-
 
 # Places are free, aside for whoever has a voucher, held or sold.
 _STOCK = "held >= 0 AND sold >= 0 AND aside >= 0 AND held + sold + aside <= capacity"
@@ -80,6 +74,7 @@ class Event(SQLModel, table=True):
         CheckConstraint("refund_hours IS NULL OR refund_hours >= 0", name="refund_hours"),
         CheckConstraint("refund_fee_minor >= 0", name="refund_fee"),
         CheckConstraint("return_days >= 1", name="return_days"),
+        CheckConstraint("offer_hours >= 1 AND offer_hours <= 168", name="offer_hours"),
         Index("ix_events_shown", "state", "starts_at"),
     )
 
@@ -115,6 +110,9 @@ class Event(SQLModel, table=True):
     # Until how many hours before the start a buyer may give tickets back (empty: never), and what that costs a ticket.
     refund_hours: int | None = None
     refund_fee_minor: int = Field(default=0, sa_type=BigInteger)
+    # Of the waiting lists of sold-out types: may people join, and how long are places that came back offered to one of them.
+    is_waiting_list_open: bool = True
+    offer_hours: int = 12
     publish_at: datetime | None = None
     created_at: datetime
     submitted_at: datetime | None = None
@@ -251,9 +249,9 @@ class Quota(SQLModel, table=True):
 
 
 class TicketType(SQLModel, table=True):
-    """A kind of place. `held`, `sold`, `aside` and `presale_taken` change only by the guarded statements in bookings.
+    """A kind of place. `held`, `sold`, `aside`, `presale_taken` and `waiting` (wished for) change only by guarded statements.
 
-    `quota_left` is read with the row: what its quota has left, None without a quota.
+    `quota_left` is read with the row: what its quota has left for everybody, None without a quota.
     """
 
     __tablename__ = "ticket_types"
@@ -267,6 +265,7 @@ class TicketType(SQLModel, table=True):
         CheckConstraint("per_booking >= 1 AND per_booking <= 20", name="per_booking"),
         CheckConstraint("sale_to > sale_from", name="window"),
         CheckConstraint("presale_from IS NULL OR presale_from < sale_from", name="presale_window"),
+        CheckConstraint("waiting >= 0", name="waiting"),
     )
 
     id: int | None = row_id()
@@ -280,6 +279,7 @@ class TicketType(SQLModel, table=True):
     held: int = 0
     sold: int = 0
     aside: int = 0
+    waiting: int = 0
     per_booking: int = 6
     quota_id: int | None = maybe_link("quotas.id")
     sale_from: datetime
@@ -292,9 +292,9 @@ class TicketType(SQLModel, table=True):
 
     @property
     def left(self) -> int:
-        """Places that are free; never more than the quota has."""
-        free = self.capacity - self.held - self.sold - self.aside
-        return free if self.quota_left is None else min(free, self.quota_left)
+        """Places that are free for everybody, so not those that somebody waits for; never more than the quota has."""
+        free = self.capacity - self.held - self.sold - self.aside - self.waiting
+        return max(0, free if self.quota_left is None else min(free, self.quota_left))
 
     @property
     def presale_left(self) -> int:
@@ -322,8 +322,9 @@ class TicketType(SQLModel, table=True):
         return min(ahead) if ahead else None
 
 
+_WISHED = "(SELECT SUM(others.waiting) FROM ticket_types AS others WHERE others.quota_id = quotas.id)"
 TicketType.quota_left = column_property(
-    select(col(Quota.capacity) - col(Quota.held) - col(Quota.sold) - col(Quota.aside))
+    select(col(Quota.capacity) - col(Quota.held) - col(Quota.sold) - col(Quota.aside) - literal_column(_WISHED))
     .where(Quota.id == TicketType.quota_id)
     .correlate_except(Quota)
     .scalar_subquery()

@@ -54,6 +54,9 @@ TOLD: dict[str, tuple[tuple[str, Finder], ...]] = {
     "event.revised": (("event_redated", recipients.buyers_of_redated), ("event_changed", recipients.buyers_of_changed)),
     "event.postponed": (("event_postponed", recipients.buyers_of_postponed),),
     "event.called_off": (("event_called_off", recipients.buyers_of_called_off),),
+    "waiting.joined": (("waiting_joined", recipients.in_line),),
+    "waiting.offered": (("waiting_offered", recipients.buyer_of_offer),),
+    "waiting.ended": (("waiting_ended", recipients.in_line),),
     "booking.held": (("presale_held", recipients.buyer_of_presale),),
     "booking.paid": (("booking_paid", recipients.buyer),),
     "booking.tickets_resent": (("booking_paid", recipients.buyer),),
@@ -220,7 +223,7 @@ async def remind_of_events(tx: AsyncSession, *, now: datetime, most: int) -> int
 
 
 async def remind_of_lapses(tx: AsyncSession, *, now: datetime, most: int) -> int:
-    """Records booking.lapses_soon for up to `most` pre-sale bookings, each once; gives how many."""
+    """Records booking.lapses_soon for up to `most` pre-sale bookings and offers, each once; gives how many."""
     ids = await queries.unreminded_of_lapse(tx, now=now, most=most)
     for booking_id in ids:
         await activities.record(tx, "booking.lapses_soon", about=f"booking:{booking_id}", by=None)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, String, and_, case, cast, exists, func, li
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.bookings.models import Booking
+from app.bookings.models import KEPT_LONG, Booking
 from app.core.activity import Activity
 from app.events.models import Event
 from app.notifications import rules
@@ -98,9 +98,9 @@ async def unreminded_of_event(db: AsyncSession, *, now: datetime, most: int) -> 
 
 
 async def unreminded_of_lapse(db: AsyncSession, *, now: datetime, most: int) -> list[int]:
-    """Ids of held pre-sale bookings that lapse soon and were not reminded of that."""
+    """Ids of held pre-sale bookings and offers that lapse soon and were not reminded of that."""
     soon = (Booking.held_until > now, Booking.held_until <= now + rules.REMINDED_BEFORE_LAPSE)
-    held = (Booking.kind == "presale", Booking.state == "held", Booking.email != "")
+    held = (col(Booking.kind).in_(KEPT_LONG), Booking.state == "held", Booking.email != "")
     found = select(Booking.id, Booking.created_at, Booking.held_until).where(*held, *soon, ~_recorded("booking.lapses_soon"))
     rows = (await db.exec(found.order_by(col(Booking.held_until)))).all()
     ready = [booking_id for booking_id, created_at, held_until in rows if rules.lapse_reminder_due(created_at, held_until, now)]

@@ -14,12 +14,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.accounts import queries as accounts
 from app.accounts.models import Application, MailedLink, User
 from app.bookings import queries as bookings
-from app.bookings.models import HOLDING, Booking
+from app.bookings import waiting
+from app.bookings.models import HOLDING, Booking, WaitingEntry
 from app.bookings.queries import BookingView
 from app.core.activity import Activity
 from app.events import queries as events
 from app.events import reviews
-from app.events.models import Event, Venue
+from app.events.models import Event, TicketType, Venue
 from app.notifications.rules import TOLD_CHANGES
 from app.payments.models import Payment, Refund, ReturnNote
 
@@ -194,7 +195,34 @@ async def buyer_of_ended_hold(tx: AsyncSession, activity: Activity) -> list[Read
     if view.event.is_called_off:
         return []
     had_been_paying = await _had_payment(tx, view.booking)
-    return _buyer(view, {"had_been_paying": had_been_paying}) if view.booking.is_presale or had_been_paying else []
+    # Whoever lets an offer go by a press of a button knows that it is gone.
+    is_news = view.booking.is_presale or (view.booking.is_offer and activity.kind == "booking.expired")
+    return _buyer(view, {"had_been_paying": had_been_paying}) if is_news or had_been_paying else []
+
+
+async def in_line(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Who has joined a waiting list, or whose wait is over; the place in line is that of this moment."""
+    entry = await tx.get(WaitingEntry, activity.details["entry"])
+    if not entry:
+        return []
+    event = await tx.get_one(Event, entry.event_id)
+    venue = await tx.get(Venue, event.venue_id) if event.venue_id else None
+    kind = await tx.get_one(TicketType, entry.ticket_type_id)
+    facts = event_facts(event, venue) | {
+        "entry": entry.code,
+        "type": kind.name,
+        "places": entry.qty,
+        "position": await waiting.ahead(tx, entry) + 1,
+        "hours": event.offer_hours,
+        "reason": activity.details.get("reason", ""),
+    }
+    recipient = f"user:{entry.user_id}" if entry.user_id else f"mail:{entry.email}"
+    return [Reader(recipient, entry.user_id, entry.email, entry.language, facts)]
+
+
+async def buyer_of_offer(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Who is next in line, with how many places they had wished for."""
+    return _buyer(await _view(tx, activity), {"wished": activity.details["wished"]})
 
 
 def event_facts(event: Event, venue: Venue | None) -> dict[str, Any]:
@@ -225,6 +253,7 @@ def _booking_facts(view: BookingView) -> dict[str, Any]:
         "total_minor": booking.total_minor,
         "currency": booking.currency,
         "held_until": booking.held_until,
+        "is_offer": booking.is_offer,
     }
 
 

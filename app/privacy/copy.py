@@ -11,7 +11,7 @@ from sqlmodel import SQLModel, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import Application, Authenticator, Identity, LoginSession, MailedLink, Passkey, User
-from app.bookings.models import Answer, Booking, BookingLine
+from app.bookings.models import Answer, Booking, BookingLine, WaitingEntry
 from app.core.activity import Activity
 from app.core.settings import settings
 from app.events.models import Category, Event, Favourite, Helper, Question
@@ -38,6 +38,7 @@ async def everything(db: AsyncSession, user_id: int, *, now: datetime) -> Values
         "favourites": await _favourites(db, user_id),
         "helping": await _helping(db, user),
         "bookings": await _bookings(db, user_id),
+        "waiting_lists": await _waits(db, user),
         "notifications": await _notifications(db, user_id),
         "preferences": await _preferences(db, user_id),
         "activities": await _activities(db, user_id),
@@ -134,6 +135,13 @@ def _payment(payment: Payment, refunds: Iterable[Any]) -> Values:
     named = "provider state amount_minor captured_minor returned_minor currency dispute payment_intent created_at captured_at"
     sent_back = [_picked(refund, "amount_minor state reason note places created_at ended_at") for refund in refunds]
     return _picked(payment, named) | {"refunds": sent_back}
+
+
+async def _waits(db: AsyncSession, user: User) -> list[Values]:
+    own = select(WaitingEntry, Event.title).join(Event, col(Event.id) == WaitingEntry.event_id)
+    rows = (await db.exec(own.where(or_(WaitingEntry.user_id == user.id, WaitingEntry.email == user.email)))).all()
+    named = "code email language qty state created_at offered_at ended_at"
+    return [{"event": title} | _picked(entry, named) for entry, title in rows]
 
 
 async def _notifications(db: AsyncSession, user_id: int) -> list[Values]:

@@ -84,6 +84,7 @@ TREATMENT = {
     "users": "blank",
     "venues": "none",
     "vouchers": "none",
+    "waiting_entries": "gone",
     "wished_changes": "none",
 }
 

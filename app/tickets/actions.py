@@ -7,7 +7,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.bookings import actions as bookings
-from app.bookings import queries, stock
+from app.bookings import queries, stock, waiting
 from app.bookings.boxoffice import Sale
 from app.bookings.models import HOLDING, Booking, BookingLine
 from app.core import activity
@@ -26,6 +26,7 @@ async def settle(tx: AsyncSession, booking: Booking, *, now: datetime) -> bool:
         return False
     lines = await queries.lines(tx, booking.id or 0)
     await run(tx, stock.sell(lines))
+    await waiting.taken(tx, booking, now=now)
     await _issue(tx, booking, lines, now=now)
     return True
 
@@ -58,6 +59,7 @@ async def settle_late(tx: AsyncSession, booking: Booking, event: Event, *, now: 
         await undo.rollback()
         return False
     await undo.commit()
+    await waiting.taken(tx, booking, now=now)
     await _issue(tx, booking, lines, now=now)
     return True
 

@@ -20,7 +20,16 @@ STRIPE_PAGES = "https://checkout.stripe.com"
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 # Pages whose address holds a secret tell other sites nothing about themselves, and asking for secrets nobody has is counted.
-SECRET_PATHS = ("/bookings/", "/tickets/", "/verify/", "/password/reset/", "/invitations/", "/unsubscribe/", "/login/link/")
+SECRET_PATHS = (
+    "/bookings/",
+    "/tickets/",
+    "/waiting-list/",
+    "/verify/",
+    "/password/reset/",
+    "/invitations/",
+    "/unsubscribe/",
+    "/login/link/",
+)
 LOGOUT = "/logout"
 REPORTS = "/csp-report"
 

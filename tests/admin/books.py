@@ -8,7 +8,7 @@ import asyncpg
 from sqlmodel import select
 
 from app.accounts.models import Visitor
-from app.bookings import actions
+from app.bookings import actions, waiting
 from app.bookings.models import AccessCode, Booking
 from app.core import clock
 from app.core.db import Database, writing
@@ -41,6 +41,7 @@ async def kept() -> None:
         tx.add(Notice(id="evt_1", kind="refund.updated", received_at=now, next_try_at=now))
         assert paid.total_minor > 0
         await _presale(tx)
+        await _waiting_list(tx)
 
 
 async def spoil(database: Database, statement: str, *, without: str = "", **values: Any) -> None:
@@ -89,6 +90,18 @@ async def _presale(tx: Any) -> None:
     bob = await world.bob(tx)
     by = Visitor(bob.id, bob.email, bob.name, "user", key="bobs-browser")
     await actions.hold(tx, event, {kind.id: 2}, by=by, access_code="EARLY", now=now)
+
+
+async def _waiting_list(tx: Any) -> None:
+    """Nobody has taken the one place, and it is offered to the first of two; the other one waits."""
+    now = clock.now()
+    event = await world.event(tx, title="Full House", capacity=1)
+    kind = await world.only_type(tx, event)
+    held = await actions.hold(tx, event, {kind.id or 0: 1}, by=Visitor(key="a-browser"), now=now)
+    for who in ("olga", "oskar"):
+        await waiting.join(tx, event.slug, kind.code, email=f"{who}@example.com", qty=1, by=Visitor(), now=now)
+    await actions.release(tx, held, now=now)
+    await waiting.offer_next(tx, event.slug, most=200, now=now)
 
 
 def _payment(booking: Booking, state: str) -> Payment:

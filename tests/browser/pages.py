@@ -9,7 +9,9 @@ from app.core.tokens import SIGNED_WITH
 from tests.browser.checkouts import answers, details, questions, wrong_answers, wrong_details
 from tests.browser.desk import DESK
 from tests.browser.looks import Look, sent
-from tests.browser.people import ADA, MARTINA, SOFIA, address, buy, choose, fill_in, follow, go_to_pay, open_mail
+from tests.browser.people import ADA, JONAS, MARTINA, SOFIA, address, buy, choose, fill_in, follow, go_to_pay, open_mail
+
+JOIN = "Join waiting list"
 
 
 async def payment(page: Page) -> None:
@@ -252,6 +254,9 @@ PAGES = (
     Look("event with a voucher", "/events/the-fog-machine-orchestra?code=FRIENDS"),
     Look("event, nothing chosen", nothing_chosen, status=422),
     Look("event, sold out", "/events/songs-for-a-broken-lift"),
+    Look("event, waiting list", "/events/print-your-own-poster"),
+    Look("waiting list, wrong", lambda page: sent(page, "/events/print-your-own-poster", JOIN, Email="bob"), status=422),
+    Look("place in line", lambda page: sent(page, "/events/print-your-own-poster", JOIN), SOFIA),
     Look("event, not on sale yet", "/events/alpine-echo"),
     Look("event, called off", "/events/lost-property-office"),
     Look("event, postponed", "/events/shadow-play-for-grown-ups"),
@@ -337,6 +342,7 @@ PAGES = (
     Look("desk of a new manager", "/manager", ADA),
     Look("events of a manager", "/manager/events", MARTINA),
     Look("event of a manager", "/manager/events/the-fog-machine-orchestra", MARTINA),
+    Look("waiting list of an event", "/manager/events/print-your-own-poster/waiting-list", JONAS),
     Look("sales", "/manager/events/nine-pianos/sales", MARTINA),
     Look("sales, codes", new_codes, MARTINA),
     Look("sales, wrong", wrong_codes, MARTINA, 422),

@@ -12,6 +12,7 @@ from app.accounts.actions import applications, details, links, opening, second, 
 from app.accounts.models import Challenge, Identity, Passkey, User, Visitor
 from app.bookings import actions as bookings
 from app.bookings import flows as booking_flows
+from app.bookings import waiting
 from app.bookings.models import Booking
 from app.core import clock, jobs
 from app.core.db import reading, writing
@@ -51,6 +52,7 @@ async def lives_here(fake: Sandbox) -> User:
     again = await _books(fake, visitor)
     free = await _books(fake, visitor, price_minor=0)
     await _likes_things(user, paid)
+    await _waits_in_line(visitor)
     await _gives_back(fake, again)
     await _gives_back(fake, free)
     await _lets_a_hold_lapse(visitor)
@@ -112,6 +114,20 @@ async def _likes_things(user: User, booking: Booking) -> None:
         await favourites.toggle_favourite(tx, user.id or 0, event_id=event.id, now=clock.now())
         await favourites.set_favourite_categories(tx, user.id or 0, {event.category_id}, now=clock.now())
         await world.helper(tx, event, user, "door")
+
+
+async def _waits_in_line(by: Visitor) -> None:
+    """Once as a guest and once with the account, and once it was left."""
+    async with writing() as tx:
+        event = await world.event(tx, title="Full House", capacity=1)
+        kind = await world.only_type(tx, event)
+        other = await world.ticket_type(tx, event, name="Balcony", capacity=1)
+        for one in (kind, other):
+            await bookings.hold(tx, event, {one.id or 0: 1}, by=Visitor(key=f"first-{one.name}"), now=clock.now())
+        left = await waiting.join(tx, event.slug, kind.code, email=EMAIL, qty=1, by=Visitor(), now=clock.now())
+        await waiting.leave(tx, left, now=clock.now())
+        await waiting.join(tx, event.slug, kind.code, email=EMAIL, qty=1, by=by, now=clock.now())
+        await waiting.join(tx, event.slug, other.code, email=EMAIL, qty=1, by=Visitor(), now=clock.now())
 
 
 async def _gives_back(fake: Sandbox, booking: Booking) -> None:

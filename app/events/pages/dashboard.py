@@ -79,5 +79,9 @@ def _todo(event: Event, numbers: Numbers, waiting: Waiting, *, now: datetime) ->
     gone = [each.kind for each in numbers.types if each.kind.is_on_sale(now) and each.kind.left == 0]
     for kind in gone:
         note = _("Nobody can hold one now. Held places may still come back.") if kind.held else _("Every place has its ticket.")
-        found.append(Todo("ticket", _("%(name)s is sold out") % {"name": kind.name}, note, f"{base}/sales", _("Sales")))
+        where = (f"{base}/sales", _("Sales"))
+        if kind.waiting:
+            text = ngettext("One place is wished for.", "%(num)s places are wished for.", kind.waiting)
+            note, where = text % {"num": kind.waiting}, (f"{base}/waiting-list", _("Waiting list"))
+        found.append(Todo("ticket", _("%(name)s is sold out") % {"name": kind.name}, note, *where))
     return found

@@ -17,8 +17,8 @@ from app.core.i18n import gettext as _
 from app.core.money import major
 from app.events import pictures, queries
 from app.events.actions import drafting, revising
-from app.events.models import HUES, MOTIFS, TONES, Event, TicketType
-from app.events.pages.proposal import EventForm
+from app.events.models import Event, TicketType
+from app.events.pages.proposal import HUES, MOTIFS, TONES, EventForm
 from app.events.rules import proposing
 from app.web import limits
 from app.web.forms import read

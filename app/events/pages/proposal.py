@@ -27,11 +27,16 @@ from app.core.i18n import lazy
 from app.core.money import CURRENCIES, minor_units
 from app.core.settings import settings
 from app.events import pictures
-from app.events.models import HUES, LASTS_BY_DEFAULT, MOTIFS, TONES, Category, Event
+from app.events.models import Category, Event
 from app.events.rules import proposing
+from app.events.rules.proposing import LASTS_BY_DEFAULT
 from app.web.forms import BaseForm, ManyLines, number, required, text
 
 MOST_TYPES = 20
+
+HUES = ("poppy", "amber", "lemon", "moss", "fern", "teal", "sky", "cobalt", "iris", "plum", "magenta", "rose")
+TONES = ("deep", "bright", "night")
+MOTIFS = ("keys", "laugh", "tiles", "contour", "loaf", "graph", "shadow", "track", "alps", "candle", "radio", "stars", "type")
 
 # In the order of HUES, TONES and MOTIFS.
 HUE_NAMES = [

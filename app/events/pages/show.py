@@ -2,17 +2,18 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote as quote_url
 
 from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 from sqlmodel.ext.asyncio.session import AsyncSession
-from wtforms import HiddenField, RadioField, SelectChoice  # type: ignore[attr-defined]
+from wtforms import EmailField, HiddenField, RadioField, SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import Length, Optional
 
 from app.accounts.models import Visitor
-from app.bookings import boxoffice
+from app.bookings import boxoffice, waiting
 from app.bookings import queries as booking_queries
 from app.bookings.boxoffice import Wish
 from app.bookings.rules import SoldOut, normal_code
@@ -32,7 +33,7 @@ from app.events.rules.offering import Deal
 from app.tickets.calendar import calendar
 from app.web import limits
 from app.web.cookies import theme
-from app.web.forms import BaseForm, no_control_characters, plain, read, text
+from app.web.forms import BaseForm, email, no_control_characters, plain, read, required, text
 from app.web.kept import Briefly, sees_what_everybody_sees
 from app.web.limits import at_most, looks_at_most
 from app.web.page import is_htmx, page, see_other, shown, wants_part
@@ -43,15 +44,21 @@ _TOO_LATE = Briefly()
 AMOUNTS: dict[Any, int] = {str(number): number for number in range(MOST_PER_TYPE + 1)} | {"": 0}
 
 
+class WaitForm(BaseForm):
+    """A place in line; wait_form() makes the fields "type" and "places" for the event at hand."""
+
+    email: EmailField = email()
+
+
 class CodeForm(BaseForm):
     code = text(lazy("Code"), most=40, missing=lazy("Enter your code"))
 
 
 @get("/events/{slug:str}", guards=[looks_at_most("list")])
 async def show(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[str]:
-    found = await _found(request, db, visitor, slug)
-    form = _hold_form(found.types)(code=_code_in(request))
-    context = await _context(request, db, found, form)
+    found = await found_page(request, db, visitor, slug)
+    form = hold_form(found.types)(code=_code_in(request))
+    context = await context_of(request, db, found, form, wait_form(found.event, found.types)(email=visitor.email))
     return page(request, "events/show.html", fragment="picker", public=True, **context)
 
 
@@ -77,7 +84,7 @@ async def quote(request: Request[Any, Any, Any], db: Db, slug: FromPath[str]) ->
     """What the chosen places cost; nothing changes."""
     event = await _public(db, slug)
     types = await queries.ticket_types(db, event.id or 0)
-    form = await read(_hold_form(types), request)
+    form = await read(hold_form(types), request)
     deal = await _deal(request, db, event, types, form.code.data or "")
     return page(request, "events/_sum.html", event=event, **_sum(form, offering.offers(event, types, deal=deal, now=clock.now())))
 
@@ -97,14 +104,14 @@ async def availability(request: Request[Any, Any, Any], db: Db, slug: FromPath[s
 
 @post("/events/{slug:str}/unlock", guards=[at_most("access code")])
 async def unlock(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[Any]:
-    found = await _found(request, db, visitor, slug)
+    found = await found_page(request, db, visitor, slug)
     code_form = await read(CodeForm, request)
     code = normal_code(code_form.code.data or "")
     deal = await _deal(request, db, found.event, found.types, code)
     if not code_form.errors and not deal.works:
         code_form.code.errors = [deal.refusal or _("No ticket type of this event opens with that code.")]
     right = "" if code_form.errors else code
-    context = await _context(request, db, found, _hold_form(found.types)(code=right)) | {"code_form": code_form}
+    context = await context_of(request, db, found, hold_form(found.types)(code=right)) | {"code_form": code_form}
     if code_form.errors:
         return page(request, "events/show.html", fragment="picker", status=422, **context)
     where = f"/events/{slug}?code={quote_url(code)}#tickets"
@@ -153,14 +160,14 @@ async def _picker_again(
 ) -> Response[str]:
     """The event page with the choice as it was sent, and what is wrong with it."""
     async with reading() as db:
-        found = await _found(request, db, visitor, slug)
-        form = await read(_hold_form(found.types), request)
+        found = await found_page(request, db, visitor, slug)
+        form = await read(hold_form(found.types), request)
         if refused:
             form.refuse(refused)
         elif not form.rejected:
             form.refuse(Refused(_("Choose at least one ticket.")))
         status = 409 if isinstance(refused, SoldOut) else form.status
-        return page(request, "events/show.html", fragment="picker", status=status, **await _context(request, db, found, form))
+        return page(request, "events/show.html", fragment="picker", status=status, **await context_of(request, db, found, form))
 
 
 async def _public(db: AsyncSession, slug: str) -> Event:
@@ -170,7 +177,7 @@ async def _public(db: AsyncSession, slug: str) -> Event:
     return event
 
 
-async def _found(request: Request[Any, Any, Any], db: AsyncSession, visitor: Visitor, slug: str) -> EventPage:
+async def found_page(request: Request[Any, Any, Any], db: AsyncSession, visitor: Visitor, slug: str) -> EventPage:
     found = await queries.event_page(db, slug, watcher=watcher_of(request, visitor), now=clock.now())
     if not found:
         raise NotFound(_("There is no such event, or it is not public yet."))
@@ -193,8 +200,10 @@ async def _deal(request: Request[Any, Any, Any], db: AsyncSession, event: Event,
     return deal
 
 
-async def _context(request: Request[Any, Any, Any], db: AsyncSession, found: EventPage, form: "HoldForm") -> dict[str, Any]:
-    """Everything that events/show.html shows."""
+async def context_of(
+    request: Request[Any, Any, Any], db: AsyncSession, found: EventPage, form: "HoldForm", wait: WaitForm | None = None
+) -> dict[str, Any]:
+    """Everything that events/show.html shows. How many wait is asked only where somebody does."""
     now, event = clock.now(), found.event
     deal = await _deal(request, db, event, found.types, normal_code(form.code.data or ""))
     if not deal.works:
@@ -219,6 +228,9 @@ async def _context(request: Request[Any, Any, Any], db: AsyncSession, found: Eve
         "code_form": CodeForm(code=deal.code),
         "deal": deal,
         "takes_codes": await booking_queries.has_codes(db, event.id or 0),
+        "wait": wait or wait_form(event, found.types)(),
+        "waited_for": waited_for(event, found.types, now=now),
+        "people": await waiting.people(db, found.types),
         "hold_minutes": settings().hold_minutes,
         **_sum(form, offers),
     }
@@ -245,7 +257,29 @@ class HoldForm(BaseForm):
         return qty if 0 <= qty <= MOST_PER_TYPE else 0
 
 
-def _hold_form(types: Sequence[TicketType]) -> type[HoldForm]:
+def waited_for(event: Event, types: Sequence[TicketType], *, now: datetime) -> list[TicketType]:
+    """The ticket types whose line can be joined now."""
+    if not event.sells(now) or not event.is_waiting_list_open:
+        return []
+    return [kind for kind in types if kind.is_in_general_sale(now) and kind.left_now(now) <= 0]
+
+
+def wait_form(event: Event, types: Sequence[TicketType]) -> type[WaitForm]:
+    """With one type to wait for there is nothing to choose. The box of a type says how many places it gives at most."""
+    kinds = waited_for(event, types, now=clock.now()) or types
+    most = min(MOST_PER_TYPE, event.per_buyer, max((kind.per_booking for kind in kinds), default=1))
+    choices = [SelectChoice(kind.code, kind.name) for kind in kinds]
+    only = kinds[0].code if len(kinds) == 1 else None
+    fields = {
+        "type": RadioField(lazy("For"), [required(lazy("Choose what you wait for"))], choices=choices, default=only),
+        "places": RadioField(
+            lazy("Tickets"), coerce=int, choices=[SelectChoice(n, str(n)) for n in range(1, most + 1)], default=1
+        ),
+    }
+    return type("WaitFormOfEvent", (WaitForm,), fields)
+
+
+def hold_form(types: Sequence[TicketType]) -> type[HoldForm]:
     numbers = [SelectChoice(number, str(number)) for number in range(MOST_PER_TYPE + 1)]
     fields = {f"q-{kind.code}": RadioField(kind.name, [Optional()], coerce=int, choices=numbers, default=0) for kind in types}
     return type("HoldFormOfEvent", (HoldForm,), fields)

@@ -154,7 +154,7 @@ def left_together(types: Sequence[TicketType], *, now: datetime) -> int:
     left = sum(t.left_now(now) for t in types if t.quota_id is None)
     for quota_id in {t.quota_id for t in types if t.quota_id is not None}:
         its = [t for t in types if t.quota_id == quota_id]
-        left += min(its[0].quota_left, sum(t.left_now(now) for t in its))
+        left += max(0, min(its[0].quota_left, sum(t.left_now(now) for t in its)))
     return left
 
 

@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from app.core.i18n import gettext as _
-from app.events.models import LASTS_BY_DEFAULT, Event, TicketType, Venue
+from app.events.models import Event, TicketType, Venue
+
+LASTS_BY_DEFAULT = timedelta(hours=3)
 
 # Addresses below /manager/events/ that are not an event's.
 RESERVED_SLUGS = ("new", "poster")

@@ -25,8 +25,9 @@ from app.accounts.models import (
     User,
 )
 from app.bookings import actions as bookings
-from app.bookings.models import Booking
-from app.core import activity, jobs
+from app.bookings import waiting
+from app.bookings.models import Booking, WaitingEntry
+from app.core import activity, clock, jobs
 from app.core.activity import Activity
 from app.core.codes import random_id
 from app.core.db import changed
@@ -157,6 +158,16 @@ async def _forget_applications(tx: AsyncSession, person: Person) -> None:
     await changed(tx, delete(Application).where(col(Application.user_id) == person.user_id))
 
 
+async def _leave_waiting_lists(tx: AsyncSession, person: Person) -> None:
+    """Whoever waits does so no more, and what is left of it goes: of the account, and of the addresses."""
+    theirs = or_(col(WaitingEntry.user_id) == person.user_id, col(WaitingEntry.email).in_(person.emails))
+    own = (theirs, col(WaitingEntry.created_at) <= person.until)
+    in_line = select(WaitingEntry).where(*own, WaitingEntry.state == "waiting").order_by(col(WaitingEntry.event_id))
+    for entry in (await tx.exec(in_line)).all():
+        await waiting.leave(tx, entry, now=clock.now())
+    await changed(tx, delete(WaitingEntry).where(*own))
+
+
 async def _forget_favourites(tx: AsyncSession, person: Person) -> None:
     await changed(tx, delete(Favourite).where(col(Favourite.user_id) == person.user_id))
 
@@ -183,8 +194,10 @@ async def _forget_files(tx: AsyncSession, person: Person) -> None:
     await jobs.restart(tx, named, col(Job.file) != "")
 
 
-# Each takes out what one feature keeps of a person. Bookings come first: they are found by the address.
+# Each takes out what one feature keeps of a person. Lines come first: everybody locks ticket types before limits per buyer;
+# then bookings, because they are found by the address.
 STEPS: tuple[Step, ...] = (
+    _leave_waiting_lists,
     _blank_bookings,
     _forget_notifications,
     _forget_preferences,

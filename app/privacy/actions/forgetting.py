@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import LONGEST_LIFE, Challenge, LoginSession, MailedLink
-from app.bookings.models import HOLDING, Booking
+from app.bookings.models import HOLDING, Booking, WaitingEntry
 from app.core import jobs
 from app.core.db import changed
 from app.core.jobs import Job
@@ -95,6 +95,11 @@ def _abandoned_bookings(now: datetime) -> Any:
     return _named(ended, col(Booking.ended_at) < now - rules.ABANDONED_KEPT, ~_brought_money())
 
 
+def _old_waits(now: datetime) -> Any:
+    """Who waited for places, some time after that was over."""
+    return select(WaitingEntry.id).where(col(WaitingEntry.ended_at) < now - rules.ABANDONED_KEPT)
+
+
 def _old_free_bookings(now: datetime) -> Any:
     """A guest's free tickets, some time after the event. An account's stay in its history."""
     over = exists().where(col(Event.id) == col(Booking.event_id), col(Event.ends_at) < now - _retention())
@@ -130,6 +135,7 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(_old_files, _take_files),
     Sweep(_old_jobs, _gone(col(Job.id))),
     Sweep(_abandoned_bookings, blanking.blank),
+    Sweep(_old_waits, _gone(col(WaitingEntry.id))),
     Sweep(_old_free_bookings, blanking.blank),
     Sweep(_old_paid_bookings, blanking.blank),
     Sweep(_old_names, _gone(col(KeptName.booking_id))),
