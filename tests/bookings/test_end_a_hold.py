@@ -8,9 +8,12 @@ import pytest
 import time_machine
 
 from app.bookings import actions, boxoffice, flows, queries
+from app.bookings import stock as places
+from app.bookings.models import BookingLine
 from app.core import clock
 from app.core.db import Database, reading, writing
 from app.core.errors import Refused
+from app.core.steps import run
 from tests.bookings.test_hold import guest, stock, the_event
 
 
@@ -117,3 +120,40 @@ async def test_a_lapsed_hold_cannot_be_made_longer(sqlite_database: Database, mo
     with pytest.raises(Refused):
         async with writing() as tx:
             await actions.extend(tx, booking, now=clock.now())
+
+
+async def test_what_is_being_paid_is_held_again_when_the_attempt_ends_and_lapses_when_its_time_is_over(
+    database: Database, moment: time_machine.Traveller
+) -> None:
+    event, kind = await the_event(capacity=5)
+    async with writing() as tx:
+        booking = await actions.hold(tx, event, {kind.id or 0: 2}, by=guest(), now=clock.now())
+        await actions.start_paying(tx, booking, now=clock.now())
+        assert await actions.wait_for_bank(tx, booking)
+        await actions.stop_paying(tx, booking, now=clock.now())
+    assert await stock(kind) == (2, 0)
+    async with writing() as tx:
+        await actions.start_paying(tx, booking, now=clock.now())
+    moment.shift(timedelta(minutes=20))
+    async with writing() as tx:
+        await actions.stop_paying(tx, booking, now=clock.now())
+    assert await stock(kind) == (0, 0)
+
+
+async def test_a_hold_of_an_event_that_is_called_off_ends_with_it(database: Database) -> None:
+    event, kind = await the_event(capacity=5)
+    async with writing() as tx:
+        booking = await actions.hold(tx, event, {kind.id or 0: 2}, by=guest(), now=clock.now())
+        assert await actions.call_off(tx, booking, now=clock.now())
+    assert await stock(kind) == (0, 0)
+
+
+async def test_places_of_a_type_that_is_gone_are_a_mistake_of_ours(database: Database) -> None:
+    """A line keeps its type from being removed, so what finds none has read something wrong."""
+    line = BookingLine(booking_id=1, ticket_type_id=999, name="Gone", qty=2, unit_minor=0)
+    with pytest.raises(RuntimeError, match="is gone"):
+        async with writing() as tx:
+            await run(tx, places.give_back([line]))
+    with pytest.raises(RuntimeError, match="more places than it has"):
+        async with writing() as tx:
+            await run(tx, places.unsell_one(line, line_id=999))

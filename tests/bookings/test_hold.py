@@ -180,3 +180,9 @@ async def test_the_price_of_the_moment_is_kept(database: Database) -> None:
         view = await queries.view(db, booking.id or 0)
     assert [line.unit_minor for line in view.lines] == [1850]
     assert view.booking.total_minor == 3700
+
+
+async def test_a_postponed_event_holds_nothing_until_its_date_is_known(sqlite_database: Database) -> None:
+    event, kind = await the_event(postponed_at=clock.now())
+    with pytest.raises(Refused, match="is postponed"):
+        await hold(event, kind, 1, guest())

@@ -13,7 +13,7 @@ from app.accounts.models import Visitor
 from app.bookings import actions, boxoffice, codes, flows, queries, rules, stock
 from app.bookings.boxoffice import Held, Wish
 from app.bookings.codes import PromoTerms
-from app.bookings.models import Booking, PromoCode
+from app.bookings.models import Booking, PromoCode, Voucher
 from app.core import clock
 from app.core.db import Database, reading, writing
 from app.core.errors import Refused
@@ -249,3 +249,21 @@ async def test_the_code_is_free_again_when_all_tickets_have_come_back(database: 
         await tickets.settle(tx, held, now=clock.now())
         await tickets.take_back(tx, held, to="refunded", now=clock.now())
     assert (await code()).used == 0
+
+
+@pytest.mark.parametrize(
+    "terms, sentence",
+    [
+        ({"percent": 20}, "SPRING takes 20 % off."),
+        ({"off_minor": 550}, "SPRING takes €5.50 off each ticket."),
+        ({"percent": 5, "least_places": 4}, "SPRING takes 5 % off. The code SPRING needs at least 4 tickets."),
+    ],
+)
+def test_a_code_says_what_it_does(terms: dict[str, int], sentence: str) -> None:
+    code = PromoCode(event_id=1, code="SPRING", created_at=clock.now(), **terms)
+    assert rules.promise(code, currency="EUR") == sentence
+
+
+def test_a_voucher_says_how_many_places_it_keeps() -> None:
+    code = Voucher(event_id=1, ticket_type_id=1, code="FRIENDS", places=3, aside=1, created_at=clock.now())
+    assert rules.promise(code, currency="EUR") == "FRIENDS keeps 1 place for you."

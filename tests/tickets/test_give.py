@@ -120,6 +120,7 @@ async def test_the_manager_gives_two_tickets_and_takes_them_back(client: httpx.A
     assert "Void" in words((await client.get(address)).text)
     assert await counted(kind) == (0, 0)
     assert (await client.post(f"{address}/{booking.reference}/take-back")).status_code == 409
+    assert (await client.post(f"{address}/XXXX-XXXX/take-back")).status_code == 404
 
 
 async def test_what_is_missing_is_said_and_what_was_typed_stays(client: httpx.AsyncClient, sign_in: SignIn) -> None:
