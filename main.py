@@ -78,6 +78,8 @@ import app.events.pages.show  # noqa: E402
 import app.events.pages.waiting  # noqa: E402
 import app.events.pages.waiting_desk  # noqa: E402
 import app.notifications.pages  # noqa: E402
+import app.notifications.pages.announcements  # noqa: E402
+import app.notifications.pages.panel  # noqa: E402
 import app.payments.pages.door  # noqa: E402
 import app.payments.pages.history  # noqa: E402
 import app.payments.pages.manager  # noqa: E402
@@ -137,13 +139,14 @@ ROUTERS = (
     app.accounts.pages.settings.router,
     app.accounts.pages.apply.router,
     app.privacy.pages.router,
-    app.notifications.pages.router,
+    app.notifications.pages.panel.router,
     app.events.pages.manager.router,
     app.events.pages.reviewing.router,
     app.events.pages.postponing.router,
     app.events.pages.form.router,
     app.bookings.pages.people.router,
     app.bookings.pages.desk.router,
+    app.notifications.pages.announcements.router,
     app.payments.pages.manager.router,
     app.events.pages.sales.router,
     app.events.pages.jobs.router,

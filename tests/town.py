@@ -22,7 +22,7 @@ from app.core import activity, alarms, clock, jobs, tokens
 from app.core.db import connect, disconnect, writing
 from app.core.settings import settings
 from app.events.models import Event
-from app.notifications.models import Delivery, Notification
+from app.notifications.models import Announcement, Delivery, Notification
 from app.notifications.rules import unsubscribe_token
 from app.payments.actions import door
 from app.payments.models import Payment, Refund
@@ -126,6 +126,7 @@ async def _built() -> Town:
             "alarm": await _sounding(tx),
             "bob's copy": await _copied(tx, people["bob"]),
             "alice's job": await _worked(tx, people["alice"]),
+            "announcement": await _announced(tx, people["alice"]),
         }
         await _helpers(tx, people)
     cookies = {visitor: login_cookie(session, people[visitor].role).value or "" for visitor, session in signed_in.items()}
@@ -339,3 +340,14 @@ async def _worked(tx: AsyncSession, alice: User) -> str:
     job.file, job.state, job.done, job.ended_at = LIST, "done", 1, clock.now()
     await tx.flush()
     return job.code
+
+
+async def _announced(tx: AsyncSession, alice: User) -> str:
+    """Alice has written to those who come to the big house."""
+    event = (await tx.exec(select(Event).where(Event.title == "Big House"))).one()
+    told = await activity.record(tx, "announcement.sent", about=f"event:{event.id}", by=alice.id, people=1)
+    written = {"subject": "Doors", "body": "They open at eight.", "people": 1, "created_at": clock.now()}
+    made = Announcement(event_id=event.id or 0, by_user_id=alice.id or 0, activity_id=told.id or 0, **written)
+    tx.add(made)
+    await tx.flush()
+    return made.code

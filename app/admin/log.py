@@ -24,7 +24,7 @@ GROUPS = {
     "bookings": ("booking.", "ticket."),
     "money": ("payment.", "refund.", "dispute.", "orphan."),
     "people": ("account.", "manager.", "preferences."),
-    "desk": ("admin.", "settings.", "text.", "alarm.", "reports.", "delivery.", "job.", "people."),
+    "desk": ("admin.", "settings.", "text.", "alarm.", "reports.", "delivery.", "job.", "people.", "announcement."),
 }
 
 

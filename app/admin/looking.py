@@ -19,6 +19,7 @@ def looked(told: Told) -> str:
         "payments": _("%(who)s opened the payments of %(event)s."),
         "bookings": _("%(who)s opened the bookings of %(event)s."),
         "attendees": _("%(who)s opened the attendees of %(event)s."),
+        "announcements": _("%(who)s opened the announcements of %(event)s."),
         "form": _("%(who)s opened the form of %(event)s."),
         "user": _("%(who)s opened the account of %(person)s."),
         "manager": _("%(who)s opened the page of the manager %(person)s."),

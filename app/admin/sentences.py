@@ -192,6 +192,16 @@ SENTENCES: dict[str, Sentence] = {
     "event.rejected": lazy("%(who)s rejected %(event)s, which was %(before)s."),
     "event.returned": lazy("%(who)s gave %(event)s back for changes: it was submitted and is a draft again."),
     "event.postponed": lazy("%(who)s postponed %(event)s: it was %(before)s and is %(after)s, without a new date yet."),
+    "announcement.sent": _Made(
+        lambda told: (
+            ngettext(
+                "%(who)s wrote to %(num)s person who comes to %(event)s.",
+                "%(who)s wrote to %(num)s people who come to %(event)s.",
+                told.num,
+            )
+            % told
+        )
+    ),
     "people.exported": _Made(
         lambda told: (
             ngettext(

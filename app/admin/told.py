@@ -89,7 +89,7 @@ class Told:
     @property
     def num(self) -> int:
         """How many of what the sentence counts."""
-        names = ("codes", "bookings", "places", "max_uses", "rows")
+        names = ("codes", "bookings", "places", "max_uses", "rows", "people")
         return int(next((self.details[name] for name in names if name in self.details), 0))
 
     @property

@@ -87,10 +87,11 @@ async def tell(tx: AsyncSession, activity: Activity) -> None:
         found = [reader for reader in await find(tx, activity) if not reader.email.endswith(ERASED)]
         readers = [reader for reader in found if reader.recipient not in told]
         told.update(reader.recipient for reader in readers)
-        await _write_down(tx, activity, kind, readers)
+        await write_down(tx, activity, kind, readers)
 
 
-async def _write_down(tx: AsyncSession, activity: Activity, kind: str, readers: list[Reader]) -> None:
+async def write_down(tx: AsyncSession, activity: Activity, kind: str, readers: list[Reader]) -> None:
+    """A notification for each of the readers, who have none about the activity yet, and a mail unless they want none."""
     if not readers:
         return
     now = clock.now()

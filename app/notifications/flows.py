@@ -10,12 +10,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.bookings import queries as bookings
 from app.bookings.queries import BookingView
-from app.core import clock, mail
+from app.core import clock, jobs, mail
 from app.core.db import reading, writing
+from app.core.jobs import BATCH as JOB_BATCH
+from app.core.jobs import Job
 from app.core.redaction import clean
 from app.core.settings import settings
 from app.core.texts import body_of
-from app.notifications import actions, mails, queries
+from app.notifications import actions, announcing, mails, queries
 from app.notifications.mails import Attachment
 from app.notifications.models import Notification
 from app.payments import queries as payments
@@ -62,6 +64,15 @@ async def remind() -> None:
     await _in_batches(actions.remind_of_lapses)
 
 
+async def announce(job: Job) -> None:
+    """Tells the next bookings of an announcement, which the wish names by its id: up to 200, each buyer once."""
+    async with writing() as tx:
+        told, reached = await announcing.tell_next(
+            tx, job.wish["announcement"], after=int(job.cursor.get("after", 0)), most=JOB_BATCH
+        )
+        await jobs.advance(tx, job, cursor={"after": reached or 0}, done=told, over=reached is None)
+
+
 async def _attempt(delivery_id: int) -> None:
     async with writing() as tx:
         if not await actions.claim(tx, delivery_id, now=clock.now()):
@@ -71,7 +82,8 @@ async def _attempt(delivery_id: int) -> None:
             delivery, notification = await queries.delivery(db, delivery_id)
             tickets = await _tickets(db, notification)
             files = await _files(db, notification, tickets)
-        message = mails.compose(delivery, notification, files, tickets, now=clock.now())
+            letter = await announcing.letter(db, notification)
+        message = mails.compose(delivery, notification, files, tickets, now=clock.now(), letter=letter)
         async with asyncio.timeout(LONGEST):
             await mail.send(message, smtp_url=settings().smtp_url)
     except Exception as error:

@@ -28,10 +28,26 @@ class Attachment:
     content: bytes
 
 
+@dataclass(frozen=True)
+class Letter:
+    """What a manager wrote, in Markdown, and the address that answers go to."""
+
+    body: str
+    reply_to: str
+
+
 def compose(
-    delivery: Delivery, notification: Notification, files: Sequence[Attachment], tickets: Sequence[TicketView], *, now: datetime
+    delivery: Delivery,
+    notification: Notification,
+    files: Sequence[Attachment],
+    tickets: Sequence[TicketView],
+    *,
+    now: datetime,
+    letter: Letter | None = None,
 ) -> EmailMessage:
     """The whole mail, in its reader's language; `tickets` are linked one by one, for handing them on.
+
+    With a `letter` it is an announcement.
 
     A second attempt carries the same Message-ID, so that no mailbox shows it twice.
     """
@@ -44,11 +60,13 @@ def compose(
     message["Date"] = now
     message["Message-ID"] = _message_id(delivery)
     message["Auto-Submitted"] = "auto-generated"
+    if letter and letter.reply_to:
+        message["Reply-To"] = Address(addr_spec=letter.reply_to)
     if unsubscribe_url:
         message["List-Unsubscribe"] = f"<{unsubscribe_url}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     with i18n.speaking(notification.language):
-        subject, text, html = _rendered(notification, tickets, unsubscribe_url)
+        subject, text, html = _rendered(notification, tickets, unsubscribe_url, letter)
     message["Subject"] = subject
     message.set_content(text)
     message.add_alternative(html, subtype="html")
@@ -58,7 +76,9 @@ def compose(
     return message
 
 
-def _rendered(notification: Notification, tickets: Sequence[TicketView], unsubscribe_url: str) -> tuple[str, str, str]:
+def _rendered(
+    notification: Notification, tickets: Sequence[TicketView], unsubscribe_url: str, letter: Letter | None
+) -> tuple[str, str, str]:
     facts = rules.revived(notification.facts)
     leads_to = rules.path(notification.kind, facts, token=rules.link_token(facts))
     context = facts | {
@@ -68,6 +88,7 @@ def _rendered(notification: Notification, tickets: Sequence[TicketView], unsubsc
         "url": settings().base_url + leads_to,
         "ink": ink(facts.get("hue", "")),
         "unsubscribe_url": unsubscribe_url,
+        "letter": letter,
         "digits": _digits(facts),
         "tickets": [(view.line.name, f"{settings().base_url}/tickets/{view.ticket.code}") for view in tickets],
     }

@@ -7,7 +7,7 @@ from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, UniqueC
 from sqlmodel import Field, SQLModel
 
 from app.core.codes import secret_code
-from app.core.columns import maybe_link, one_of, row_id
+from app.core.columns import link, maybe_link, one_of, row_id
 
 CHANNELS = ("email",)
 DELIVERY_STATES = ("queued", "sent", "failed", "dropped")
@@ -34,6 +34,28 @@ class Notification(SQLModel, table=True):
     in_panel: bool = True
     created_at: datetime
     read_at: datetime | None = None
+
+
+class Announcement(SQLModel, table=True):
+    """What a manager wrote to those who come. `body` is Markdown; `type_ids` are the ticket types it went to, none for all.
+
+    `people` is how many were to get it when it was confirmed. `code` is made before it is sent, so that sending it twice is
+    sending it once.
+    """
+
+    __tablename__ = "announcements"
+
+    id: int | None = row_id()
+    code: str = Field(default_factory=secret_code, max_length=22, unique=True)
+    event_id: int = link("events.id")
+    by_user_id: int = link("users.id", index=False)
+    activity_id: int = link("activities.id", index=False)
+    job_code: str = Field(default="", max_length=22)
+    subject: str = Field(max_length=120)
+    body: str = Field(max_length=5000)
+    type_ids: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    people: int
+    created_at: datetime
 
 
 class Delivery(SQLModel, table=True):

@@ -64,11 +64,12 @@ async def told(db: AsyncSession, activity_id: int) -> Sequence[str]:
 
 
 async def wanted_by_mail(db: AsyncSession, activity_id: int, kind: str) -> Sequence[int]:
-    """Ids of the activity's notifications of a kind whose readers have not switched the topic off."""
+    """Ids of the activity's notifications of a kind that have no mail yet and whose readers have not switched the topic off."""
     of_kind = select(Notification.id).where(Notification.activity_id == activity_id, Notification.kind == kind)
     of_reader = and_(col(Preference.recipient) == Notification.recipient, col(Preference.topic) == KINDS[kind].topic)
     off = exists().where(of_reader, col(Preference.wanted).is_(False))
-    return [found for found in (await db.exec(of_kind.where(~off))).all() if found]
+    has_mail = exists().where(col(Delivery.notification_id) == Notification.id)
+    return [found for found in (await db.exec(of_kind.where(~off, ~has_mail))).all() if found]
 
 
 async def due(db: AsyncSession, *, now: datetime, most: int) -> list[int]:

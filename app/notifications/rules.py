@@ -75,6 +75,7 @@ KINDS = {
     "tickets_returned": Kind("/bookings/{booking}"),
     "refund_code": Kind("/bookings/{booking}/refund", in_panel=False),
     "refund_failed": Kind("/admin", is_mailed=False),
+    "announcement": Kind("/bookings/{booking}", is_bulk=True),
     "day_before": Kind("/bookings/{booking}", topic="reminders", is_bulk=True),
 }
 

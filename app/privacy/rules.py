@@ -36,6 +36,7 @@ TREATMENT = {
     "activity_seals": "none",
     "activity_work": "none",
     "alarms": "none",
+    "announcements": "none",
     "answers": "gone",
     "applications": "gone",
     "authenticators": "gone",

@@ -116,6 +116,7 @@ ABOUT = {
     "delivery": "delivery:1",
     "job": "job:1",
     "people": "event:1",
+    "announcement": "event:1",
 }
 DETAILS = {
     "admin.looked": {"page": "sales"},

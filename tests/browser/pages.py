@@ -80,6 +80,24 @@ async def nothing_chosen(page: Page) -> None:
     await page.get_by_role("alert").wait_for()
 
 
+async def a_booking(page: Page) -> None:
+    await page.goto("/manager/events/the-fog-machine-orchestra/bookings?state=paid")
+    await page.get_by_role("main").locator(".todo a").first.click()
+
+
+async def a_holder(page: Page) -> None:
+    await a_booking(page)
+    await page.get_by_role("link", name="Change name").first.click()
+
+
+async def an_announcement(page: Page) -> None:
+    await page.goto("/manager/events/the-fog-machine-orchestra/announcements")
+    await page.get_by_label("Subject").fill("Doors at eight")
+    await page.get_by_label("Text").fill("Come **early**, and bring a friend.")
+    await page.get_by_role("button", name="Look at it").click()
+    await page.get_by_role("button", name="Send it to").wait_for()
+
+
 async def wrong_codes(page: Page) -> None:
     await page.goto("/manager/events/nine-pianos/sales")
     await page.get_by_text("New codes for one booking each").first.click()
@@ -343,6 +361,14 @@ PAGES = (
     Look("events of a manager", "/manager/events", MARTINA),
     Look("event of a manager", "/manager/events/the-fog-machine-orchestra", MARTINA),
     Look("waiting list of an event", "/manager/events/print-your-own-poster/waiting-list", JONAS),
+    Look("bookings of an event", "/manager/events/the-fog-machine-orchestra/bookings", MARTINA),
+    Look("booking on its manager's desk", a_booking, MARTINA),
+    Look("attendees", "/manager/events/the-fog-machine-orchestra/attendees", MARTINA),
+    Look("attendees, none like this", "/manager/events/the-fog-machine-orchestra/attendees?q=nobody", MARTINA),
+    Look("name on a ticket", a_holder, MARTINA),
+    Look("announcements", "/manager/events/the-fog-machine-orchestra/announcements", MARTINA),
+    Look("announcement, before it is sent", an_announcement, MARTINA),
+    Look("jobs", "/manager/jobs", MARTINA),
     Look("sales", "/manager/events/nine-pianos/sales", MARTINA),
     Look("sales, codes", new_codes, MARTINA),
     Look("sales, wrong", wrong_codes, MARTINA, 422),
