@@ -32,7 +32,7 @@ from litestar.connection import ASGIConnection  # noqa: E402
 from litestar.datastructures import CacheControlHeader  # noqa: E402
 from litestar.handlers.base import BaseRouteHandler  # noqa: E402
 from litestar.static_files import create_static_files_router  # noqa: E402
-from litestar.types import ASGIApp, Receive, Scope, Send  # noqa: E402
+from litestar.types import ASGIApp  # noqa: E402
 from sqlmodel import select  # noqa: E402
 
 import app.accounts.pages.again  # noqa: E402
@@ -209,7 +209,7 @@ async def _at_the_door(connection: ASGIConnection[Any, Any, Any, Any], handler: 
 def create_app() -> ASGIApp:
     """Everything that one process serves. In the demo the sandbox stands beside the shop, outside its wrappers."""
     chosen = settings()
-    sandbox = _sandbox(chosen) if chosen.demo else None
+    sandbox = Sandbox.of_the_demo(chosen) if chosen.demo else None
     shop: ASGIApp = security.Guarded(
         requests.WrittenDown(
             visitor.KnowTheVisitor(limits.CountGuesses(Kept(litestar_app(sandbox=sandbox), seconds=chosen.keep_pages_seconds)))
@@ -217,7 +217,7 @@ def create_app() -> ASGIApp:
     )
     if chosen.trusted_proxies:
         shop = wrap_asgi_with_proxy_headers(shop, trusted_hosts=chosen.trusted_proxies)
-    return _beside(shop, sandbox.app) if sandbox else shop
+    return sandbox.beside(shop) if sandbox else shop
 
 
 def create_app_of_a_process() -> ASGIApp:
@@ -225,24 +225,6 @@ def create_app_of_a_process() -> ASGIApp:
     logs.configure(settings().log_format)
     logs.catch_everything()
     return create_app()
-
-
-def _beside(shop: ASGIApp, sandbox: ASGIApp) -> ASGIApp:
-    async def either(scope: Scope, receive: Receive, send: Send) -> None:
-        inside = str(scope["type"]) == "http" and scope["path"].startswith("/sandbox")
-        await (sandbox if inside else shop)(scope, receive, send)
-
-    return either
-
-
-def _sandbox(chosen: Settings) -> Sandbox:
-    return Sandbox(
-        state=chosen.data / "sandbox",
-        base_url=chosen.base_url,
-        api_key=chosen.stripe_api_key,
-        webhook_secret=chosen.stripe_webhook_secret.split(",")[0],
-        webhook_url=f"http://127.0.0.1:{chosen.port}/webhooks/stripe",
-    )
 
 
 @asynccontextmanager

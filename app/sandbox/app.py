@@ -16,8 +16,9 @@ from pathlib import Path
 
 from litestar import Litestar
 from litestar.di import Provide
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Receive, Scope, Send
 
+from app.core.settings import Settings
 from app.sandbox import mail_pages, pages, pay_pages, stripe_api
 from app.sandbox.fake_stripe import FakeStripe
 from app.sandbox.faults import Faults
@@ -47,6 +48,26 @@ class Sandbox:
         self.webhooks = Webhooks(self.stripe, url=webhook_url, secret=webhook_secret)
         self.mailbox = Mailbox(state / "mail")
         self.app = self._made()
+
+    @classmethod
+    def of_the_demo(cls, chosen: Settings) -> "Sandbox":
+        """The sandbox that runs in one process with the shop, under the shop's own address."""
+        return cls(
+            state=chosen.data / "sandbox",
+            base_url=chosen.base_url,
+            api_key=chosen.stripe_api_key,
+            webhook_secret=chosen.stripe_webhook_secret.split(",")[0],
+            webhook_url=f"http://127.0.0.1:{chosen.port}/webhooks/stripe",
+        )
+
+    def beside(self, shop: ASGIApp) -> ASGIApp:
+        """Both as one app: the sandbox answers under /sandbox, the shop everywhere else."""
+
+        async def either(scope: Scope, receive: Receive, send: Send) -> None:
+            inside = str(scope["type"]) == "http" and scope["path"].startswith("/sandbox")
+            await (self.app if inside else shop)(scope, receive, send)
+
+        return either
 
     async def start(self, *, smtp_port: int = 0) -> int:
         """Takes mail and delivers webhooks from now on; gives the port of the mail server. Twice is as good as once."""
