@@ -49,6 +49,7 @@ import app.accounts.pages.settings  # noqa: E402
 import app.accounts.pages.sign_in_link  # noqa: E402
 import app.admin.pages.activity  # noqa: E402
 import app.admin.pages.applications  # noqa: E402
+import app.admin.pages.categories  # noqa: E402
 import app.admin.pages.events  # noqa: E402
 import app.admin.pages.invariants  # noqa: E402
 import app.admin.pages.mails  # noqa: E402
@@ -59,6 +60,7 @@ import app.admin.pages.second_factors  # noqa: E402
 import app.admin.pages.settings  # noqa: E402
 import app.admin.pages.texts  # noqa: E402
 import app.admin.pages.users  # noqa: E402
+import app.admin.pages.venues  # noqa: E402
 import app.bookings.pages.asking  # noqa: E402
 import app.bookings.pages.checkout  # noqa: E402
 import app.bookings.pages.comps  # noqa: E402
@@ -164,6 +166,8 @@ ROUTERS = (
     app.admin.pages.mails.router,
     app.admin.pages.invariants.router,
     app.admin.pages.reports.router,
+    app.admin.pages.categories.router,
+    app.admin.pages.venues.router,
     app.admin.pages.settings.router,
     app.admin.pages.texts.router,
 )

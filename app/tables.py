@@ -7,6 +7,7 @@ from app.admin import models as admin
 from app.bookings import models as bookings
 from app.core import activity, alarms, jobs, leases, limits, seals, stored, texts
 from app.events import models as events
+from app.events import moved
 from app.notifications import models as notifications
 from app.payments import models as payments
 from app.privacy import models as privacy
@@ -23,6 +24,7 @@ __all__ = [
     "leases",
     "limits",
     "metadata",
+    "moved",
     "notifications",
     "payments",
     "privacy",

@@ -32,7 +32,11 @@ Reaction = Callable[[AsyncSession, Activity], Awaitable[None]]
 REACTIONS: dict[str, tuple[Reaction, ...]] = dict.fromkeys(TOLD, (tell,))
 
 # A job's kind -> the flow that works one batch of it (app/core/jobs.py).
-JOBS: dict[str, jobs.Flow] = {"people.listed": analytics.list_people, "announcement.told": notifications.announce}
+JOBS: dict[str, jobs.Flow] = {
+    "events.find_anew": events.find_anew,
+    "people.listed": analytics.list_people,
+    "announcement.told": notifications.announce,
+}
 
 
 class Sweep(NamedTuple):

@@ -25,6 +25,8 @@ ITS_SELLER = (LOGIN, UNKNOWN, UNKNOWN, UNKNOWN, ALLOWED, ALLOWED, FORBIDDEN, ALL
 ALICE_OR_ADMIN = (LOGIN, UNKNOWN, UNKNOWN, UNKNOWN, ALLOWED, ALLOWED, UNKNOWN, UNKNOWN)
 AT_ITS_DOOR = (LOGIN, UNKNOWN, UNKNOWN, UNKNOWN, ALLOWED, ALLOWED, ALLOWED, FORBIDDEN)
 ADMIN = (LOGIN, *(FORBIDDEN,) * 4, ALLOWED, FORBIDDEN, FORBIDDEN)
+# The admin may, but an empty form names nothing that there is.
+NO_OTHER = (LOGIN, *(FORBIDDEN,) * 4, UNKNOWN, FORBIDDEN, FORBIDDEN)
 
 
 @dataclass(frozen=True)
@@ -272,6 +274,17 @@ RULES = [
     get("/admin/reports", ADMIN),
     post("/admin/reports/clear", ADMIN),
     post("/admin/alarms/{number:int}/settle", ADMIN, number="alarm"),
+    *both("/admin/categories", ADMIN),
+    *both("/admin/categories/{slug:str}", ADMIN, slug="category"),
+    post("/admin/categories/{slug:str}/up", ADMIN, slug="category"),
+    post("/admin/categories/{slug:str}/down", ADMIN, slug="category"),
+    # An empty form names no category to merge into.
+    post("/admin/categories/{slug:str}/merge", NO_OTHER, slug="category"),
+    post("/admin/categories/{slug:str}/delete", ADMIN, slug="category"),
+    get("/admin/venues", ADMIN),
+    *both("/admin/venues/{number:int}", ADMIN, number="venue"),
+    post("/admin/venues/{number:int}/merge", NO_OTHER, number="venue"),
+    post("/admin/venues/{number:int}/delete", ADMIN, number="venue"),
     *both("/admin/settings", ADMIN),
     post("/admin/settings/mail", ADMIN),
     post("/admin/settings/stripe", ADMIN),

@@ -19,7 +19,11 @@ Found = TypeVar("Found", bound=SQLModel)
 
 # What a filter says -> how the kinds that it shows begin.
 GROUPS = {
-    "events": ("event.",),
+    "events": (
+        "event.",
+        "category.",
+        "venue.",
+    ),
     "sales": ("presale.", "sale.", "code."),
     "bookings": ("booking.", "ticket."),
     "money": ("payment.", "refund.", "dispute.", "orphan."),

@@ -3,11 +3,12 @@
 The log holds ids and numbers; names are put in as they are now, so that whoever was erased is not named here either.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from app.admin import looking, rewordings, selling
+from app.admin.arranging import ARRANGED
 from app.admin.log import Names
+from app.admin.made import Made as _Made
 from app.admin.told import Told
 from app.core.activity import Activity
 from app.core.i18n import gettext as _
@@ -24,16 +25,6 @@ def sentence(activity: Activity, names: Names) -> str:
     if made is None:
         return _("“%(kind)s” happened to %(about)s.") % {"kind": activity.kind, "about": activity.about}
     return str(made(told) if isinstance(made, _Made) else made % told)
-
-
-class _Made:
-    """A sentence that depends on the details."""
-
-    def __init__(self, make: Callable[[Told], str]) -> None:
-        self.make = make
-
-    def __call__(self, told: Told) -> str:
-        return self.make(told)
 
 
 def _either(detail: str, longer: Any, shorter: Any) -> _Made:
@@ -93,21 +84,6 @@ def _erased(told: Told) -> str:
     return _("An account or the bookings of a guest were erased; they are called %(person)s now.") % told
 
 
-def _changed_settings(told: Told) -> str:
-    values, changed = told.details.get("values", {}), told.details.get("changed", ())
-    said = [
-        _("%(name)s from “%(before)s” to “%(after)s”") % {"name": name, "before": values[name][0], "after": values[name][1]}
-        if name in values
-        else name
-        for name in changed
-    ]
-    return _("%(who)s changed the settings of the shop: %(changes)s.") % {"who": told.who, "changes": "; ".join(said)}
-
-
-def _tried(works: Any, fails: Any) -> _Made:
-    return _Made(lambda told: str((works if told.details.get("works") else fails) % told))
-
-
 def _factor_off(told: Told) -> str:
     if told.activity.by_user_id and told.number != str(told.activity.by_user_id):
         return _("%(who)s took the second factor of %(person)s away.") % told
@@ -117,6 +93,7 @@ def _factor_off(told: Told) -> str:
 
 
 SENTENCES: dict[str, Sentence] = {
+    **ARRANGED,
     # Accounts.
     "account.registered": lazy("Somebody asked for an account with %(person)s."),
     "account.exists": lazy("Somebody asked for an account with the address of %(person)s, which has one."),
@@ -368,15 +345,6 @@ SENTENCES: dict[str, Sentence] = {
             )
             % told
         )
-    ),
-    "settings.saved": _Made(_changed_settings),
-    "settings.mail_tried": _tried(
-        lazy("%(who)s tried the mail server, which took the mail."),
-        lazy("%(who)s tried the mail server, which did not take the mail."),
-    ),
-    "settings.stripe_checked": _tried(
-        lazy("%(who)s checked the key and the endpoint at Stripe: they work."),
-        lazy("%(who)s checked the key and the endpoint at Stripe: they do not work."),
     ),
     "text.saved": _Made(_saved),
     "alarm.settled": _Made(_settled),

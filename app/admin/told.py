@@ -127,7 +127,9 @@ class Told:
         if "opens" in details:
             before, after = details["opens"]
             return self.moment(before), self.moment(after)
-        before, after = next((details[name] for name in ("states", "roles", "presale", "letters") if name in details), ("", ""))
+        before, after = next(
+            (details[name] for name in ("states", "roles", "presale", "letters", "names") if name in details), ("", "")
+        )
         return word(before), word(after)
 
     def _person(self, number: int | None) -> str:

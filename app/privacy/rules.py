@@ -64,6 +64,7 @@ TREATMENT = {
     "login_attempts": "gone",
     "login_sessions": "gone",
     "mailed_links": "gone",
+    "moved_categories": "none",
     "notices": "none",
     "notifications": "gone",
     "orphans": "none",

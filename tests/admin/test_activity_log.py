@@ -106,6 +106,8 @@ ABOUT = {
     "refund": "booking:1",
     "dispute": "booking:1",
     "orphan": "session:cs_1",
+    "category": "category:1",
+    "venue": "venue:1",
     "settings": "settings:shop",
     "text": "text:imprint",
     "reports": "csp_reports",

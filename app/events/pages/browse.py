@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Request, Response, Router, get
+from litestar import MediaType, Request, Response, Router, get
 from litestar.params import FromPath
 
 from app.accounts.models import Visitor
@@ -10,6 +10,7 @@ from app.core import clock
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
 from app.events import filters, pictures, queries
+from app.events.moved import moved_to
 from app.events.pages.hearts import marks_of, watcher_of
 from app.events.rules import offering, searching
 from app.web.limits import looks_at_most
@@ -43,9 +44,11 @@ async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respon
     now = clock.now()
     facets = await filters.facets(db, now)
     search = searching.search_from(request.query_params)
+    category = next((kind for kind in facets.categories if kind.slug == search.category), None)
+    if search.category and not category and (moved := await moved_to(db, search.category)):
+        return Response("", status_code=301, headers={"Location": search.url(category=moved)}, media_type=MediaType.HTML)
     watcher = watcher_of(request, visitor)
     results = await queries.search(db, search, now=now, zone=facets.zone, watcher=watcher)
-    category = next((kind for kind in facets.categories if kind.slug == search.category), None)
     marks = marks_of(request)
     marked = category is not None and await _is_marked(db, visitor, category.id, f"c:{category.slug}" in marks)
     # Each search gets its address; "show more" only adds to the page that is there.

@@ -1,0 +1,180 @@
+"""Categories and venues: added, renamed, put in order, merged, deleted. Whatever hangs on them goes along.
+
+What the search looks into holds their names, so events are written anew: at once, or by a job where there are many.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import delete, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import activity, jobs
+from app.core.db import changed
+from app.core.errors import Refused
+from app.core.i18n import gettext as _
+from app.events import queries
+from app.events.models import Category, Event, Favourite, Venue
+from app.events.moved import MovedCategory
+from app.events.rules import proposing
+
+# So many events are written anew in the transaction of the change itself.
+AT_ONCE = 200
+
+
+async def add_category(tx: AsyncSession, name: str, *, by: int) -> Category:
+    """A new one at the end of the order. Raises Refused when the name is taken."""
+    await _check_name(tx, name)
+    last = (await tx.exec(select(func.max(Category.position)))).one()
+    slug = proposing.slug_of(name)[:50]
+    taken = set((await tx.exec(select(Category.slug))).all()) | set((await tx.exec(select(MovedCategory.slug))).all())
+    made = Category(name=name, slug=proposing.free_slug(slug, taken), position=0 if last is None else last + 1)
+    await _flushed(tx, made)
+    await activity.record(tx, "category.added", about=f"category:{made.id}", by=by, names=["", name])
+    return made
+
+
+async def rename_category(tx: AsyncSession, category: Category, name: str, *, by: int) -> None:
+    """Its address stays, so links to it do too. Raises Refused when the name is taken, or somebody else has renamed it."""
+    await _check_name(tx, name, but=category.id)
+    before = category.name
+    same = update(Category).where(col(Category.id) == category.id, col(Category.name) == before)
+    if not await changed(tx, same.values(name=name)):
+        raise Refused(_("Somebody else has just changed this category. Look at it again."))
+    await _find_anew(tx, Event.category_id == category.id, about=f"category:{category.id}", by=by)
+    await activity.record(tx, "category.renamed", about=f"category:{category.id}", by=by, names=[before, name])
+
+
+async def move_category(tx: AsyncSession, category: Category, *, up: bool, by: int) -> None:
+    """One place up or down in the order that everybody sees; at the end of it nothing happens."""
+    # Two admins who move at once stand in line.
+    rows = (await tx.exec(select(Category).order_by(col(Category.id)).with_for_update())).all()
+    order = sorted(rows, key=lambda kind: (kind.position, kind.name))
+    place = next(number for number, kind in enumerate(order) if kind.id == category.id)
+    other = place - 1 if up else place + 1
+    if not 0 <= other < len(order):
+        return
+    order[place], order[other] = order[other], order[place]
+    for number, kind in enumerate(order):
+        await changed(tx, update(Category).where(col(Category.id) == kind.id).values(position=number))
+    places = [place + 1, other + 1]
+    await activity.record(tx, "category.moved", about=f"category:{category.id}", by=by, places=places)
+
+
+async def merge_categories(tx: AsyncSession, gone: Category, into: Category, *, by: int) -> None:
+    """Events and favourites move, and the address of the one that goes leads to the other."""
+    if gone.id == into.id:
+        raise Refused(_("Choose another category to merge it into."))
+    locked = select(Category.id).where(col(Category.id).in_((gone.id, into.id))).order_by(col(Category.id)).with_for_update()
+    if len((await tx.exec(locked)).all()) != 2:
+        raise Refused(_("Somebody else has just merged one of the two."))
+    events = await changed(tx, update(Event).where(col(Event.category_id) == gone.id).values(category_id=into.id))
+    await _move_favourites(tx, gone, into)
+    await changed(tx, update(MovedCategory).where(col(MovedCategory.category_id) == gone.id).values(category_id=into.id))
+    name, slug = gone.name, gone.slug
+    await changed(tx, delete(Category).where(col(Category.id) == gone.id))
+    tx.add(MovedCategory(slug=slug, category_id=into.id or 0))
+    await _find_anew(tx, Event.category_id == into.id, about=f"category:{into.id}", by=by)
+    await activity.record(tx, "category.merged", about=f"category:{into.id}", by=by, names=[name, into.name], events=events)
+
+
+async def delete_category(tx: AsyncSession, category: Category, *, by: int) -> None:
+    """Only one without events; hearts on it go. Raises Refused otherwise."""
+    await changed(tx, delete(Favourite).where(col(Favourite.category_id) == category.id))
+    await changed(tx, delete(MovedCategory).where(col(MovedCategory.category_id) == category.id))
+    unused = ~select(Event.id).where(col(Event.category_id) == category.id).exists()
+    await _deleted(tx, delete(Category).where(col(Category.id) == category.id, unused))
+    await activity.record(tx, "category.deleted", about=f"category:{category.id}", by=by, names=[category.name, ""])
+
+
+async def change_venue(tx: AsyncSession, venue: Venue, *, name: str, address: str, city: str, by: int) -> None:
+    """Corrects a name or an address for all its events; nobody is told. Raises Refused when there is such a venue already."""
+    before = (venue.name, venue.address, venue.city)
+    same = update(Venue).where(col(Venue.id) == venue.id, col(Venue.name) == before[0], col(Venue.address) == before[1])
+    try:
+        async with tx.begin_nested():
+            found = await changed(tx, same.values(name=name, address=address, city=city))
+    except IntegrityError:
+        raise Refused(_("There is a venue with this name and address. Merge the two instead.")) from None
+    if not found:
+        raise Refused(_("Somebody else has just changed this venue. Look at it again."))
+    await _find_anew(tx, Event.venue_id == venue.id, about=f"venue:{venue.id}", by=by)
+    await activity.record(
+        tx, "venue.changed", about=f"venue:{venue.id}", by=by, names=[", ".join(before), ", ".join((name, address, city))]
+    )
+
+
+async def merge_venues(tx: AsyncSession, gone: Venue, into: Venue, *, by: int) -> None:
+    """Events move to the other venue, whose name and address they have from now on."""
+    if gone.id == into.id:
+        raise Refused(_("Choose another venue to merge it into."))
+    locked = select(Venue.id).where(col(Venue.id).in_((gone.id, into.id))).order_by(col(Venue.id)).with_for_update()
+    if len((await tx.exec(locked)).all()) != 2:
+        raise Refused(_("Somebody else has just merged one of the two."))
+    events = await changed(tx, update(Event).where(col(Event.venue_id) == gone.id).values(venue_id=into.id))
+    await changed(tx, delete(Venue).where(col(Venue.id) == gone.id))
+    await _find_anew(tx, Event.venue_id == into.id, about=f"venue:{into.id}", by=by)
+    await activity.record(tx, "venue.merged", about=f"venue:{into.id}", by=by, names=[gone.name, into.name], events=events)
+
+
+async def delete_venue(tx: AsyncSession, venue: Venue, *, by: int) -> None:
+    """Only one without events. Raises Refused otherwise."""
+    unused = ~select(Event.id).where(col(Event.venue_id) == venue.id).exists()
+    await _deleted(tx, delete(Venue).where(col(Venue.id) == venue.id, unused))
+    await activity.record(tx, "venue.deleted", about=f"venue:{venue.id}", by=by, names=[venue.name, ""])
+
+
+async def write_search_text(tx: AsyncSession, event_ids: Sequence[int]) -> None:
+    """What the search looks into, anew from the present names."""
+    rows = select(Event, Category, Venue).join(Category, col(Category.id) == Event.category_id)
+    rows = rows.outerjoin(Venue, col(Venue.id) == Event.venue_id).where(col(Event.id).in_(event_ids))
+    for event, kind, venue in (await tx.exec(rows.execution_options(populate_existing=True))).all():
+        place, city = (venue.name, venue.city) if venue else ("", "")
+        text = proposing.search_text(title=event.title, summary=event.summary, venue=place, city=city, category=kind.name)
+        await changed(tx, update(Event).where(col(Event.id) == event.id).values(search_text=text))
+
+
+async def _find_anew(tx: AsyncSession, condition: Any, *, about: str, by: int) -> None:
+    ids = [number for number in (await tx.exec(select(Event.id).where(condition).order_by(col(Event.id)))).all() if number]
+    if len(ids) <= AT_ONCE:
+        await write_search_text(tx, ids)
+        return
+    kind, _colon, number = about.partition(":")
+    title = _("The search learns the new name")
+    wish, back = {kind: int(number)}, "/admin/categories" if kind == "category" else "/admin/venues"
+    await jobs.start(tx, "events.find_anew", about=about, by=by, title=title, wish=wish, total=len(ids), back=back)
+
+
+async def _move_favourites(tx: AsyncSession, gone: Category, into: Category) -> None:
+    """Who has marked both keeps one heart."""
+    has_both = select(Favourite.user_id).where(col(Favourite.category_id) == into.id)
+    of_gone = col(Favourite.category_id) == gone.id
+    await changed(tx, delete(Favourite).where(of_gone, col(Favourite.user_id).in_(has_both)))
+    await changed(tx, update(Favourite).where(of_gone).values(category_id=into.id))
+
+
+async def _check_name(tx: AsyncSession, name: str, *, but: int | None = None) -> None:
+    kinds = await queries.categories(tx)
+    if any(proposing.folded(kind.name) == proposing.folded(name) and kind.id != but for kind in kinds):
+        raise Refused(_("There is a category with this name."))
+
+
+async def _flushed(tx: AsyncSession, category: Category) -> None:
+    try:
+        async with tx.begin_nested():
+            tx.add(category)
+            await tx.flush()
+    except IntegrityError:
+        raise Refused(_("Somebody else has just added a category with this name.")) from None
+
+
+async def _deleted(tx: AsyncSession, statement: Any) -> None:
+    try:
+        async with tx.begin_nested():
+            found = await changed(tx, statement)
+    except IntegrityError:
+        found = 0
+    if not found:
+        raise Refused(_("It has events, so it stays. Merge it into another instead."))
