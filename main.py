@@ -47,20 +47,7 @@ import app.accounts.pages.second  # noqa: E402
 import app.accounts.pages.security  # noqa: E402
 import app.accounts.pages.settings  # noqa: E402
 import app.accounts.pages.sign_in_link  # noqa: E402
-import app.admin.pages.activity  # noqa: E402
-import app.admin.pages.applications  # noqa: E402
-import app.admin.pages.categories  # noqa: E402
-import app.admin.pages.events  # noqa: E402
-import app.admin.pages.invariants  # noqa: E402
-import app.admin.pages.mails  # noqa: E402
-import app.admin.pages.managers  # noqa: E402
-import app.admin.pages.overview  # noqa: E402
-import app.admin.pages.reports  # noqa: E402
-import app.admin.pages.second_factors  # noqa: E402
-import app.admin.pages.settings  # noqa: E402
-import app.admin.pages.texts  # noqa: E402
-import app.admin.pages.users  # noqa: E402
-import app.admin.pages.venues  # noqa: E402
+import app.admin.pages.desk  # noqa: E402
 import app.bookings.pages.asking  # noqa: E402
 import app.bookings.pages.checkout  # noqa: E402
 import app.bookings.pages.comps  # noqa: E402
@@ -156,20 +143,7 @@ ROUTERS = (
     app.bookings.pages.comps.router,
     app.payments.pages.door.router,
     app.events.pages.waiting_desk.router,
-    app.admin.pages.overview.router,
-    app.admin.pages.managers.router,
-    app.admin.pages.applications.router,
-    app.admin.pages.users.router,
-    app.admin.pages.second_factors.router,
-    app.admin.pages.events.router,
-    app.admin.pages.activity.router,
-    app.admin.pages.mails.router,
-    app.admin.pages.invariants.router,
-    app.admin.pages.reports.router,
-    app.admin.pages.categories.router,
-    app.admin.pages.venues.router,
-    app.admin.pages.settings.router,
-    app.admin.pages.texts.router,
+    *app.admin.pages.desk.ROUTERS,
 )
 
 
