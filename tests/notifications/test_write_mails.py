@@ -53,6 +53,12 @@ FACTS = {
     "is_over": False,
     "returned": 2,
     "nonce": "n1",
+    "entry": "e1",
+    "type": "Gallery",
+    "position": 7,
+    "hours": 12,
+    "wished": 4,
+    "is_offer": False,
 }
 VOID = {"meta", "br"}
 
@@ -129,6 +135,26 @@ def test_every_kind_does_without_what_may_be_missing(kind: str) -> None:
         changed=["ends_at"],
         is_postponed=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [("called_off", "called off"), ("limit", "as many places as one buyer gets"), ("over", "The sale is over")],
+)
+def test_the_end_of_a_wait_says_why(reason: str, says: str) -> None:
+    _subject, text, html, _unsubscribe = written("waiting_ended", reason=reason)
+    assert says in text and says in html
+
+
+def test_an_offer_says_when_it_is_less_than_the_wish() -> None:
+    assert "2 of the 4 places" in written("waiting_offered")[1]
+    assert "2 of the" not in written("waiting_offered", wished=2)[1]
+
+
+def test_what_was_offered_went_to_the_next_in_line() -> None:
+    for kind in ("booking_lapsed", "presale_lapses_soon"):
+        assert "next in line" in written(kind, is_offer=True)[1]
+        assert "next in line" not in written(kind, is_offer=False)[1]
 
 
 async def test_the_panel_has_a_sentence_for_every_kind(sqlite_database: Database) -> None:

@@ -14,7 +14,8 @@ from app.accounts.actions import links, sessions
 from app.accounts.models import Challenge, LoginSession, MailedLink, Visitor
 from app.accounts.rules import session_hash
 from app.bookings import actions as bookings
-from app.bookings.models import Booking
+from app.bookings import waiting
+from app.bookings.models import Booking, WaitingEntry
 from app.core import clock, jobs
 from app.core.activity import Activity
 from app.core.db import Database, reading, writing
@@ -82,10 +83,21 @@ async def a_job() -> type[SQLModel]:
     return Job
 
 
+async def a_wait() -> type[SQLModel]:
+    now = clock.now()
+    async with writing() as tx:
+        event = await world.event(tx, capacity=1)
+        kind = await world.only_type(tx, event)
+        await bookings.hold(tx, event, {kind.id or 0: 1}, by=Visitor(key="first"), now=now)
+        entry = await waiting.join(tx, event.slug, kind.code, email="carol@example.com", qty=1, by=Visitor(), now=now)
+        await waiting.leave(tx, entry, now=now)
+    return WaitingEntry
+
+
 @pytest.mark.asvs("V14.2.7", "V14.2.4")
 @pytest.mark.parametrize(
     ("scene", "days"),
-    [(an_ended_session, 90), (a_used_link, 90), (a_challenge, 1), (a_mail, 400), (a_notice, 400), (a_job, 90)],
+    [(a_wait, 30), (an_ended_session, 90), (a_used_link, 90), (a_challenge, 1), (a_mail, 400), (a_notice, 400), (a_job, 90)],
 )
 @ON_SQLITE
 async def test_rows_go_when_their_time_is_over(
