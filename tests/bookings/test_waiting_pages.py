@@ -55,6 +55,15 @@ async def test_a_sold_out_event_shows_the_line_instead_of_the_picker(client: htt
     assert dict.fromkeys(names) == dict.fromkeys(["type", "email", "places"])
 
 
+async def test_whoever_was_a_moment_too_late_hears_that_and_can_wait(client: httpx.AsyncClient) -> None:
+    """The page of before was open while the last place went."""
+    event, _booking = await sold_out()
+    kind = await kind_of(event)
+    answer = await client.post(f"/events/{event.slug}/hold", data={f"q-{kind.code}": "1"})
+    assert answer.status_code == 409
+    assert "just sold out" in answer.text and "Join waiting list" in answer.text
+
+
 async def test_an_event_that_is_not_sold_out_has_no_line(client: httpx.AsyncClient) -> None:
     async with writing() as tx:
         event = await world.event(tx, capacity=5)
