@@ -75,7 +75,11 @@ class Attendee:
 async def bookings(db: AsyncSession, event_id: int, wish: Wish, *, page: int) -> tuple[list[BookedRow], int]:
     """One page of an event's bookings, and how many there are on all pages. Two queries."""
     conditions = _of_bookings(event_id, wish)
-    order = [func.lower(Booking.name), col(Booking.id)] if wish.sort == "name" else [col(Booking.id).desc()]
+    order = (
+        [func.lower(Booking.name), col(Booking.id)]
+        if wish.sort == "name"
+        else [col(Booking.created_at).desc(), col(Booking.id).desc()]
+    )
     found = columns(Booking, _places()).where(*conditions).order_by(*order)
     rows = (await db.exec(found.limit(ON_A_PAGE).offset((page - 1) * ON_A_PAGE))).all()
     total = (await db.exec(select(func.count()).select_from(Booking).where(*conditions))).one()
@@ -86,7 +90,7 @@ async def attendees(db: AsyncSession, event_id: int, wish: Wish, *, page: int) -
     """One page of an event's tickets with their holders, and how many there are on all pages. Two queries."""
     conditions = _of_attendees(event_id, wish)
     by_name = [func.lower(func.coalesce(func.nullif(Ticket.holder, ""), Booking.name)), col(Ticket.id)]
-    order = by_name if wish.sort == "name" else [col(Ticket.id).desc()]
+    order = by_name if wish.sort == "name" else [col(Ticket.issued_at).desc(), col(Ticket.id).desc()]
     found = _attendees(*conditions).order_by(*order)
     rows = (await db.exec(found.limit(ON_A_PAGE).offset((page - 1) * ON_A_PAGE))).all()
     return [Attendee(*row) for row in rows], await count_attendees(db, event_id, wish)

@@ -1,7 +1,7 @@
 """How an event sells. Everything is counted in the database: an answer is as long as there are days, types and states."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -123,12 +123,20 @@ class Waiting:
     lapsing_presales: int
 
 
-async def waiting(db: AsyncSession, event_id: int, *, now: datetime, within: timedelta) -> Waiting:
-    """What waits; `within` is how soon a pre-sale booking must lapse to count. Two queries."""
+NOTHING_WAITS = Waiting(0, 0, 0)
+
+
+async def waiting(db: AsyncSession, event_ids: Sequence[int], *, now: datetime, within: timedelta) -> dict[int, Waiting]:
+    """What waits, by event; events of which nothing waits are left out. `within` is how soon a pre-sale booking must lapse to
+    count. Two queries for any number of events."""
+    of_these = col(Booking.event_id).in_(event_ids)
     by_hand = and_(col(Refund.state) == "requested", col(Payment.provider) == "cash")
-    counted = select(func.count().filter(col(Refund.state) == "failed"), func.count().filter(by_hand)).select_from(Refund)
-    of_event = counted.join(Payment, col(Payment.id) == Refund.payment_id).join(Booking, col(Booking.id) == Payment.booking_id)
-    failed, cash = (await db.exec(of_event.where(Booking.event_id == event_id))).one()
-    held = (Booking.event_id == event_id, Booking.kind == "presale", Booking.state == "held", Booking.held_until > now)
-    soon = select(func.count()).select_from(Booking).where(*held, Booking.held_until <= now + within)
-    return Waiting(failed, cash, (await db.exec(soon)).one())
+    failed, cash = func.count().filter(col(Refund.state) == "failed"), func.count().filter(by_hand)
+    refunds = columns(Booking.event_id, failed, cash).select_from(Refund).join(Payment, col(Payment.id) == Refund.payment_id)
+    refunds = refunds.join(Booking, col(Booking.id) == Payment.booking_id).where(of_these).group_by(col(Booking.event_id))
+    found = {event_id: Waiting(failed, cash, 0) for event_id, failed, cash in (await db.exec(refunds)).all() if failed or cash}
+    held = (of_these, Booking.kind == "presale", Booking.state == "held", Booking.held_until > now)
+    soon = select(Booking.event_id, func.count()).where(*held, Booking.held_until <= now + within)
+    for event_id, count in (await db.exec(soon.group_by(col(Booking.event_id)))).all():
+        found[event_id] = replace(found.get(event_id, NOTHING_WAITS), lapsing_presales=count)
+    return found

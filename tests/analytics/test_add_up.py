@@ -20,6 +20,7 @@ from app.core.db import Database, reading, writing
 from app.events import queries as event_queries
 from app.events.models import Event, Quota, TicketType
 from app.payments.actions import asking
+from app.payments.models import Payment, Refund
 from app.tickets.models import Ticket
 from tests import world
 from tests.bookings.test_pages import account, words
@@ -206,3 +207,43 @@ async def questions(client: httpx.AsyncClient, path: str) -> int:
     finally:
         events_of.remove(engine, "before_cursor_execute", note)
     return len(asked)
+
+
+async def test_what_waits_stands_on_the_events_page_and_on_the_desk(client: httpx.AsyncClient, sign_in: Any) -> None:
+    """Cash that goes back by hand, a refund that failed, a pre-sale booking that lapses within a day, and a type that is gone."""
+    event = await a_busy_event()
+    async with writing() as tx:
+        alice = await world.alice(tx)
+        bobs = (await tx.exec(select(Booking).where(Booking.state == "paid"))).one()
+        await tx.exec(update(Booking).where(col(Booking.kind) == "presale").values(held_until=clock.now() + timedelta(hours=20)))
+        await tx.exec(update(TicketType).where(col(TicketType.name) == "Standard").values(capacity=5))
+        for state, provider in (("failed", "stripe"), ("requested", "cash")):
+            payment = Payment(
+                booking_id=bobs.id or 0,
+                provider=provider,
+                state="captured",
+                amount_minor=500,
+                captured_minor=500,
+                currency="EUR",
+                pay_until=clock.now(),
+                created_at=clock.now(),
+            )
+            tx.add(payment)
+            await tx.flush()
+            tx.add(
+                Refund(
+                    payment_id=payment.id,
+                    amount_minor=500,
+                    reason="manager",
+                    state=state,
+                    created_at=clock.now(),
+                    next_try_at=clock.now(),
+                )
+            )
+    await sign_in(client, alice)
+    its = words((await client.get(f"/manager/events/{event.slug}")).text)
+    desk = words((await client.get("/manager")).text)
+    for title in ("1 refund has failed", "1 refund in cash", "1 pre-sale booking lapses soon"):
+        assert title in its and title in desk
+    assert "Standard is sold out" in its
+    assert "Nine Pianos · The buyer gets it from your hand." in desk

@@ -8,7 +8,7 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.analytics import queries, rules
-from app.analytics.queries import Numbers, Waiting
+from app.analytics.queries import NOTHING_WAITS, Numbers, Waiting
 from app.analytics.rules import Chart
 from app.core.i18n import gettext as _
 from app.core.i18n import ngettext
@@ -35,14 +35,14 @@ async def context(db: AsyncSession, event: Event, types: Sequence[TicketType], *
         return {"stock": stock, "numbers": None}
     by_day = await queries.sold_by_day(db, event, now=now)
     numbers = await queries.numbers(db, event.id or 0, types)
-    waiting = await queries.waiting(db, event.id or 0, now=now, within=LAPSES_SOON)
+    waiting = await queries.waiting(db, [event.id or 0], now=now, within=LAPSES_SOON)
     today = now.astimezone(event.tz).date()
     return {
         "stock": stock,
         "numbers": numbers,
         "chart": _chart(event, types, by_day, stock.capacity, today=today),
         "this_week": sum(count for day, count in by_day.items() if day > today - timedelta(days=7)),
-        "event_todo": _todo(event, numbers, waiting, now=now),
+        "event_todo": [*todo(event, waiting.get(event.id or 0, NOTHING_WAITS)), *_sold_out(event, numbers, now=now)],
     }
 
 
@@ -59,25 +59,24 @@ def _chart(event: Event, types: Sequence[TicketType], by_day: Any, capacity: int
     return rules.chart(by_day, first=first, last=last, capacity=capacity, phases=phases)
 
 
-def _todo(event: Event, numbers: Numbers, waiting: Waiting, *, now: datetime) -> list[Todo]:
-    """Money first, then places."""
-    base, found = f"/manager/events/{event.slug}", list[Todo]()
-    if waiting.failed_refunds:
-        title = ngettext("%(num)s refund has failed", "%(num)s refunds have failed", waiting.failed_refunds)
-        note = _("An admin pays it back in another way.")
-        found.append(Todo("warn", title % {"num": waiting.failed_refunds}, note, f"{base}/payments", _("Look")))
-    if waiting.cash_to_hand_back:
-        title = ngettext("%(num)s refund in cash", "%(num)s refunds in cash", waiting.cash_to_hand_back)
-        note = _("The buyer gets it from your hand.")
-        found.append(Todo("euro", title % {"num": waiting.cash_to_hand_back}, note, f"{base}/payments", _("Look")))
-    if not event.sells(now):
-        return found
-    if waiting.lapsing_presales:
-        title = ngettext("%(num)s pre-sale booking lapses soon", "%(num)s pre-sale bookings lapse soon", waiting.lapsing_presales)
-        note = _("Unpaid, and over within a day. Their buyers are reminded by mail.")
-        found.append(Todo("clock", title % {"num": waiting.lapsing_presales}, note, f"{base}/bookings?state=held", _("Look")))
+def todo(event: Event, waiting: Waiting) -> list[Todo]:
+    """What waits at one event: money first, then places."""
+    base = f"/manager/events/{event.slug}"
+    failed = ngettext("%(num)s refund has failed", "%(num)s refunds have failed", waiting.failed_refunds)
+    cash = ngettext("%(num)s refund in cash", "%(num)s refunds in cash", waiting.cash_to_hand_back)
+    lapsing = ngettext("%(num)s pre-sale booking lapses soon", "%(num)s pre-sale bookings lapse soon", waiting.lapsing_presales)
+    found = (
+        (waiting.failed_refunds, "warn", failed, _("An admin pays it back in another way."), f"{base}/payments"),
+        (waiting.cash_to_hand_back, "euro", cash, _("The buyer gets it from your hand."), f"{base}/payments"),
+        (waiting.lapsing_presales, "clock", lapsing, _("Over within a day unless they are paid."), f"{base}/bookings?state=held"),
+    )
+    return [Todo(icon, title % {"num": count}, note, href, _("Look")) for count, icon, title, note, href in found if count]
+
+
+def _sold_out(event: Event, numbers: Numbers, *, now: datetime) -> list[Todo]:
     gone = [each.kind for each in numbers.types if each.kind.is_on_sale(now) and each.kind.left == 0]
-    for kind in gone:
+    base, found = f"/manager/events/{event.slug}", list[Todo]()
+    for kind in gone if event.sells(now) else ():
         note = _("Nobody can hold one now. Held places may still come back.") if kind.held else _("Every place has its ticket.")
         where = (f"{base}/sales", _("Sales"))
         if kind.waiting:

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from litestar import Request, Response, Router, get, post
@@ -9,6 +11,7 @@ from litestar.params import FromPath
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import Visitor
+from app.analytics import queries as analytics
 from app.bookings import actions as booking_actions
 from app.bookings import queries as booking_queries
 from app.core import clock
@@ -53,7 +56,7 @@ async def overview(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Res
         "held": sum(found.held for found in selling),
         "places_left": sum(found.capacity - found.held - found.sold for found in selling),
         "revenue": await _revenue(db, proposals),
-        "todo": _todo(proposals),
+        "todo": [*await _waiting(db, proposals, now=now), *_todo(proposals)],
         "selling": selling[:NEXT_EVENTS],
         "count": len(proposals),
         "helped": helped,
@@ -185,6 +188,14 @@ async def _revenue(db: AsyncSession, proposals: Sequence[queries.Proposal]) -> l
     for found in proposals:
         sums[found.event.currency] += of_event.get(found.event.id or 0, 0)
     return [(minor, currency) for currency, minor in sorted(sums.items())]
+
+
+async def _waiting(db: AsyncSession, proposals: Sequence[queries.Proposal], *, now: datetime) -> list[Todo]:
+    """What waits at each event; the event stands beside it."""
+    events = [found.event for found in proposals if found.event.published_at]
+    waiting = await analytics.waiting(db, [event.id or 0 for event in events], now=now, within=dashboard.LAPSES_SOON)
+    there = [(event, waiting[event.id or 0]) for event in events if event.id in waiting]
+    return [replace(item, note=f"{event.title} · {item.note}") for event, each in there for item in dashboard.todo(event, each)]
 
 
 def _todo(proposals: Sequence[queries.Proposal]) -> list[Todo]:
