@@ -232,6 +232,7 @@ RULES = [
     post("/manager/jobs/{code:str}/again", ALICE_OR_ADMIN, code="alice's job"),
     # The operator's desk.
     get("/admin/payments", ADMIN),
+    get("/admin/payments.csv", ADMIN),
     get("/admin", ADMIN),
     *both("/admin/managers", ADMIN),
     post("/admin/managers/{code:str}/trust", ADMIN, code="manager's code"),
@@ -267,6 +268,7 @@ RULES = [
     post("/admin/mails/{number:int}/retry", ADMIN, number="failed mail"),
     post("/admin/mails/{number:int}/drop", ADMIN, number="failed mail"),
     get("/admin/activity", ADMIN),
+    get("/admin/activity/{number:int}", ADMIN, number="activity"),
     get("/admin/activity.csv", ADMIN),
     get("/admin/activity/head.txt", ADMIN),
     get("/admin/invariants", ADMIN),

@@ -110,6 +110,7 @@ async def _built() -> Town:
             "picture": PICTURE,
             "category": "music",
             "text": "imprint",
+            "activity": "1",
             "venue": str((await world.venue(tx)).id),
             "file": "app.css",
             "manager's code": people["mallory"].code,

@@ -34,12 +34,18 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Wish:
-    """Which rows are shown. `about` names things such as "event:3"; None stands for all of them, no things for no rows."""
+    """Which rows are shown. `about` names things such as "event:3"; None stands for all of them, no things for no rows.
+
+    `kind` is one such as "booking.paid"; rows are from `since` on and before `until`.
+    """
 
     group: str = ""
     by: User | None = None
     about: Sequence[str] | None = None
     before: int | None = None
+    kind: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass
@@ -64,6 +70,12 @@ async def newest(db: AsyncSession, wish: Wish, *, most: int) -> Sequence[Activit
         found = found.where(or_(col(Activity.by_user_id) == wish.by.id, col(Activity.about) == f"user:{wish.by.id}"))
     if wish.about is not None:
         found = found.where(col(Activity.about).in_(wish.about))
+    if wish.kind:
+        found = found.where(Activity.kind == wish.kind)
+    if wish.since:
+        found = found.where(Activity.at >= wish.since)
+    if wish.until:
+        found = found.where(Activity.at < wish.until)
     if wish.before is not None:
         found = found.where(col(Activity.id) < wish.before)
     return (await db.exec(found.order_by(col(Activity.id).desc()).limit(most))).all()

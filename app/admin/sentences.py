@@ -84,6 +84,18 @@ def _erased(told: Told) -> str:
     return _("An account or the bookings of a guest were erased; they are called %(person)s now.") % told
 
 
+def _exported(told: Told) -> str:
+    if told.about == "payments":
+        took = ngettext("%(who)s took %(num)s payment away as a file.", "%(who)s took %(num)s payments away as a file.", told.num)
+    else:
+        took = ngettext(
+            "%(who)s took %(num)s row of this log away as a file.",
+            "%(who)s took %(num)s rows of this log away as a file.",
+            told.num,
+        )
+    return took % told
+
+
 def _factor_off(told: Told) -> str:
     if told.activity.by_user_id and told.number != str(told.activity.by_user_id):
         return _("%(who)s took the second factor of %(person)s away.") % told
@@ -336,16 +348,7 @@ SENTENCES: dict[str, Sentence] = {
     "orphan.found": lazy("A payment at Stripe was found that no booking knows: %(money)s."),
     # The desk.
     "admin.looked": _Made(looking.looked),
-    "admin.exported": _Made(
-        lambda told: (
-            ngettext(
-                "%(who)s took %(num)s row of this log away as a file.",
-                "%(who)s took %(num)s rows of this log away as a file.",
-                told.num,
-            )
-            % told
-        )
-    ),
+    "admin.exported": _Made(_exported),
     "text.saved": _Made(_saved),
     "alarm.settled": _Made(_settled),
     "reports.cleared": lazy("%(who)s cleared the reports of browsers."),

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_
+from sqlalchemy import and_, case, exists, func, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.bookings.models import Booking, BookingLine
-from app.bookings.queries import LIVE, named
+from app.bookings.queries import LIVE
 from app.events.models import Event
 from app.payments.at_stripe import Session, StripeRefund
 from app.payments.models import ACTIVE, Notice, Orphan, Payment, Refund, RefundCode
@@ -66,7 +66,7 @@ async def of_user(db: AsyncSession, user_id: int) -> list[PaymentView]:
     found = select(Payment, Booking, Event).join(Booking, col(Booking.id) == Payment.booking_id)
     found = found.join(Event, col(Event.id) == Booking.event_id).where(Booking.user_id == user_id, shown)
     rows = (await db.exec(found.order_by(col(Payment.created_at).desc()).limit(200))).all()
-    refunds = await _refunds(db, [payment.id for payment, _booking, _event in rows])
+    refunds = await refunds_by_payment(db, [payment.id for payment, _booking, _event in rows])
     return [PaymentView(payment, booking, event, refunds.get(payment.id, [])) for payment, booking, event in rows]
 
 
@@ -253,42 +253,6 @@ async def receipts(db: AsyncSession, booking: Booking) -> list[Receipt]:
 
 # ---------- history ----------
 
-PER_PAGE = 50
-
-# What the chips above a history show.
-_SHOWN: dict[str, ColumnElement[bool]] = {
-    "paid": col(Payment.state) == "captured",
-    "open": col(Payment.state).in_(ACTIVE),
-    "ended": col(Payment.state).in_(("expired", "failed", "void")),
-    "refunds": exists().where(col(Refund.payment_id) == col(Payment.id)),
-    "stuck": exists().where(col(Refund.payment_id) == col(Payment.id), col(Refund.state) == "failed"),
-    "disputes": col(Payment.dispute) != "",
-}
-SHOWN = tuple(_SHOWN)
-
-
-async def history(
-    db: AsyncSession, *, page: int, show: str = "", search: str = "", event_id: int | None = None
-) -> tuple[list[PaymentView], int]:
-    """One page of payments, newest first, and how many pages there are; of one event, or of all.
-
-    `show` is a word of SHOWN or empty; `search` finds a booking's reference, or a part of its address.
-    """
-    chosen: list[Any] = [_SHOWN[show]] if show in _SHOWN else []
-    if event_id is not None:
-        chosen.append(Booking.event_id == event_id)
-    if search:
-        chosen.append(named(search))
-    joined = select(Payment, Booking, Event).join(Booking, col(Booking.id) == Payment.booking_id)
-    joined = joined.join(Event, col(Event.id) == Booking.event_id).where(*chosen)
-    counted = select(func.count()).select_from(Payment).join(Booking, col(Booking.id) == Payment.booking_id)
-    count = (await db.exec(counted.where(*chosen))).one()
-    newest = joined.order_by(col(Payment.created_at).desc(), col(Payment.id)).limit(PER_PAGE).offset((page - 1) * PER_PAGE)
-    rows = (await db.exec(newest)).all()
-    refunds = await _refunds(db, [payment.id for payment, _booking, _event in rows])
-    views = [PaymentView(payment, booking, event, refunds.get(payment.id, [])) for payment, booking, event in rows]
-    return views, max(1, -(-count // PER_PAGE))
-
 
 @dataclass(frozen=True)
 class Sums:
@@ -376,7 +340,7 @@ async def orphans(db: AsyncSession, *, most: int) -> Sequence[Orphan]:
     return (await db.exec(found.limit(most))).all()
 
 
-async def _refunds(db: AsyncSession, payment_ids: Sequence[str]) -> dict[str, list[Refund]]:
+async def refunds_by_payment(db: AsyncSession, payment_ids: Sequence[str]) -> dict[str, list[Refund]]:
     found = (await db.exec(select(Refund).where(col(Refund.payment_id).in_(payment_ids)).order_by(col(Refund.created_at)))).all()
     by_payment: dict[str, list[Refund]] = {}
     for refund in found:

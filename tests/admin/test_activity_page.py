@@ -153,3 +153,36 @@ async def test_a_manager_at_their_own_desk_is_not(client: httpx.AsyncClient, sig
     await sign_in(client, alice)
     await client.get(f"/manager/events/{event.slug}")
     assert not [made for made in await said() if "opened" in made]
+
+
+async def test_the_page_can_be_narrowed_to_days_and_one_kind(
+    moment: time_machine.Traveller, client: httpx.AsyncClient, dora: User
+) -> None:
+    async with writing() as tx:
+        await activity.record(tx, "text.saved", about="text:old", by=dora.id)
+    moment.shift(timedelta(days=1))
+    async with writing() as tx:
+        await activity.record(tx, "text.saved", about="text:new", by=dora.id)
+        await activity.record(tx, "reports.cleared", about="csp_reports", by=dora.id)
+    shown = {
+        "?from=2026-11-17&group=desk": ["reports.cleared", "text.saved"],
+        "?to=2026-11-16&group=desk": ["text.saved"],
+        "?from=2026-11-16&to=2026-11-17&kind=text.saved": ["text.saved", "text.saved"],
+        "?from=yesterday&kind=reports.cleared": ["reports.cleared"],
+        "?kind=text": [],
+    }
+    # The pages are fetched by somebody who signed in a day ago, before an hour of a desk's login has passed.
+    moment.shift(timedelta(days=-1))
+    for query, expected in shown.items():
+        page = (await client.get(f"/admin/activity{query}")).text
+        assert re.findall(r'class="mono">(\w+\.\w+)</span> ·', page) == expected, query
+
+
+async def test_each_row_has_an_address(client: httpx.AsyncClient, dora: User) -> None:
+    async with writing() as tx:
+        row = await activity.record(tx, "text.saved", about="text:imprint", by=dora.id, letters=[0, 7])
+    assert f'href="/admin/activity/{row.id}"' in (await client.get("/admin/activity")).text
+    page = await text_of(client, f"/admin/activity/{row.id}")
+    assert "changed the text of the page “imprint”" in page
+    assert "&#34;letters&#34;" in page
+    assert (await client.get("/admin/activity/999999")).status_code == 404

@@ -40,6 +40,7 @@ DESK = (
     Look("payments of everybody", "/admin/payments", ADA),
     Look("reports from browsers", "/admin/reports", ADA),
     Look("activity", "/admin/activity", ADA),
+    Look("activity, one row", "/admin/activity/1", ADA),
     Look("activity, nothing found", "/admin/activity?who=nobody@example.com", ADA),
     Look("invariants", "/admin/invariants", ADA),
     Look("categories", "/admin/categories", ADA),

@@ -11,7 +11,7 @@ from sqlmodel import col, update
 from app.core import clock
 from app.core.db import Database, reading, writing
 from app.events.models import Event
-from app.payments import queries
+from app.payments import history
 from app.payments.models import Orphan, Payment, Refund
 from tests.payments.refund_story import an_event, bobs, given, paid, returned, sign_in_as, valid_tickets
 from tests.payments.story import refunds_of
@@ -30,7 +30,7 @@ async def refund_becomes(booking: Any, state: str) -> None:
 
 async def found(**asked: Any) -> list[str]:
     async with reading() as db:
-        views, _pages = await queries.history(db, page=1, **asked)
+        views, _pages = await history.history(db, page=1, wish=history.PaymentWish(**asked))
     return sorted(view.booking.email for view in views)
 
 
@@ -49,7 +49,7 @@ async def test_each_chip_shows_what_it_says(database: Database) -> None:
     await refund_becomes(stuck, "failed")
     async with writing() as tx:
         await tx.exec(update(Payment).where(col(Payment.booking_id) == disputed.id).values(dispute="won"))
-    shown = {show: await found(show=show) for show in queries.SHOWN}
+    shown = {show: await found(show=show) for show in history.SHOWN}
     everybody = ["back@example.com", "disputed@example.com", "stuck@example.com"]
     assert shown == {
         "paid": everybody,
@@ -90,10 +90,10 @@ async def test_fifty_stand_on_a_page(database: Database) -> None:
                 )
             )
     async with reading() as db:
-        first, pages = await queries.history(db, page=1, event_id=event.id)
-        second, _pages = await queries.history(db, page=2, event_id=event.id)
-        beyond, _pages = await queries.history(db, page=9, event_id=event.id)
-        foreign, one = await queries.history(db, page=1, event_id=999)
+        first, pages = await history.history(db, page=1, wish=history.PaymentWish(event_id=event.id))
+        second, _pages = await history.history(db, page=2, wish=history.PaymentWish(event_id=event.id))
+        beyond, _pages = await history.history(db, page=9, wish=history.PaymentWish(event_id=event.id))
+        foreign, one = await history.history(db, page=1, wish=history.PaymentWish(event_id=999))
     assert ([len(first), len(second), len(beyond), len(foreign)], pages, one) == ([50, 1, 0, 0], 2, 1)
     assert second[0].payment.state == "captured"
 
@@ -118,7 +118,7 @@ async def test_the_manager_reads_payments_refunds_and_sums(client: httpx.AsyncCl
 async def test_a_history_leads_to_the_other_pages_with_what_was_asked(
     client: httpx.AsyncClient, sign_in: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries, "PER_PAGE", 1)
+    monkeypatch.setattr(history, "PER_PAGE", 1)
     event = await an_event()
     await paid(event)
     await paid(event, email="bob2@example.com")

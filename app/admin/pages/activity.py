@@ -1,10 +1,14 @@
 """The activity log: every act in one sentence, the newest first; its seal to keep, and the log as a file."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from litestar import Request, Response, Router, get
+from litestar.params import FromPath
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts import queries as accounts
@@ -14,6 +18,7 @@ from app.admin.sentences import sentence
 from app.core import activity, clock, seals
 from app.core.activity import Activity
 from app.core.db import writing
+from app.core.errors import NotFound
 from app.core.i18n import gettext as _
 from app.core.settings import settings
 from app.core.sheets import csv_file
@@ -47,6 +52,17 @@ async def index(request: Request[Any, Any, Any], db: Db) -> Response[str]:
     return page(request, "admin/activity.html", **context)
 
 
+@get("/admin/activity/{number:int}")
+async def show(request: Request[Any, Any, Any], db: Db, number: FromPath[int]) -> Response[str]:
+    """One row by itself, with what was written down beside the sentence."""
+    row = await db.get(Activity, number) if number < 2**62 else None
+    if not row:
+        raise NotFound(_("Nothing of this number was written down."))
+    names = await log.names_of(db, [row])
+    details = json.dumps(row.details, ensure_ascii=False, indent=1)
+    return page(request, "admin/activity_row.html", row=row, sentence=sentence(row, names), details=details)
+
+
 @get("/admin/activity.csv", guards=[at_most("export")])
 async def file(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[bytes]:
     """The newest rows that the filter shows. Taking them away is an act of its own."""
@@ -58,7 +74,7 @@ async def file(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respons
         rows += [_cells(row, names) for row in found]
         if len(found) < _AT_ONCE:
             break
-        wish = Wish(wish.group, wish.by, wish.about, before=found[-1].id)
+        wish = replace(wish, before=found[-1].id)
     async with writing() as tx:
         await activity.record(tx, "admin.exported", about="activities:all", by=visitor.user_id, rows=len(rows))
     body = csv_file([(_("Number"), _("Time (UTC)"), _("Kind"), _("About"), _("What happened")), *rows])
@@ -84,7 +100,7 @@ async def head(db: Db) -> Response[bytes]:
 
 async def _wish(request: Request[Any, Any, Any], db: AsyncSession) -> tuple[Wish, dict[str, str]]:
     """What the address asks for, and its words as they were typed. Who or what is unknown has no activities."""
-    typed = {name: _word(request, name) for name in ("group", "who", "thing")}
+    typed = {name: _word(request, name) for name in ("group", "who", "thing", "kind", "from", "to")}
     typed["group"] = typed["group"] if typed["group"] in GROUPS else ""
     by = await accounts.by_email(db, typed["who"]) if typed["who"] else None
     about = await log.things(db, typed["thing"]) if typed["thing"] else None
@@ -92,7 +108,17 @@ async def _wish(request: Request[Any, Any, Any], db: AsyncSession) -> tuple[Wish
         about = []
     before = _word(request, "before")
     older_than = int(before) if before.isascii() and before.isdecimal() and len(before) < 19 else None
-    return Wish(typed["group"], by, about, older_than), typed
+    since, last = _day(typed["from"]), _day(typed["to"])
+    until = last + timedelta(days=1) if last else None
+    return Wish(typed["group"], by, about, older_than, typed["kind"], since, until), typed
+
+
+def _day(typed: str) -> datetime | None:
+    """The beginning of a day such as "2026-11-29" in UTC; None for anything else."""
+    try:
+        return datetime.combine(date.fromisoformat(typed), time(), UTC) if typed else None
+    except ValueError:
+        return None
 
 
 def _word(request: Request[Any, Any, Any], name: str) -> str:
@@ -114,4 +140,4 @@ def _attached(body: bytes, media_type: str, name: str) -> Response[bytes]:
     return Response(body, media_type=media_type, headers=headers)
 
 
-router = Router("/", guards=[admin], route_handlers=[index, file, head])
+router = Router("/", guards=[admin], route_handlers=[index, show, file, head])

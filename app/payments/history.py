@@ -1,0 +1,79 @@
+"""What was paid and what went back, page by page, narrowed to what somebody looks for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.bookings.models import Booking
+from app.bookings.queries import named
+from app.events.models import Event
+from app.payments.models import ACTIVE, Payment, Refund
+from app.payments.queries import PaymentView, refunds_by_payment
+
+PER_PAGE = 50
+
+# What the chips above a history show.
+_SHOWN: dict[str, ColumnElement[bool]] = {
+    "paid": col(Payment.state) == "captured",
+    "open": col(Payment.state).in_(ACTIVE),
+    "ended": col(Payment.state).in_(("expired", "failed", "void")),
+    "refunds": exists().where(col(Refund.payment_id) == col(Payment.id)),
+    "stuck": exists().where(col(Refund.payment_id) == col(Payment.id), col(Refund.state) == "failed"),
+    "disputes": col(Payment.dispute) != "",
+}
+SHOWN = tuple(_SHOWN)
+
+
+@dataclass(frozen=True)
+class PaymentWish:
+    """Which payments: of one event or of all; from `since` on and before `until`.
+
+    `show` is a word of SHOWN or empty; `search` finds a booking's reference, or a part of its address.
+    """
+
+    event_id: int | None = None
+    show: str = ""
+    search: str = ""
+    provider: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+EVERY_PAYMENT = PaymentWish()
+
+
+async def history(
+    db: AsyncSession, *, page: int, wish: PaymentWish = EVERY_PAYMENT, most: int | None = None
+) -> tuple[list[PaymentView], int]:
+    """One page of the payments that the wish names, newest first, and how many pages there are. `most` stand on a page."""
+    most = most or PER_PAGE
+    chosen = list(_chosen(wish))
+    joined = select(Payment, Booking, Event).join(Booking, col(Booking.id) == Payment.booking_id)
+    joined = joined.join(Event, col(Event.id) == Booking.event_id).where(*chosen)
+    counted = select(func.count()).select_from(Payment).join(Booking, col(Booking.id) == Payment.booking_id)
+    count = (await db.exec(counted.where(*chosen))).one()
+    newest = joined.order_by(col(Payment.created_at).desc(), col(Payment.id)).limit(most).offset((page - 1) * most)
+    rows = (await db.exec(newest)).all()
+    refunds = await refunds_by_payment(db, [payment.id for payment, _booking, _event in rows])
+    views = [PaymentView(payment, booking, event, refunds.get(payment.id, [])) for payment, booking, event in rows]
+    return views, max(1, -(-count // most))
+
+
+def _chosen(wish: PaymentWish) -> Iterator[Any]:
+    if wish.show in _SHOWN:
+        yield _SHOWN[wish.show]
+    if wish.event_id is not None:
+        yield Booking.event_id == wish.event_id
+    if wish.search:
+        yield named(wish.search)
+    if wish.provider:
+        yield Payment.provider == wish.provider
+    if wish.since:
+        yield Payment.created_at >= wish.since
+    if wish.until:
+        yield Payment.created_at < wish.until
