@@ -76,7 +76,7 @@ import app.payments.pages.receipt  # noqa: E402
 import app.payments.pages.refund  # noqa: E402
 import app.payments.pages.webhook  # noqa: E402
 import app.privacy.pages  # noqa: E402
-import app.tickets.pages  # noqa: E402
+import app.tickets.pages.show  # noqa: E402
 from app import seed  # noqa: E402
 from app.accounts import command as of_accounts  # noqa: E402
 from app.core import clock, db, logs, migrate, redaction, stored, verify  # noqa: E402
@@ -108,7 +108,7 @@ ROUTERS = (
     app.bookings.pages.checkout.router,
     app.bookings.pages.asking.router,
     app.bookings.pages.presales.router,
-    app.tickets.pages.router,
+    app.tickets.pages.show.router,
     app.payments.pages.webhook.router,
     app.payments.pages.refund.router,
     app.payments.pages.receipt.router,

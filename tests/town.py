@@ -21,7 +21,7 @@ from app.bookings.models import Booking
 from app.core import activity, alarms, clock, jobs, tokens
 from app.core.db import connect, disconnect, writing
 from app.core.settings import settings
-from app.events.models import Event
+from app.events.models import Event, Helper
 from app.notifications.models import Announcement, Delivery, Notification
 from app.notifications.rules import unsubscribe_token
 from app.payments.actions import door
@@ -29,6 +29,7 @@ from app.payments.models import Payment, Refund
 from app.privacy.models import EXPORT_LIFE, Export
 from app.tickets import actions as tickets
 from app.tickets import queries as ticket_queries
+from app.tickets.models import Gate
 from app.web.visitor import login_cookie
 from tests import canaries, world
 from tests.conftest import BASE_URL
@@ -130,15 +131,23 @@ async def _built() -> Town:
             "alice's job": await _worked(tx, people["alice"]),
             "announcement": await _announced(tx, people["alice"]),
         }
-        await _helpers(tx, people)
+        things |= await _helpers(tx, people)
     cookies = {visitor: login_cookie(session, people[visitor].role).value or "" for visitor, session in signed_in.items()}
     return Town(cookies, things)
 
 
-async def _helpers(tx: AsyncSession, people: dict[str, User]) -> None:
+async def _helpers(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
+    """Erin and Sam in the team of each event, and somebody for each visitor to send away."""
     for event in (await tx.exec(select(Event).where(Event.manager_id == people["alice"].id))).all():
         await world.helper(tx, event, people["erin"], "door")
         await world.helper(tx, event, people["sam"], "sales")
+    first = (await tx.exec(select(Event).where(Event.slug == "nine-pianos"))).one()
+    now = clock.now()
+    told = {"event_id": first.id, "may_check_in": True, "invited_by": people["alice"].id, "created_at": now}
+    asked = {f"helper for {visitor}": Helper(email=f"asked-by-{visitor}@example.com", **told) for visitor in VISITORS}
+    waiting = Helper(email="asked@example.com", **told)
+    tx.add_all([*asked.values(), waiting])
+    return {"helping token": tokens.sign("helping", waiting.code)} | {name: helper.code for name, helper in asked.items()}
 
 
 async def _events(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
@@ -154,10 +163,13 @@ async def _events(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
         },
     }
     await world.event(tx, manager=people["mallory"], title="Other Evening")
+    gates = {f"gate for {visitor}": Gate(event_id=things["event"].id, name=visitor) for visitor in VISITORS}
+    tx.add_all(gates.values())
     early = await world.event(tx, manager=alice, title="Early Evening")
     kind = await world.only_type(tx, early)
     kind.presale_from, kind.sale_from = clock.now() - timedelta(hours=1), clock.now() + timedelta(days=7)
     slugs = {name: event.slug for name, event in things.items()}
+    slugs |= {name: gate.code for name, gate in gates.items()}
     return slugs | {"early": early.slug, "early type": kind.code, "early sales": f"{early.slug}/sales/{kind.code}"}
 
 
@@ -323,9 +335,9 @@ async def _copied(tx: AsyncSession, bob: User) -> str:
 
 
 async def _applied(tx: AsyncSession) -> str:
-    """Erin wants to become a manager."""
-    erin = await world.person(tx, "Erin")
-    wish = await applications.apply(tx, erin, organisation="Club Erin", website="", why="Jazz.", now=clock.now())
+    """Nora wants to become a manager."""
+    nora = await world.person(tx, "Nora")
+    wish = await applications.apply(tx, nora, organisation="Club Nora", website="", why="Jazz.", now=clock.now())
     return wish.code
 
 

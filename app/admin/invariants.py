@@ -237,6 +237,14 @@ SELECT 'event:' || event_id AS about FROM (
 ) AS each_one GROUP BY event_id, buyer_key HAVING SUM(qty) <> SUM(uses) OR SUM(qty) > MAX(max_qty)
 """
 
+INSIDE = """
+SELECT 'ticket:' || t.id AS about FROM tickets t LEFT JOIN (
+    SELECT c.ticket_id, SUM(CASE WHEN c.kind = 'in' THEN 1 ELSE -1 END) AS moves
+    FROM check_ins c LEFT JOIN check_ins u ON u.undoes_id = c.id
+    WHERE c.kind <> 'undo' AND NOT c.conflict AND u.id IS NULL GROUP BY c.ticket_id
+) AS moved ON moved.ticket_id = t.id WHERE COALESCE(moved.moves, 0) <> CASE WHEN t.inside THEN 1 ELSE 0 END
+"""
+
 VOIDED = "SELECT 'ticket:' || id AS about FROM tickets WHERE (state = 'void') <> (voided_at IS NOT NULL)"
 
 SUMS = """
@@ -329,7 +337,9 @@ CHECKS = (
         lazy("Nobody claims more places, or uses a code more often, than one buyer may, and the count is right."),
         (BUYERS, PRESALE_BUYERS, PROMO_BUYERS),
     ),
-    Invariant("I13", lazy("A ticket is valid, or void since a moment that is written down."), (VOIDED,)),
+    Invariant(
+        "I13", lazy("A ticket is valid, or void since a noted moment, and in when its check-ins say so."), (VOIDED, INSIDE)
+    ),
     Invariant("I14", lazy("Lines add up to the price of their booking, in one currency throughout."), (SUMS, CURRENCIES)),
     Invariant(
         "I15", lazy("Everything at Stripe belongs to one row of ours, and every refund to a payment."), (ONE_EACH, STRAY_REFUNDS)

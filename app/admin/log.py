@@ -19,13 +19,9 @@ Found = TypeVar("Found", bound=SQLModel)
 
 # What a filter says -> how the kinds that it shows begin.
 GROUPS = {
-    "events": (
-        "event.",
-        "category.",
-        "venue.",
-    ),
+    "events": ("event.", "category.", "venue.", "helper.", "gate."),
     "sales": ("presale.", "sale.", "code."),
-    "bookings": ("booking.", "ticket."),
+    "bookings": ("booking.", "ticket.", "waiting."),
     "money": ("payment.", "refund.", "dispute.", "orphan."),
     "people": ("account.", "manager.", "preferences."),
     "desk": ("admin.", "settings.", "text.", "alarm.", "reports.", "delivery.", "job.", "people.", "announcement."),

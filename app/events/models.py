@@ -33,6 +33,7 @@ RIGHTS = ("edit", "sales", "door")
 
 # What a page may ask for, and which right opens it. An event's manager and admins may everything; the team is theirs alone.
 OPENED_BY = {"edit": ("edit",), "sales": ("sales",), "door": ("door",), "desk": ("edit", "sales"), "team": ()}
+HELPS_AFTER = timedelta(days=1)  # the event, whoever helps at the door alone
 
 QUESTION_KINDS = ("text", "choice", "yes_no")
 
@@ -113,6 +114,8 @@ class Event(SQLModel, table=True):
     # Of the waiting lists of sold-out types: may people join, and how long are places that came back offered to one of them.
     is_waiting_list_open: bool = True
     offer_hours: int = 12
+    # Whether people may leave and come back in with the same ticket.
+    has_exit: bool = False
     publish_at: datetime | None = None
     created_at: datetime
     submitted_at: datetime | None = None
@@ -364,7 +367,6 @@ class Helper(SQLModel, table=True):
     may_edit: bool = False
     may_sell: bool = False
     may_check_in: bool = False
-    until: datetime | None = None
     invited_by: int = link("users.id", index=False)
     created_at: datetime
     joined_at: datetime | None = None
@@ -375,12 +377,10 @@ class Helper(SQLModel, table=True):
         given = (self.may_edit, self.may_sell, self.may_check_in)
         return tuple(right for right, may in zip(RIGHTS, given, strict=True) if may)
 
-    def has(self, right: str) -> bool:
-        return right in self.rights
-
-    def counts(self, now: datetime) -> bool:
-        """Whether the rights can be used: the invitation was accepted, and they have not ended."""
-        return self.joined_at is not None and (self.until is None or now < self.until)
+    def counts(self, event: "Event", now: datetime) -> bool:
+        """Whether the rights can be used: the invitation was accepted, and for the door alone not a day after the event."""
+        is_over = self.rights == ("door",) and now >= event.ends_at + HELPS_AFTER
+        return self.joined_at is not None and not is_over
 
 
 class Favourite(SQLModel, table=True):

@@ -47,6 +47,7 @@ TOLD: dict[str, tuple[tuple[str, Finder], ...]] = {
     "manager.suspended": (("suspended", recipients.suspended),),
     "manager.reinstated": (("reinstated", recipients.user),),
     "event.submitted": (("event_submitted", recipients.admins_of_event),),
+    "helper.invited": (("helper_invited", recipients.invited_helper),),
     "event.returned": (("event_returned", recipients.manager_of_returned),),
     "event.rejected": (("event_rejected", recipients.manager_of_returned),),
     "event.approved": (("event_approved", recipients.manager_who_waits),),

@@ -20,7 +20,7 @@ from app.bookings.queries import BookingView
 from app.core.activity import Activity
 from app.events import queries as events
 from app.events import reviews
-from app.events.models import Event, TicketType, Venue
+from app.events.models import Event, Helper, TicketType, Venue
 from app.notifications.rules import TOLD_CHANGES
 from app.payments.models import Payment, Refund, ReturnNote
 
@@ -47,6 +47,17 @@ async def present_address(tx: AsyncSession, activity: Activity) -> list[Reader]:
     link = await accounts.link(tx, _id(activity))
     user = await accounts.by_id(tx, link.user_id) if link and link.user_id else None
     return [_user(user, {"new_email": link.email})] if link and user else []
+
+
+async def invited_helper(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """The address that is asked to help with an event, in the language of whoever asks; nobody once it has answered."""
+    helper = await tx.get(Helper, int(_id(activity)))
+    if not helper or helper.joined_at:
+        return []
+    event, inviter = await tx.get_one(Event, helper.event_id), await tx.get_one(User, helper.invited_by)
+    facts = {"link": helper.code, "link_kind": "helping", "title": event.title}
+    user = await accounts.by_email(tx, helper.email)
+    return [_user(user, facts) if user else _at_address(helper.email, inviter.language, facts)]
 
 
 async def user(tx: AsyncSession, activity: Activity) -> list[Reader]:

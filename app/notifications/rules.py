@@ -45,6 +45,7 @@ KINDS = {
     "email_change": Kind("/verify/{token}", in_panel=False),
     "email_change_asked": Kind("/me/password", in_panel=False),
     "export_ready": Kind("/me/data", in_panel=False),
+    "helper_invited": Kind("/helping/{token}", in_panel=False),
     "invitation": Kind("/invitations/{token}", in_panel=False),
     "manager_applied": Kind("/admin/applications/{application}"),
     "application_rejected": Kind("/me/manager"),

@@ -90,9 +90,7 @@ async def _helping(db: AsyncSession, user: User) -> list[Values]:
     """Rights on other people's events, and invitations to help."""
     own = select(Helper, Event).where(or_(Helper.user_id == user.id, Helper.email == user.email))
     rows = (await db.exec(own.join(Event, col(Event.id) == Helper.event_id))).all()
-    return [
-        _picked(row, "email created_at joined_at until") | {"event": event.title, "rights": row.rights} for row, event in rows
-    ]
+    return [_picked(row, "email created_at joined_at") | {"event": event.title, "rights": row.rights} for row, event in rows]
 
 
 async def _bookings(db: AsyncSession, user_id: int) -> list[Values]:

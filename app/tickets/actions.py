@@ -1,8 +1,15 @@
-"""Handing tickets out and taking them back, in the transaction in which the booking becomes paid or stops being it."""
+"""Handing tickets out and taking them back, and letting people in with them.
 
+Tickets come and go in the transaction in which the booking becomes paid or stops being it. At the door one guarded statement
+decides for each scan, however many gates read the same code at once.
+"""
+
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import delete, exists, update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -11,10 +18,15 @@ from app.bookings import queries, stock, waiting
 from app.bookings.boxoffice import Sale
 from app.bookings.models import HOLDING, Booking, BookingLine
 from app.core import activity
-from app.core.db import changed, move
+from app.core.codes import random_id
+from app.core.db import add_unless_there, changed, move
+from app.core.errors import Refused
+from app.core.i18n import gettext as _
 from app.core.steps import Steps, run
 from app.events.models import Event
-from app.tickets.models import Ticket
+from app.tickets import queries as door
+from app.tickets.models import CheckIn, Gate, Ticket
+from app.tickets.rules import AFTER_THE_END, SAME_SCAN, UNDONE_WITHIN, Scanned, Verdict
 
 
 async def settle(tx: AsyncSession, booking: Booking, *, now: datetime) -> bool:
@@ -104,6 +116,157 @@ async def name_holder(tx: AsyncSession, ticket: Ticket, holder: str, *, by: int)
         return False
     await activity.record(tx, "ticket.renamed", about=f"ticket:{ticket.id}", by=by, booking=ticket.booking_id)
     return True
+
+
+# ---------- at the door ----------
+
+
+async def check_in(
+    tx: AsyncSession,
+    event: Event,
+    scanned: Scanned,
+    *,
+    way: str = "in",
+    gate: str = "",
+    nonce: str,
+    by: int,
+    now: datetime,
+    at: datetime | None = None,
+) -> Verdict:
+    """Takes a ticket in, or out where the event lets people out, and says what became of it.
+
+    Whether a ticket is good at all is looked at before whether it was used. The same `nonce` again, within a
+    minute, gets the same answer.
+    With `at` it happened at that moment on a device that had no network: somebody is inside already, and what the shop would
+    not have admitted is written down as a conflict.
+    """
+    found = await door.at_door(tx, event, scanned)
+    if isinstance(found, Verdict):
+        return found
+    ticket, face = found
+    known = await door.by_nonce(tx, nonce, ticket_id=ticket.id or 0)
+    if known and (at or now <= known.noted_at + SAME_SCAN):
+        return _answered(known, face)
+    row = CheckIn(
+        event_id=event.id or 0,
+        ticket_id=ticket.id or 0,
+        kind=way,
+        gate=gate,
+        by_user_id=by,
+        at=min(at or now, now),
+        noted_at=now,
+        nonce=random_id() if known else nonce,
+        source="offline" if at else "online",
+    )
+    refusal = _refusal(event, ticket, way=way, now=row.at)
+    if not refusal and await changed(tx, _moved(ticket, way)):
+        return await _noted(tx, row, face)
+    if not known and (known := await door.by_nonce(tx, nonce, ticket_id=ticket.id or 0)):
+        return _answered(known, face)
+    if at and way == "in" and refusal in ("", "void"):
+        row.conflict = True
+        return replace(await _noted(tx, row, face), word=refusal or "again")
+    return replace(face, word=refusal) if refusal else await _told_before(tx, ticket, face)
+
+
+async def undo(tx: AsyncSession, event: Event, scan: str, *, by: int, any_of: bool, now: datetime) -> Verdict:
+    """Takes back a check-in: one's own within minutes, with `any_of` everybody's at any time. Raises Refused for others.
+
+    A conflict can be taken back too: it moved nothing, and now somebody has seen to it.
+    """
+    row = await door.check_in_of(tx, event.id or 0, scan)
+    if not row or row.kind == "undo":
+        raise Refused(_("There is nothing to undo."))
+    if not any_of and (row.by_user_id != by or now > row.noted_at + UNDONE_WITHIN):
+        raise Refused(_("You can undo your own scans for ten minutes. After that the event’s manager can."))
+    ticket = await tx.get_one(Ticket, row.ticket_id)
+    back = update(Ticket).where(col(Ticket.id) == ticket.id)
+    if not row.conflict:
+        later = (
+            col(CheckIn.ticket_id) == ticket.id,
+            col(CheckIn.id) > row.id,
+            col(CheckIn.kind) != "undo",
+            ~col(CheckIn.conflict),
+        )
+        back = back.where(~exists().where(*later), col(Ticket.inside).is_(row.kind == "in")).values(inside=row.kind == "out")
+        if not await changed(tx, back):
+            raise Refused(_("This was undone already, or the ticket was scanned again since."))
+    undoing = CheckIn(
+        **row.model_dump(exclude={"id", "code", "nonce", "source"})
+        | {"kind": "undo", "undoes_id": row.id, "by_user_id": by, "at": now, "noted_at": now},
+        nonce=random_id(),
+    )
+    try:
+        async with tx.begin_nested():
+            return await _noted(tx, undoing, await door.face(tx, ticket))
+    except IntegrityError:
+        raise Refused(_("This was undone already, or the ticket was scanned again since.")) from None
+
+
+async def add_gate(tx: AsyncSession, event: Event, name: str, *, by: int) -> None:
+    """A gate of this name, which may be there already."""
+    await add_unless_there(tx, Gate(event_id=event.id or 0, name=name))
+    await activity.record(tx, "gate.added", about=f"event:{event.id}", by=by)
+
+
+async def remove_gate(tx: AsyncSession, event: Event, code: str, *, by: int) -> bool:
+    """Takes a gate away; what was checked in there keeps its name. False when the event has no such gate."""
+    if not await changed(tx, delete(Gate).where(col(Gate.event_id) == event.id, col(Gate.code) == code)):
+        return False
+    await activity.record(tx, "gate.removed", about=f"event:{event.id}", by=by)
+    return True
+
+
+async def let_out(tx: AsyncSession, event: Event, *, may: bool, by: int) -> None:
+    """Whether people may leave and come back in with the same ticket."""
+    if await changed(tx, update(Event).where(col(Event.id) == event.id, col(Event.has_exit).is_not(may)).values(has_exit=may)):
+        await activity.record(tx, "event.exit_changed", about=f"event:{event.id}", by=by, may=may)
+
+
+def _refusal(event: Event, ticket: Ticket, *, way: str, now: datetime) -> str:
+    """Why nobody gets in with the ticket, whether it was used or not; empty when nothing speaks against it."""
+    if event.is_called_off:
+        return "called_off"
+    if not ticket.is_valid and way == "in":
+        return "void"
+    if now >= event.ends_at + AFTER_THE_END:
+        return "over"
+    if way == "out" and not event.has_exit:
+        raise Refused(_("This event lets nobody out and in again."))
+    return ""
+
+
+def _moved(ticket: Ticket, way: str) -> Any:
+    """The guard: each scan moves a ticket once, and only a valid one goes in."""
+    there = update(Ticket).where(col(Ticket.id) == ticket.id, col(Ticket.inside).is_(way == "out"))
+    if way == "in":
+        there = there.where(col(Ticket.state) == "valid")
+    return there.values(inside=way == "in")
+
+
+async def _noted(tx: AsyncSession, row: CheckIn, face: Verdict) -> Verdict:
+    tx.add(row)
+    await tx.flush()
+    done = (
+        "conflicted" if row.conflict and row.kind == "in" else {"in": "checked_in", "out": "let_out", "undo": "undone"}[row.kind]
+    )
+    await activity.record(tx, f"ticket.{done}", about=f"ticket:{row.ticket_id}", by=row.by_user_id, check_in=row.id)
+    return _answered(row, face)
+
+
+async def _told_before(tx: AsyncSession, ticket: Ticket, face: Verdict) -> Verdict:
+    """Who let the ticket in, or out, when and where. Between our look and the guard it may have become void."""
+    present = await tx.get_one(Ticket, ticket.id, populate_existing=True)
+    if not present.is_valid and not present.inside:
+        return replace(face, word="void")
+    last = await door.last_word(tx, ticket.id or 0)
+    face = replace(face, word="again" if present.inside else "left")
+    return replace(face, at=last[0].at, gate=last[0].gate, by=last[1]) if last else face
+
+
+def _answered(row: CheckIn, face: Verdict) -> Verdict:
+    word = "again" if row.conflict and row.kind == "in" else {"in": "admit", "out": "out", "undo": "undone"}[row.kind]
+    return replace(face, word=word, at=row.at, gate=row.gate, scan=row.code)
 
 
 def _take_late(booking: Booking, event: Event, lines: list[BookingLine]) -> Steps[bool]:

@@ -2,13 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from app.core.codes import secret_code, short_code
 from app.core.columns import link, one_of, row_id
 
 STATES = ("valid", "void")
+CHECK_IN_KINDS = ("in", "out", "undo")
+SOURCES = ("online", "offline")
 
 
 class Ticket(SQLModel, table=True):
@@ -33,7 +35,54 @@ class Ticket(SQLModel, table=True):
     state: str = Field(default="valid", max_length=6)
     issued_at: datetime
     voided_at: datetime | None = None
+    # Whether its holder is in now; changed only by the guarded statements of checking in.
+    inside: bool = False
 
     @property
     def is_valid(self) -> bool:
         return self.state == "valid"
+
+
+class Gate(SQLModel, table=True):
+    """A door of an event, by its name. What was checked in there stays when it is taken away."""
+
+    __tablename__ = "gates"
+    __table_args__ = (UniqueConstraint("event_id", "name"),)
+
+    id: int | None = row_id()
+    code: str = Field(default_factory=secret_code, max_length=22, unique=True)
+    event_id: int = link("events.id", index=False)
+    name: str = Field(max_length=40)
+
+
+class CheckIn(SQLModel, table=True):
+    """A ticket went in, out, or one of that was undone, at a gate. Rows are added and never changed.
+
+    `at` is when it happened at the door, `noted_at` when the shop heard of it; they differ for a device that was offline.
+    A `conflict` happened at the door although the ticket was in already, or void: it moves no counter, and somebody looks at it.
+    """
+
+    __tablename__ = "check_ins"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", CHECK_IN_KINDS), name="kind"),
+        CheckConstraint(one_of("source", SOURCES), name="source"),
+        UniqueConstraint("ticket_id", "nonce"),
+        CheckConstraint("(kind = 'undo') = (undoes_id IS NOT NULL)", name="undoes"),
+        Index("ix_check_ins_of_event", "event_id", "noted_at"),
+    )
+
+    id: int | None = row_id()
+    code: str = Field(default_factory=secret_code, max_length=22, unique=True)
+    event_id: int = link("events.id", index=False)
+    ticket_id: int = link("tickets.id", index=False)
+    kind: str = Field(max_length=4)
+    gate: str = Field(default="", max_length=40)
+    by_user_id: int = link("users.id", index=False)
+    at: datetime
+    noted_at: datetime
+    # What the device called this very scan.
+    nonce: str = Field(max_length=64)
+    source: str = Field(default="online", max_length=7)
+    conflict: bool = False
+    # Each is undone once at most.
+    undoes_id: int | None = Field(default=None, sa_column=Column(BigInteger, ForeignKey("check_ins.id"), unique=True))

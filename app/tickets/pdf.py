@@ -15,6 +15,7 @@ from app.core.settings import settings
 from app.tickets import qr
 from app.tickets.inks import ink
 from app.tickets.queries import TicketView
+from app.tickets.signing import scanned_address
 
 HERE = Path(__file__).parent
 
@@ -64,7 +65,7 @@ def printed(view: TicketView, *, base_url: str, language: str) -> PdfTicket:
             short_code=view.ticket.short_code,
             reference=booking.reference,
             booked_on=formats.short_date(view.ticket.issued_at, event.zone),
-            url=f"{base_url}/tickets/{view.ticket.code}",
+            url=scanned_address(event.id or 0, view.ticket.code, base_url=base_url),
             position=view.position,
             count=view.count,
             is_valid=view.ticket.is_valid,

@@ -72,6 +72,9 @@ LIMITS = {
     "refund code": Limit(10, MINUTE),
     "wrong refund code": Limit(20, HOUR),
     "wrong address": Limit(20, HOUR),
+    # A hand scanner is quick, and so is a queue of people.
+    "door": Limit(1200, MINUTE, per="person"),
+    "door list": Limit(60, MINUTE, per="person"),
     # Desks, files and reports.
     "desk": Limit(120, MINUTE, per="person"),
     "trial": Limit(20, HOUR, per="person"),

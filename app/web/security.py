@@ -27,10 +27,12 @@ SECRET_PATHS = (
     "/verify/",
     "/password/reset/",
     "/invitations/",
+    "/helping/",
     "/unsubscribe/",
     "/login/link/",
 )
 LOGOUT = "/logout"
+PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=()"
 REPORTS = "/csp-report"
 
 
@@ -127,9 +129,15 @@ def _origin_of(url: str) -> str:
     return f"{address.scheme}://{address.netloc}"
 
 
+def at_the_door() -> dict[str, str]:
+    """What the page of the door alone may do: use the camera, and run the decoder where the browser has none."""
+    usual = _policy(settings().https, settings().oidc_issuer)
+    policy = usual.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
+    return {"Content-Security-Policy": policy, "Permissions-Policy": PERMISSIONS.replace("camera=()", "camera=(self)")}
+
+
 @cache
-def _headers(has_secret: bool, is_https: bool, issuer: str) -> list[tuple[bytes, bytes]]:
-    """The headers of every answer, ready to be sent: some answers are so quick that putting these together would show."""
+def _policy(is_https: bool, issuer: str) -> str:
     # A form may lead to where people pay, and to where they sign in.
     targets = " ".join(["'self'", STRIPE_PAGES, *([_origin_of(issuer)] if issuer else [])])
     policy = (
@@ -137,22 +145,27 @@ def _headers(has_secret: bool, is_https: bool, issuer: str) -> list[tuple[bytes,
         f"manifest-src 'self'; form-action {targets}; frame-ancestors 'none'; base-uri 'none'; object-src 'none'; "
         f"report-uri {REPORTS}"
     )
+    # Browsers listen to Reporting-Endpoints over https only, and who knows report-to ignores report-uri.
+    return policy + "; upgrade-insecure-requests; report-to csp" if is_https else policy
+
+
+@cache
+def _headers(has_secret: bool, is_https: bool, issuer: str) -> list[tuple[bytes, bytes]]:
+    """The headers of every answer, ready to be sent: some answers are so quick that putting these together would show."""
     headers = {
-        "Content-Security-Policy": policy,
+        "Content-Security-Policy": _policy(is_https, issuer),
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
         "Referrer-Policy": "same-origin" if has_secret else "strict-origin-when-cross-origin",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
-        "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
+        "Permissions-Policy": PERMISSIONS,
         # What says nothing else is for this visitor alone.
         "Cache-Control": "no-store",
         # The server would write its own name here.
         "Server": "",
     }
     if is_https:
-        # Browsers listen to Reporting-Endpoints over https only, and who knows report-to ignores report-uri.
-        headers["Content-Security-Policy"] += "; upgrade-insecure-requests; report-to csp"
         headers["Reporting-Endpoints"] = f'csp="{REPORTS}"'
         headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]

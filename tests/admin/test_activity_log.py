@@ -44,6 +44,7 @@ PUT_TOGETHER = {
     "booking.{to}": {f"booking.{state}" for state in STATES} - {"booking.paying", "booking.processing"},
     "refund.{state}": {f"refund.{state}" for state in REFUND_STATES} - {"refund.requested"},
     "dispute.{found.status}": {"dispute.won", "dispute.lost"},
+    "ticket.{done}": {"ticket.checked_in", "ticket.let_out", "ticket.undone", "ticket.conflicted"},
 }
 
 
@@ -119,10 +120,14 @@ ABOUT = {
     "job": "job:1",
     "people": "event:1",
     "announcement": "event:1",
+    "helper": "helper:1",
+    "gate": "event:1",
+    "waiting": "ticket_type:1",
 }
 DETAILS = {
     "admin.looked": {"page": "sales"},
     "code.vouchers_made": {"codes": 2, "places": 6},
+    "waiting.list_set": {"hours": 12, "open": True},
     "booking.sold_at_door": {"provider": "card"},
     "presale.places_moved": {"places": 2, "to": "general"},
     "presale.code_replaced": {"codes": [True, False]},

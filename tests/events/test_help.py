@@ -66,13 +66,28 @@ async def test_alice_and_dora_may_everything(database: Database) -> None:
     assert await opened((event, Visitor(dora.id, role="admin"))) == set(OPENED_BY)
 
 
-async def test_a_right_ends_at_its_minute(database: Database, moment: time_machine.Traveller) -> None:
-    helping_for_an_hour = await helping("door", until=clock.now() + timedelta(hours=1))
-    moment.shift(timedelta(minutes=59, seconds=59))
-    assert await opened(helping_for_an_hour) == {"door"}
+async def test_a_right_at_the_door_ends_a_day_after_the_event(database: Database, moment: time_machine.Traveller) -> None:
+    at_the_door = await helping("door")
+    moment.move_to(at_the_door[0].ends_at + timedelta(days=1) - timedelta(seconds=1))
+    assert await opened(at_the_door) == {"door"}
     moment.shift(timedelta(seconds=1))
     with pytest.raises(NotFound):
-        await opened(helping_for_an_hour)
+        await opened(at_the_door)
+
+
+async def test_a_right_at_the_door_moves_with_the_event(database: Database, moment: time_machine.Traveller) -> None:
+    event, visitor = await helping("door")
+    async with writing() as tx:
+        moved = await tx.get_one(Event, event.id)
+        moved.ends_at += timedelta(days=30)
+    moment.move_to(event.ends_at + timedelta(days=2))
+    assert await opened((event, visitor)) == {"door"}
+
+
+async def test_other_rights_stay_so_that_somebody_can_clear_up(database: Database, moment: time_machine.Traveller) -> None:
+    event, visitor = await helping("sales", "door")
+    moment.move_to(event.ends_at + timedelta(days=2))
+    assert await opened((event, dataclasses.replace(visitor, proved_at=clock.now()))) == {"sales", "desk", "door"}
 
 
 async def test_whoever_has_not_said_yes_is_a_stranger(database: Database) -> None:

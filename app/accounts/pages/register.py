@@ -7,6 +7,7 @@ from litestar.params import FromPath
 
 from app.accounts import flows
 from app.accounts.actions import details, links, managers, opening, sessions
+from app.accounts.pages import helping
 from app.accounts.pages.common import enter, good_password, link_id, link_over, password, usable_link
 from app.bookings import actions as booking_actions
 from app.core import clock, i18n
@@ -122,4 +123,4 @@ async def _accept(request: Request[Any, Any, Any], visitor: Who, found: str, *, 
     return await enter(request, visitor, user, by="link", next="/manager", flash=welcome)
 
 
-router = Router("/", route_handlers=[new, create, verify, confirm, invitation, accept])
+router = Router("/", route_handlers=[new, create, verify, confirm, invitation, accept, helping.show, helping.accept])

@@ -27,6 +27,7 @@ from app.payments.flows.release import release as give_back
 from app.tickets import pdf, qr
 from app.tickets import queries as ticket_queries
 from app.tickets.queries import TicketView
+from app.tickets.signing import scanned_address
 from app.web import limits
 from app.web.forms import email, read, text
 from app.web.limits import at_most, looks_at_most
@@ -89,7 +90,8 @@ async def release(request: Request[Any, Any, Any], db: Db, visitor: Who, code: F
 async def tickets(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[str]:
     """All tickets of the booking, to be shown at the door one after the other, or printed."""
     view = await found(db, code, visitor)
-    shown_at_door = [(ticket, qr.element(settings().base_url + ticket.path)) for ticket in await _tickets(db, view)]
+    event_id = view.event.id or 0
+    shown_at_door = [(ticket, qr.element(scanned_address(event_id, ticket.ticket.code))) for ticket in await _tickets(db, view)]
     return page(request, "bookings/tickets.html", view=view, tickets=shown_at_door)
 
 

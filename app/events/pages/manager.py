@@ -23,6 +23,7 @@ from app.events import pictures, queries, team
 from app.events.actions import deciding, drafting
 from app.events.models import Event, Helper
 from app.events.pages import dashboard
+from app.events.pages import team as team_pages
 from app.events.pages.dashboard import Todo
 from app.events.pages.reviewing import review_context
 from app.events.rules import offering, proposing
@@ -218,5 +219,5 @@ def _todo(proposals: Sequence[queries.Proposal]) -> list[Todo]:
 router = Router(
     "/",
     guards=[in_team, writes_at_most("desk")],
-    route_handlers=[overview, index, show, submit, delete, call_off, called_off],
+    route_handlers=[overview, index, show, submit, delete, call_off, called_off, team_pages.router],
 )

@@ -7,13 +7,17 @@ from litestar.params import FromPath
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import clock
+from app.core.codes import random_id
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
 from app.core.i18n import language
 from app.core.settings import settings
+from app.events import team
 from app.tickets import pdf, qr, queries
 from app.tickets.calendar import calendar
+from app.tickets.pages import checkin
 from app.tickets.queries import TicketView
+from app.tickets.signing import scanned_address
 from app.web import limits
 from app.web.limits import looks_at_most
 from app.web.page import page
@@ -21,15 +25,20 @@ from app.web.visitor import Db, Who, signed_in
 
 
 @get("/tickets/{code:str}", guards=[looks_at_most("secret")])
-async def show(request: Request[Any, Any, Any], db: Db, code: FromPath[str]) -> Response[Any]:
-    """The ticket for whoever holds its link; the same address with .pdf, .ics or .svg is a file."""
+async def show(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[Any]:
+    """The ticket for whoever holds its link; the same address with .pdf, .ics or .svg is a file.
+
+    Whoever has a right at the door and comes by the phone's own camera finds a button there that checks it in.
+    """
     bare, _dot, kind = code.partition(".")
     view = await _found(db, bare)
     if kind:
         if kind == "pdf":
             await limits.count(request, "paper")
         return await _file(view, kind)
-    return page(request, "tickets/show.html", view=view, svg=qr.element(_address(view)))
+    door = await team.rights(db, view.event, visitor, now=clock.now()) if visitor.is_signed_in else frozenset()
+    context: dict[str, Any] = {"view": view, "svg": qr.element(_scanned(view)), "at_door": "door" in door, "nonce": random_id()}
+    return page(request, "tickets/show.html", **context)
 
 
 @get("/me/tickets", guards=[signed_in])
@@ -42,7 +51,7 @@ async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respon
         "tickets/index.html",
         ahead=_by_booking(ahead),
         past=_by_booking(past),
-        svg=qr.element(_address(ahead[0])) if ahead else "",
+        svg=qr.element(_scanned(ahead[0])) if ahead else "",
     )
 
 
@@ -57,7 +66,7 @@ async def _file(view: TicketView, kind: str) -> Response[Any]:
     name = f"{view.event.slug}-{view.ticket.short_code}.{kind}"
     headers = {"Content-Disposition": f'inline; filename="{name}"', "Cache-Control": "no-store"}
     if kind == "svg":
-        return Response(qr.svg(_address(view)), media_type="image/svg+xml", headers=headers)
+        return Response(qr.svg(_scanned(view)), media_type="image/svg+xml", headers=headers)
     if kind == "ics":
         body = calendar(view.event, view.venue, _address(view), clock.now())
         return Response(body, media_type="text/calendar", headers=headers)
@@ -79,4 +88,8 @@ def _address(view: TicketView) -> str:
     return settings().base_url + view.path
 
 
-router = Router("/", route_handlers=[show, index])
+def _scanned(view: TicketView) -> str:
+    return scanned_address(view.event.id or 0, view.ticket.code)
+
+
+router = Router("/", route_handlers=[show, index, checkin.router])
