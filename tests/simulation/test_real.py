@@ -23,8 +23,7 @@ FOUND_AT = {
     "expired_by_booking": 62,
     "no_orphans": 10,
     "orphan_once": 24,
-    "seq_ids": 23,
-    "ticket_twice": 6,
+    "seq_ids": 33,
 }
 
 
