@@ -34,6 +34,7 @@ class People:
         self.shop, self.window, self.javascript, self.open_ones = shop, window, javascript, open_ones
         self.complaints: list[str] = []
         self.allowed: set[int] = set()
+        self.goes_offline = False
 
     def allow(self, *statuses: int) -> None:
         """Answers with these statuses are what this test is about."""
@@ -72,6 +73,8 @@ class People:
         return page, email
 
     def _note(self, message: ConsoleMessage) -> None:
+        if self.goes_offline and "ERR_INTERNET_DISCONNECTED" in message.text:
+            return
         status = _STATUS.search(message.text)
         if message.type in ("error", "warning") and not (status and int(status[1]) in self.allowed):
             self.complaints.append(f"{message.location.get('url', '')}: {message.text}")

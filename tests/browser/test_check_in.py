@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import time
 from base64 import b64encode
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +13,7 @@ from PIL import Image
 from playwright.async_api import Page, async_playwright, expect
 
 from tests.browser.conftest import CHROMIUMS
-from tests.browser.people import MARTINA, SOFIA, People, only_js, sign_in
+from tests.browser.people import MARTINA, PATIENCE_SECONDS, SOFIA, People, only_js, sign_in
 
 DOOR = "/manager/events/shorts-on-the-roof/checkin"
 SOFIAS = "/manager/events/how-bread-rises/checkin"
@@ -71,10 +72,10 @@ async def test_the_phones_own_camera_opens_a_ticket_and_one_button_checks_it_in(
 
 @only_js
 async def test_without_network_the_door_goes_on_and_what_happened_is_sent_later(people: People) -> None:
-    people.allow(0)
+    people.goes_offline = True
     page, codes = await at_the_door(people)
     await expect(page.get_by_text("Ready for a time without network")).to_be_visible()
-    await page.wait_for_function("caches.open('door').then(kept => kept.match(location.pathname)).then(Boolean)")
+    await eventually(page, "caches.open('door').then(kept => kept.match(location.pathname)).then(Boolean)")
     await page.context.set_offline(True)
     await scan(page, codes[0], "Admit")
     await scan(page, codes[0], "Already in")
@@ -86,11 +87,11 @@ async def test_without_network_the_door_goes_on_and_what_happened_is_sent_later(
     await page.context.set_offline(False)
     await expect(page.get_by_text("Ready for a time without network")).to_be_visible()
     assert not {codes[0], codes[1]} & set(await outside(page))
-    people.complaints[:] = [said for said in people.complaints if "ERR_INTERNET_DISCONNECTED" not in said]
 
 
 @only_js
 async def test_a_ticket_sold_after_the_list_was_taken_is_known_by_its_signature(people: People) -> None:
+    people.goes_offline = True
     page = await people.signed_in(MARTINA, width=390, height=844)
     await page.goto(SOFIAS)
     await expect(page.get_by_text("Ready for a time without network")).to_be_visible()
@@ -103,13 +104,12 @@ async def test_a_ticket_sold_after_the_list_was_taken_is_known_by_its_signature(
     await scan(page, ticket, "Admit")
     await page.context.set_offline(False)
     await expect(page.get_by_text("Ready for a time without network")).to_be_visible()
-    people.complaints[:] = [said for said in people.complaints if "ERR_INTERNET_DISCONNECTED" not in said]
 
 
 @only_js
 async def test_another_event_and_the_rest_of_the_shop_know_nothing_of_the_worker(people: People) -> None:
     page, _codes = await at_the_door(people)
-    await page.wait_for_function("navigator.serviceWorker.controller !== null")
+    await eventually(page, "navigator.serviceWorker.controller !== null")
     await page.goto("/manager")
     assert await page.evaluate("navigator.serviceWorker.controller") is None
     await page.goto("/me")
@@ -160,6 +160,14 @@ async def read_code(page: Page, picture: bytes) -> str:
         [b64encode(picture).decode(), await page.locator("#camera").get_attribute("data-wasm")],
     )
     return said
+
+
+async def eventually(page: Page, truth: str) -> None:
+    """The page's policy lets nobody evaluate anything, so this asks again and again from outside."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not await page.evaluate(truth):
+        assert time.monotonic() < end, truth
+        await page.wait_for_timeout(100)
 
 
 async def forget_list(page: Page) -> None:
