@@ -22,7 +22,7 @@ AT_ONCE, PATIENCE = 4, 60
 FOUND_AT = {
     "expired_by_booking": 62,
     "no_orphans": 10,
-    "orphan_once": 24,
+    "orphan_once": 60,
     "seq_ids": 33,
 }
 
