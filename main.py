@@ -57,7 +57,6 @@ import app.bookings.pages.presales  # noqa: E402
 import app.events.pages.browse  # noqa: E402
 import app.events.pages.codes  # noqa: E402
 import app.events.pages.favourites  # noqa: E402
-import app.events.pages.form  # noqa: E402
 import app.events.pages.jobs  # noqa: E402
 import app.events.pages.manager  # noqa: E402
 import app.events.pages.postponing  # noqa: E402
@@ -66,6 +65,8 @@ import app.events.pages.sales  # noqa: E402
 import app.events.pages.show  # noqa: E402
 import app.events.pages.waiting  # noqa: E402
 import app.events.pages.waiting_desk  # noqa: E402
+import app.events.pages.writing.edit  # noqa: E402
+import app.events.pages.writing.ticket_types  # noqa: E402
 import app.notifications.pages  # noqa: E402
 import app.notifications.pages.announcements  # noqa: E402
 import app.notifications.pages.panel  # noqa: E402
@@ -132,7 +133,8 @@ ROUTERS = (
     app.events.pages.manager.router,
     app.events.pages.reviewing.router,
     app.events.pages.postponing.router,
-    app.events.pages.form.router,
+    app.events.pages.writing.edit.router,
+    app.events.pages.writing.ticket_types.router,
     app.bookings.pages.people.router,
     app.bookings.pages.desk.router,
     app.notifications.pages.announcements.router,

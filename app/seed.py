@@ -28,7 +28,7 @@ from app.core import activity
 from app.core.activity import Activity
 from app.core.codes import secret_code
 from app.core.db import reading, writing
-from app.events.models import Category, Event, Favourite, Question, TicketType, Venue
+from app.events.models import SECTIONS, Category, Event, Favourite, Question, TicketType, Venue
 from app.events.rules import proposing
 from app.payments.models import Payment
 from app.tickets import actions as tickets
@@ -150,6 +150,8 @@ def _event(given: dict[str, Any], managers: list[User], category: Category, venu
         summary=given["summary"],
         description=given["description"].strip(),
         access=given.get("access", ""),
+        minimum_age=given.get("minimum_age"),
+        saved_sections=" ".join(SECTIONS),
         search_text=proposing.search_text(**words),
         state=state,
         called_off_reason=given.get("called_off", ""),

@@ -6,8 +6,8 @@ from app.accounts import models as accounts
 from app.admin import models as admin
 from app.bookings import models as bookings
 from app.core import activity, alarms, jobs, leases, limits, seals, stored, texts
+from app.events import decisions, moved
 from app.events import models as events
-from app.events import moved
 from app.notifications import models as notifications
 from app.payments import models as payments
 from app.privacy import models as privacy
@@ -19,6 +19,7 @@ __all__ = [
     "admin",
     "alarms",
     "bookings",
+    "decisions",
     "events",
     "jobs",
     "leases",

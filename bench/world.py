@@ -13,7 +13,7 @@ from app.accounts.models import User
 from app.bookings.models import Booking, BookingLine, BuyerLimit
 from app.core import clock, db
 from app.events.models import Category, Event, TicketType, Venue
-from app.events.pages.proposal import HUES, MOTIFS
+from app.events.rules.looks import HUES, MOTIFS
 from app.events.rules.proposing import search_text
 
 CATEGORIES = ("Music", "Theatre", "Comedy", "Film")

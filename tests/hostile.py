@@ -10,9 +10,8 @@ import pytest
 
 import app.web.limits
 from app.core import limits
-from app.events.models import SECTIONS
 from app.events.rules.reviewing import REASONS
-from tests.events.forms import GOOD
+from tests.events.forms import BOXES, SECTIONS
 from tests.naughty import NASTIEST_ENCODED
 from tests.town import SENT_AT, Town
 from tests.world import PASSWORD
@@ -49,13 +48,14 @@ def body(fields: dict[str, str]) -> str:
     return "&".join(f"{quote(name)}={value}" for name, value in fields.items())
 
 
-_EMPTY = ("ends", "doors", "publish_at", "kept", "no_picture", "presale_per_buyer", "refund_hours", "refund_fee")
-_EMPTY_OF_TYPE = ("note", "sale_from", "sale_to", "presale_from", "presale_places", "access_code", "needs_code")
-EVENT = {**GOOD, **dict.fromkeys(_EMPTY, ""), **{f"types-0-{name}": "" for name in _EMPTY_OF_TYPE}}
+# Every field of every section of an event's form.
+EVENT = {
+    name: fields | {"seen": ""} | {box: "" for box, where in BOXES.items() if where == name} for name, fields in SECTIONS.items()
+}
 SAID = {
     "seen": SENT_AT.isoformat(),
     "do": "send",
-    **dict.fromkeys(("reason", *SECTIONS), "Shorter"),
+    **dict.fromkeys(("reason", *REASONS), "Shorter"),
     **{f"{section}_reasons": next(iter(reasons)) for section, reasons in REASONS.items()},
 }
 
@@ -77,8 +77,14 @@ FORMS = [
     Form("/me/password", {"present": PASSWORD, "password": "seven cellos in the sun"}, who="carol"),
     Form("/me/favourites", {"categories": "music"}, who="bob"),
     Form("/me/notifications/preferences", {"favourites": "y", "presales": "y", "reminders": "y"}, who="bob"),
-    Form("/manager/events/new", EVENT, who="alice"),
-    Form("/manager/events/{}/edit", EVENT, who="alice", thing="draft"),
+    Form("/manager/events/new", SECTIONS["new"], who="alice"),
+    Form("/manager/events/{}/edit/basics", EVENT["basics"], who="alice", thing="draft"),
+    Form("/manager/events/{}/edit/tickets", EVENT["tickets"], who="alice", thing="draft"),
+    Form("/manager/events/{}/edit/page", EVENT["page"], who="alice", thing="draft"),
+    Form("/manager/events/{}/edit/access", EVENT["access"], who="alice", thing="draft"),
+    Form("/manager/events/{}/types/new", EVENT["type"], who="alice", thing="draft"),
+    Form("/manager/events/{}", EVENT["type"], who="alice", thing="early form"),
+    Form("/manager/events/description", {"description": "x"}, who="alice"),
     Form("/manager/events/poster", {"hue": "plum", "tone": "night", "motif": "stars", "kept": "", "title": "x"}, who="alice"),
     Form("/manager/events/{}/postpone", {"reason": "Rain", "return_days": "14"}, who="alice", thing="event"),
     Form("/manager/events/{}/call-off", {"reason": "Rain"}, who="alice", thing="event"),

@@ -343,4 +343,4 @@ def test_no_database_is_copied_while_it_lives() -> None:
     ],
 )
 def test_a_planted_mistake_is_found(check: Callable[[Sources], list[str]], planted: str) -> None:
-    assert check({"app/events/pages/form.py": planted})
+    assert check({"app/events/pages/writing/edit.py": planted})

@@ -21,7 +21,7 @@ from app.bookings.models import Booking
 from app.core import activity, alarms, clock, jobs, tokens
 from app.core.db import connect, disconnect, writing
 from app.core.settings import settings
-from app.events.models import Event, Helper
+from app.events.models import SECTIONS, Event, Helper
 from app.notifications.models import Announcement, Delivery, Notification
 from app.notifications.rules import unsubscribe_token
 from app.payments.actions import door
@@ -113,6 +113,7 @@ async def _built() -> Town:
             "text": "imprint",
             "activity": "1",
             "venue": str((await world.venue(tx)).id),
+            "section": "basics",
             "file": "app.css",
             "manager's code": people["mallory"].code,
             "bob's code": people["bob"].code,
@@ -165,12 +166,26 @@ async def _events(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
     await world.event(tx, manager=people["mallory"], title="Other Evening")
     gates = {f"gate for {visitor}": Gate(event_id=things["event"].id, name=visitor) for visitor in VISITORS}
     tx.add_all(gates.values())
+    spare = {f"type to remove for {visitor}": await _spare(tx, things["draft"], visitor) for visitor in VISITORS}
     early = await world.event(tx, manager=alice, title="Early Evening")
     kind = await world.only_type(tx, early)
     kind.presale_from, kind.sale_from = clock.now() - timedelta(hours=1), clock.now() + timedelta(days=7)
     slugs = {name: event.slug for name, event in things.items()}
     slugs |= {name: gate.code for name, gate in gates.items()}
-    return slugs | {"early": early.slug, "early type": kind.code, "early sales": f"{early.slug}/sales/{kind.code}"}
+    return {
+        **slugs,
+        **spare,
+        **{f"{name} of the draft": f"{slugs['draft']}/edit/{name}" for name in SECTIONS},
+        "early": early.slug,
+        "early type": kind.code,
+        "early sales": f"{early.slug}/sales/{kind.code}",
+        "early form": f"{early.slug}/types/{kind.code}",
+    }
+
+
+async def _spare(tx: AsyncSession, event: Event, visitor: str) -> str:
+    """A ticket type for each visitor: who is allowed to remove it uses it up."""
+    return (await world.ticket_type(tx, event, name=f"Spare of {visitor}", position=1)).code
 
 
 async def _bookings(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:

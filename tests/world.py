@@ -100,6 +100,7 @@ async def event(
         "state": "published",
         "summary": "Nine pianists, nine pianos, one evening.",
         "description": "Nobody has counted the keys.",
+        "saved_sections": "basics tickets page access",
         "created_at": now - timedelta(days=7),
         "submitted_at": now - timedelta(days=6),
         "published_at": now - timedelta(days=5),

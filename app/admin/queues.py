@@ -10,7 +10,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.accounts.models import RESET_LIFE, Application, FactorReset
 from app.admin.models import InvariantResult
 from app.core.alarms import Alarm
-from app.events.models import Event, Revision
+from app.events.decisions import Revision
+from app.events.models import Event
 from app.notifications.models import Delivery
 from app.payments.models import Notice, Orphan, Refund
 

@@ -13,6 +13,9 @@ FIELDS = {
     "summary": lazy("summary"),
     "description": lazy("description"),
     "access": lazy("note on access"),
+    "minimum_age": lazy("minimum age"),
+    "is_online": lazy("online"),
+    "online_url": lazy("link to take part"),
     "category_id": lazy("category"),
     "venue_id": lazy("venue"),
     "starts_at": lazy("start"),
@@ -41,7 +44,7 @@ FIELDS = {
     "presale_places": lazy("places of the pre-sale"),
     "needs_code": lazy("need of a code"),
 }
-_TEXTS = ("title", "summary", "description", "access", "name", "note")
+_TEXTS = ("title", "summary", "description", "access", "name", "note", "online_url")
 # What a new ticket type is described by.
 _OF_NEW = ("price_minor", "capacity")
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, UniqueConstraint, literal_column, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, literal_column
 from sqlalchemy.orm import column_property
 from sqlmodel import Field, SQLModel, col, select
 
@@ -24,9 +24,6 @@ TRANSITIONS = {
 
 # The parts of an event as its manager writes it; an admin wishes changes at one of them.
 SECTIONS = ("basics", "tickets", "page", "access")
-
-# What an admin let out or gave back is kept as it was then; a later change waits, and ends in one of the other ways.
-REVISION_STATES = ("approved", "returned", "waiting", "replaced", "withdrawn", "declined")
 
 # What somebody in an event's team may do: change it; see and sell; admit at the door.
 RIGHTS = ("edit", "sales", "door")
@@ -76,6 +73,7 @@ class Event(SQLModel, table=True):
         CheckConstraint("refund_fee_minor >= 0", name="refund_fee"),
         CheckConstraint("return_days >= 1", name="return_days"),
         CheckConstraint("offer_hours >= 1 AND offer_hours <= 168", name="offer_hours"),
+        CheckConstraint("minimum_age IS NULL OR minimum_age BETWEEN 1 AND 99", name="minimum_age"),
         Index("ix_events_shown", "state", "starts_at"),
     )
 
@@ -88,6 +86,12 @@ class Event(SQLModel, table=True):
     summary: str = Field(default="", max_length=200)
     description: str = Field(default="", max_length=20_000)
     access: str = Field(default="", max_length=500)
+    minimum_age: int | None = None
+    # An online event has no venue. Only who holds a ticket reads its link.
+    is_online: bool = False
+    online_url: str = Field(default="", max_length=500)
+    # The sections of the form that the manager has saved; in the others stands only what we suggest.
+    saved_sections: str = Field(default="", max_length=60)
     # What the search looks into, folded by rules.search_text.
     search_text: str = Field(default="", max_length=1500)
     state: str = Field(default="draft", max_length=12)
@@ -189,46 +193,6 @@ class Event(SQLModel, table=True):
     def presale_kept_until(self, now: datetime) -> datetime:
         """The minute until which a pre-sale booking made now is kept: its pay-by time, or the start if that is sooner."""
         return min(now + timedelta(hours=self.presale_hours), self.starts_at)
-
-
-class WishedChange(SQLModel, table=True):
-    """What an admin wishes changed in one part of a draft that they gave back; gone when it is sent again."""
-
-    __tablename__ = "wished_changes"
-    __table_args__ = (UniqueConstraint("event_id", "section"), CheckConstraint(one_of("section", SECTIONS), name="section"))
-
-    id: int | None = row_id()
-    event_id: int = link("events.id")
-    section: str = Field(max_length=10)
-    words: str = Field(max_length=2000)
-
-
-_WAITING_SQL = text("state = 'waiting'")
-
-
-class Revision(SQLModel, table=True):
-    """An event as it was when an admin decided about it, or a change of it that waits for one.
-
-    `snapshot` is the whole event (rules.snapshots); `changes` are the columns that wait, as they are to become.
-    """
-
-    __tablename__ = "revisions"
-    __table_args__ = (
-        CheckConstraint(one_of("state", REVISION_STATES), name="state"),
-        Index("ix_revisions_one_waiting", "event_id", unique=True, sqlite_where=_WAITING_SQL, postgresql_where=_WAITING_SQL),
-    )
-
-    id: int | None = row_id()
-    code: str = Field(default_factory=secret_code, max_length=22, unique=True)
-    event_id: int = link("events.id")
-    state: str = Field(max_length=10)
-    snapshot: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    changes: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    reason: str = Field(default="", max_length=2000)
-    by_user_id: int = link("users.id", index=False)
-    decided_by: int | None = maybe_link("users.id", index=False)
-    created_at: datetime
-    decided_at: datetime | None = None
 
 
 class Quota(SQLModel, table=True):

@@ -180,16 +180,6 @@ async def category_by_slug(db: AsyncSession, slug: str) -> Category | None:
     return (await db.exec(select(Category).where(Category.slug == slug))).first()
 
 
-async def slugs_like(db: AsyncSession, slug: str) -> set[str]:
-    """The slugs that begin with this one, among which a new one must be free."""
-    return set((await db.exec(select(Event.slug).where(col(Event.slug).startswith(slug, autoescape=True)))).all())
-
-
-async def is_picture_used(db: AsyncSession, picture: str) -> bool:
-    """Whether some event still shows the uploaded picture."""
-    return (await db.exec(select(Event.id).where(Event.picture == picture).limit(1))).first() is not None
-
-
 # ---------- lists for everybody ----------
 
 
@@ -301,7 +291,8 @@ async def rows_of(db: AsyncSession, statement: Any) -> list[Any]:
 def _cards(watcher: Watcher, *conditions: Any) -> Any:
     place = func.coalesce(Venue.name, "").label("venue_name"), func.coalesce(Venue.city, "").label("city")
     marked = _marked(watcher).label("is_marked")
-    wanted = columns(*SHOWN, Event.state, Event.postponed_at, *place, col(Category.name).label("category_name"), marked)
+    state = Event.state, Event.postponed_at, Event.is_online
+    wanted = columns(*SHOWN, *state, *place, col(Category.name).label("category_name"), marked)
     joined = wanted.join(Category, col(Category.id) == Event.category_id).outerjoin(Venue, col(Venue.id) == Event.venue_id)
     return joined.where(*conditions)
 
@@ -335,7 +326,7 @@ def _card(row: Any, types: Sequence[TicketType], watcher: Watcher, *, now: datet
     shown = {column.key: getattr(row, column.key) for column in SHOWN}
     return EventCard(
         **shown,
-        venue_name=row.venue_name,
+        venue_name=_("Online") if row.is_online else row.venue_name,
         city=row.city,
         category_name=row.category_name,
         from_minor=min((t.price_minor for t in types), default=None),

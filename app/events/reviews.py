@@ -10,7 +10,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import User
 from app.events import queries
-from app.events.models import SECTIONS, Event, Revision, WishedChange
+from app.events.decisions import Revision, WishedChange
+from app.events.models import SECTIONS, Event
 from app.events.rules import snapshots
 from app.events.rules.snapshots import Differences, Snapshot
 

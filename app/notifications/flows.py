@@ -116,7 +116,9 @@ async def _files(db: AsyncSession, notification: Notification, tickets: list[Tic
     papers = await _receipts(db, notification, view)
     if notification.kind not in WITH_TICKETS:
         return papers
-    files = [Attachment(f"{slug}.ics", "text/calendar", calendar(view.event, view.venue, url, now)), *papers]
+    online_url = view.event.online_url if tickets else ""
+    entry = calendar(view.event, view.venue, url, now, online_url=online_url)
+    files = [Attachment(f"{slug}.ics", "text/calendar", entry), *papers]
     if tickets:
         sheet = await pdf.of_views(tickets, base_url=base_url, language=notification.language)
         files.insert(0, Attachment(f"{slug}-tickets.pdf", "application/pdf", sheet))

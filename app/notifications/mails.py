@@ -91,6 +91,8 @@ def _rendered(
         "letter": letter,
         "digits": _digits(facts),
         "tickets": [(view.line.name, f"{settings().base_url}/tickets/{view.ticket.code}") for view in tickets],
+        # Only who holds a ticket is told where an online event takes place, and it is written down nowhere else.
+        "online_url": tickets[0].event.online_url if tickets else "",
     }
     folder = f"email/{notification.kind}"
     # A title may hold anything, but a header is one line; and what looks like an encoded word would be decoded by the mail

@@ -83,7 +83,7 @@ KINDS = {
 BULK = tuple(name for name, kind in KINDS.items() if kind.is_bulk)
 
 # A change of one of these is news for people who have booked.
-TOLD_CHANGES = {"starts_at", "ends_at", "doors_at", "venue", "zone"}
+TOLD_CHANGES = {"starts_at", "ends_at", "doors_at", "venue", "zone", "online_url"}
 
 
 def path(kind: str, facts: dict[str, Any], *, token: str = "") -> str:

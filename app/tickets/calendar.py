@@ -15,8 +15,8 @@ DEADLINE_SHOWN = timedelta(minutes=30)
 WARNED_BEFORE = timedelta(hours=6)
 
 
-def calendar(event: Event, venue: Venue | None, url: str, now: datetime) -> bytes:
-    """The event as an .ics file. `url` leads back to the ticket or the event's page.
+def calendar(event: Event, venue: Venue | None, url: str, now: datetime, *, online_url: str = "") -> bytes:
+    """The event as an .ics file. `url` leads back to the ticket or the event's page; `online_url` is for ticket holders alone.
 
     The UID stays and SEQUENCE grows, so opening a later file moves the entry instead of adding a second one.
     """
@@ -26,6 +26,8 @@ def calendar(event: Event, venue: Venue | None, url: str, now: datetime) -> byte
     entry.add("dtend", event.ends_at.astimezone(event.tz))
     if venue:
         entry.add("location", ", ".join(part for part in (venue.name, venue.address, venue.city) if part))
+    elif event.is_online:
+        entry.add("location", online_url or _("Online"))
     entry.add("sequence", _changes(event))
     entry.add("status", "CANCELLED" if event.is_called_off else "TENTATIVE" if event.is_postponed else "CONFIRMED")
     return _file(entry)

@@ -57,7 +57,7 @@ def printed(view: TicketView, *, base_url: str, language: str) -> PdfTicket:
             hue=event.hue,
             when=_("Postponed") if event.is_postponed else formats.full_date(event.starts_at, event.zone),
             doors=formats.clock_time(event.doors_at, event.zone) if event.doors_at else "",
-            venue=venue.name if venue else "",
+            venue=venue.name if venue else _("Online") if event.is_online else "",
             address=", ".join(part for part in (venue.address, venue.city) if part) if venue else "",
             entry=line.name,
             price=formats.money(line.unit_minor, booking.currency) if line.unit_minor else _("Free"),

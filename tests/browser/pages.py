@@ -6,6 +6,7 @@ from pyotp import TOTP
 
 from app.core.settings import DEMO_SECRET_KEY
 from app.core.tokens import SIGNED_WITH
+from app.events.models import SECTIONS
 from tests.browser.checkouts import answers, details, questions, wrong_answers, wrong_details
 from tests.browser.desk import DESK
 from tests.browser.looks import Look, sent
@@ -196,7 +197,7 @@ async def unsubscribe(page: Page) -> None:
 
 
 async def wrong_event(page: Page) -> None:
-    await sent(page, "/manager/events/new", "Save draft", Starts="2020-01-01T20:30")
+    await sent(page, "/manager/events/untitled-evening-with-cello/edit/basics", "Save", Starts="2020-01-01T20:30")
 
 
 async def too_often(page: Page) -> None:
@@ -386,6 +387,9 @@ PAGES = (
     Look("new event", "/manager/events/new", MARTINA),
     Look("new event, wrong", wrong_event, MARTINA, 422),
     Look("edit an event", "/manager/events/nine-pianos/edit", MARTINA),
+    Look("sections of a draft", "/manager/events/untitled-evening-with-cello/edit", MARTINA),
+    *(Look(f"the section {name}", f"/manager/events/nine-pianos/edit/{name}", MARTINA) for name in SECTIONS),
+    Look("new ticket type", "/manager/events/nine-pianos/types/new", MARTINA),
     Look("call off", "/manager/events/alpine-echo/call-off", MARTINA),
     Look("postpone", "/manager/events/alpine-echo/postpone", MARTINA),
     Look("postpone, wrong", lambda page: sent(page, "/manager/events/alpine-echo/postpone", "Postpone the event"), MARTINA, 422),

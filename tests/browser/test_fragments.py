@@ -152,7 +152,7 @@ async def test_reading_a_notification_counts_down_the_bell(people: People):
 
 async def test_a_poster_is_drawn_while_its_colours_are_chosen(people: People):
     page = await people.signed_in(MARTINA)
-    await page.goto("/manager/events/new")
+    await page.goto("/manager/events/untitled-evening-with-cello/edit/page")
     preview = page.locator("#poster-preview .card")
     await page.locator("label", has_text="Moss").click()
     await expect(preview).to_have_class(re.compile("hue-moss"))

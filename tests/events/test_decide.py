@@ -17,7 +17,7 @@ from app.events.actions import deciding, favourites
 from app.events.models import Event, TicketType
 from app.events.rules.reviewing import Said
 from tests import world
-from tests.events.forms import seen, typed
+from tests.events.forms import propose, seen
 
 Client = httpx.AsyncClient
 SignIn = Callable[[Client, Any], Awaitable[None]]
@@ -44,7 +44,7 @@ async def test_a_proposal_goes_all_the_way(client: Client, open_browser: Any, si
     async with writing() as tx:
         alice, dora, _kind = await world.alice(tx), await world.dora(tx), await world.category(tx)
     await sign_in(client, alice)
-    await client.post("/manager/events/new", data=typed())
+    assert (await propose(client)).status_code == 303
     assert (await client.post("/manager/events/ete-a-turin/submit")).status_code == 303
     assert await _state("ete-a-turin") == "submitted"
     assert (await client.get("/events/ete-a-turin")).status_code == 404
@@ -57,7 +57,7 @@ async def test_a_proposal_goes_all_the_way(client: Client, open_browser: Any, si
         assert words in review.text
     assert (await doras.post("/admin/events/ete-a-turin/approve", data=await seen("ete-a-turin"))).status_code == 303
     assert await _state("ete-a-turin") == "published"
-    assert await _kinds() == ["event.drafted", "event.submitted", "event.approved", "event.published"]
+    assert await _kinds() == ["event.drafted", *["event.revised"] * 4, "event.submitted", "event.approved", "event.published"]
     assert "Été à Turin" in (await (await open_browser()).get("/events?q=ete")).text
 
 
@@ -159,8 +159,8 @@ async def test_a_draft_with_an_access_code_is_deleted_whole(client: Client, sign
     async with writing() as tx:
         alice, _kind = await world.alice(tx), await world.category(tx)
     await sign_in(client, alice)
-    coded = typed(types_0_access_code="NINE", types_0_presale_from="2026-11-18T10:00", types_0_sale_from="2026-11-20T10:00")
-    await client.post("/manager/events/new", data=coded)
+    presale = {"types_0_presale_from": "2026-11-18T10:00", "types_0_sale_from": "2026-11-20T10:00"}
+    assert (await propose(client, types_0_access_code="NINE", **presale)).status_code == 303
     assert (await client.post("/manager/events/ete-a-turin/delete")).status_code == 303
     assert await _state("ete-a-turin") == "gone"
 

@@ -15,7 +15,7 @@ from app.core.db import reading, writing
 from app.core.errors import Refused
 from app.events import pictures, queries
 from tests import world
-from tests.events.forms import typed
+from tests.events.forms import propose, revise
 
 Client = httpx.AsyncClient
 SignIn = Callable[[Client, Any], Awaitable[None]]
@@ -80,10 +80,10 @@ async def test_a_manager_uploads_a_picture_and_takes_it_away_again(client: Clien
         alice, _kind = await world.alice(tx), await world.category(tx)
     await sign_in(client, alice)
     file = {"picture": ("photo.jpg", _photo(), "image/jpeg")}
-    wrong = await client.post("/manager/events/new", data=typed(title=""), files=file)
+    wrong = await propose(client, files=file, hue="mud")
     assert wrong.status_code == 422
     kept = wrong.text.split('name="kept" type="hidden" value="')[1].split('"')[0]
-    assert (await client.post("/manager/events/new", data=typed(kept=kept))).status_code == 303
+    assert (await revise(client, "ete-a-turin", "page", kept=kept)).status_code == 303
     async with reading() as db:
         event = await queries.by_slug(db, "ete-a-turin")
         assert event
@@ -93,8 +93,8 @@ async def test_a_manager_uploads_a_picture_and_takes_it_away_again(client: Clien
     assert shown.headers["content-security-policy"] == "sandbox; default-src 'none'"
     assert "immutable" in shown.headers["cache-control"]
     assert shown.headers["x-content-type-options"] == "nosniff"
-    assert event.picture in (await client.get("/manager/events/ete-a-turin/edit")).text
-    await client.post("/manager/events/ete-a-turin/edit", data=typed(no_picture="y"))
+    assert event.picture in (await client.get("/manager/events/ete-a-turin/edit/page")).text
+    await revise(client, "ete-a-turin", "page", no_picture="y")
     assert (await client.get(event.picture)).status_code == 404
     assert (await client.get("/pictures/../test.db")).status_code == 404
     assert (await client.get("/pictures/..%2Ftest.db")).status_code == 404
@@ -105,8 +105,9 @@ async def test_a_bomb_in_the_form_is_a_mistake_of_its_field(client: Client, sign
     async with writing() as tx:
         alice, _kind = await world.alice(tx), await world.category(tx)
     await sign_in(client, alice)
-    answer = await client.post("/manager/events/new", data=typed(), files={"picture": ("bomb.png", _bomb(), "image/png")})
+    answer = await propose(client, files={"picture": ("bomb.png", _bomb(), "image/png")}, description="Kept")
     assert answer.status_code == 422
     assert "The picture has too many dots" in answer.text
-    forged = await client.post("/manager/events/new", data=typed(kept="/pictures/forged.webp"))
+    assert ">\nKept</textarea>" in answer.text.replace("\r", "")
+    forged = await propose(client, kept="/pictures/forged.webp")
     assert forged.status_code == 303

@@ -10,7 +10,7 @@ from sqlmodel import select
 from app.core.db import reading, writing
 from app.events.models import Event
 from tests import world
-from tests.events.forms import typed
+from tests.events.forms import propose
 
 # The clock stands still on a Monday at noon.
 pytestmark = pytest.mark.usefixtures("moment")
@@ -46,11 +46,11 @@ def words(html: str) -> str:
 async def test_the_rule_is_kept_and_shown(
     alice: httpx.AsyncClient, hours: str, fee: str, kept: tuple[Any, int], said: str
 ) -> None:
-    await alice.post("/manager/events/new", data=typed(refund_hours=hours, refund_fee=fee))
+    await propose(alice, refund_hours=hours, refund_fee=fee)
     event = await the_event()
     assert (event.refund_hours, event.refund_fee_minor) == kept
     assert said in words((await alice.get(f"/manager/events/{event.slug}")).text)
-    form = (await alice.get(f"/manager/events/{event.slug}/edit")).text
+    form = (await alice.get(f"/manager/events/{event.slug}/edit/tickets")).text
     assert [re.findall(rf'name="{name}"[^>]*value="([^"]*)"', form) for name in ("refund_hours", "refund_fee")] == [
         [hours],
         [fee.replace(",", ".")],
@@ -70,7 +70,7 @@ async def test_the_rule_is_kept_and_shown(
     ],
 )
 async def test_a_rule_that_makes_no_sense_is_a_mistake(alice: httpx.AsyncClient, hours: str, fee: str, sentence: str) -> None:
-    answer = await alice.post("/manager/events/new", data=typed(refund_hours=hours, refund_fee=fee))
+    answer = await propose(alice, refund_hours=hours, refund_fee=fee)
     assert answer.status_code == 422
     assert sentence in words(answer.text)
 

@@ -19,7 +19,8 @@ from app.core.db import Database, changed, reading, writing
 from app.core.errors import Refused
 from app.events import flows, queries, reviews
 from app.events.actions import deciding, drafting
-from app.events.models import SECTIONS, Event, Revision, TicketType, WishedChange
+from app.events.decisions import Revision, WishedChange
+from app.events.models import SECTIONS, Event, TicketType
 from app.events.rules import reviewing, snapshots
 from app.events.rules.reviewing import Said
 from app.notifications.models import Notification

@@ -18,7 +18,7 @@ from app.events.models import Event, TicketType
 from app.tickets.actions import settle
 from tests import world
 from tests.bookings.test_pages import account, known, words
-from tests.events.forms import GOOD
+from tests.events.forms import propose, typed
 
 pytestmark = pytest.mark.usefixtures("moment")
 
@@ -224,12 +224,11 @@ async def test_another_manager_sees_and_changes_nothing(client: httpx.AsyncClien
 
 
 def presale_form(**fields: str) -> dict[str, str]:
-    types = {"types-0-presale_from": "2026-11-20T10:00", "types-0-sale_from": "2026-11-24T10:00"}
-    return {**GOOD, **types, **fields}
+    return {"types_0_presale_from": "2026-11-20T10:00", "types_0_sale_from": "2026-11-24T10:00", **fields}
 
 
 async def proposed(client: httpx.AsyncClient, **fields: str) -> tuple[Event, TicketType]:
-    answer = await client.post("/manager/events/new", data=presale_form(**fields))
+    answer = await propose(client, **presale_form(**fields))
     assert answer.status_code == 303, words(answer.text)
     async with reading() as db:
         event = (await db.exec(select(Event).order_by(col(Event.id).desc()).limit(1))).one()
@@ -240,23 +239,27 @@ async def test_the_form_keeps_a_presale_closed_that_has_only_codes_for_one_booki
     event, kind = await proposed(alices)
     assert not kind.needs_code
     await does(alices, event, kind, "codes", codes="2")
-    html = (await alices.get(f"/manager/events/{event.slug}/edit")).text
-    assert re.search(r'<input[^>]*\bchecked\b[^>]*name="types-0-needs_code"', html)
-    edited = presale_form(**{"types-0-code": kind.code, "types-0-needs_code": "y", "title": "Another name"})
-    assert (await alices.post(f"/manager/events/{event.slug}/edit", data=edited)).status_code == 303
+    address = f"/manager/events/{event.slug}/types/{kind.code}"
+    html = (await alices.get(address)).text
+    assert re.search(r'<input[^>]*\bchecked\b[^>]*name="needs_code"', html)
+    edited = typed("type", **presale_form(types_0_name="Another name", types_0_needs_code="y"))
+    assert (await alices.post(address, data=edited)).status_code == 303
     assert (await fresh(kind)).needs_code
     assert "2 codes for one booking each" in await said(alices, event)
-    edited.pop("types-0-needs_code")
-    await alices.post(f"/manager/events/{event.slug}/edit", data=edited)
+    edited.pop("needs_code")
+    await alices.post(address, data=edited)
     assert not (await fresh(kind)).needs_code
 
 
 async def test_the_form_asks_for_the_limit_of_the_presale(alices: httpx.AsyncClient) -> None:
     event, _kind = await proposed(alices, per_buyer="4", presale_per_buyer="2")
     assert event.presale_per_buyer == 2
-    assert 'name="presale_per_buyer" type="number" value="2"' in (await alices.get(f"/manager/events/{event.slug}/edit")).text
+    assert (
+        'name="presale_per_buyer" type="number" value="2"'
+        in (await alices.get(f"/manager/events/{event.slug}/edit/tickets")).text
+    )
     assert "Most tickets per buyer in the pre-sale 2" in words((await alices.get(f"/manager/events/{event.slug}")).text)
-    answer = await alices.post("/manager/events/new", data=presale_form(per_buyer="4", presale_per_buyer="5"))
+    answer = await propose(alices, **presale_form(per_buyer="4", presale_per_buyer="5"))
     assert "The pre-sale cannot allow a buyer more tickets than the event does" in words(answer.text)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from app.core import clock, db
 from app.core.db import reading, writing
 from app.core.errors import Refused, Unavailable
 from app.core.settings import settings
-from app.events.actions import revising
+from app.events.actions import ticket_types
 from app.events.models import Event, TicketType
 from app.notifications.models import Notification
 from app.payments import stripe
@@ -28,7 +27,8 @@ from app.payments.flows.converge import converge
 from app.payments.models import Orphan
 from app.sandbox.app import Sandbox
 from app.worker import Worker
-from tests.events.test_revise import _wish
+from tests import world
+from tests.events.forms import type_wish
 from tests.payments.story import (
     BOB,
     alarms_of,
@@ -150,12 +150,11 @@ async def test_21_the_price_changes_while_somebody_pays(fake: Sandbox) -> None:
 
 async def test_22_the_capacity_is_lowered_below_what_is_taken(fake: Sandbox) -> None:
     booking = await paid(fake)
-    with pytest.raises(Refused, match="2 places of Standard are held or sold"):
+    with pytest.raises(Refused, match="2 places of Standard are taken"):
         async with writing() as tx:
             event = await tx.get_one(Event, booking.event_id)
-            wish = await _wish(tx, event)
-            wish = replace(wish, types=(replace(wish.types[0], capacity=1),))
-            await revising.revise(tx, event, wish, by=event.manager_id, booked=set(), now=clock.now())
+            kind = await world.only_type(tx, event)
+            await ticket_types.change_type(tx, event, kind, type_wish(kind, capacity=1), by=event.manager_id, now=clock.now())
     with pytest.raises(IntegrityError):
         await change_type(booking, capacity=1)
     await now_is(booking)

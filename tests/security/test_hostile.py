@@ -10,7 +10,7 @@ import pytest
 
 from tests import canaries
 from tests.conftest import BASE_URL
-from tests.events.forms import GOOD, seen
+from tests.events.forms import propose, seen, slug_in, typed
 from tests.hostile import FORM, FORMS, PART, PATHS, PUBLIC, QUERIES, SCRIPT, Form, body, mistakes
 from tests.naughty import NASTIEST_ENCODED
 from tests.town import Town
@@ -61,14 +61,9 @@ async def test_what_was_stored_is_shown_as_text_everywhere(shop: Any, small_town
         small_town.browser(shop, "bob") as bobs,
         small_town.browser(shop, "dora") as doras,
     ):
-        evil = {
-            **GOOD,
-            **dict.fromkeys(
-                ("title", "summary", "description", "venue", "address", "city", "access", "types-0-name", "types-0-note"), SCRIPT
-            ),
-        }
-        made = await alices.post("/manager/events/new", data=evil)
-        slug = made.headers["location"].rsplit("/", 1)[1]
+        texts = ("title", "summary", "description", "venue", "address", "city", "access", "types_0_name", "types_0_note")
+        made = await propose(alices, **dict.fromkeys(texts, SCRIPT))
+        slug = slug_in(made)
         sent = [
             await bobs.post("/me/name", data={"name": SCRIPT}),
             await alices.post(f"/manager/events/{slug}/submit"),
@@ -86,6 +81,7 @@ async def test_what_was_stored_is_shown_as_text_everywhere(shop: Any, small_town
             await alices.get(path)
             for path in ("/manager", "/manager/events", f"/manager/events/{slug}", f"/manager/events/{slug}/edit")
         ]
+        shown += [await alices.get(f"/manager/events/{slug}/edit/{name}") for name in ("basics", "tickets", "page", "access")]
         shown += [await doras.get(path) for path in ("/admin/events", f"/admin/events/{slug}", "/admin/texts/imprint")]
         calendar = await bobs.get(f"/events/{slug}/calendar.ics")
     for answer in shown:
@@ -160,7 +156,9 @@ async def test_a_body_that_is_too_large_is_a_413_however_it_comes(shop: Any, sma
             assert "more than this page accepts" in said.text
     async with small_town.browser(shop, "alice") as alices:
         picture = {"picture": ("big.png", b"x" * 9_000_000, "image/png")}
-        assert (await alices.post("/manager/events/new", data=GOOD, files=picture)).status_code == 413
+        assert (
+            await alices.post(f"/manager/events/{small_town.things['draft']}/edit/page", data=typed("page"), files=picture)
+        ).status_code == 413
 
 
 # ---------- addresses, queries, methods ----------

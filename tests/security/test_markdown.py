@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.core import formats
-from tests.events.forms import GOOD, seen
+from tests.events.forms import propose, seen, slug_in
 from tests.town import Town
 
 SCHEMES = (
@@ -252,8 +252,7 @@ async def test_the_pages_show_it_as_cleaned(shop: Any, small_town: Town) -> None
     """An event's description and the imprint, with everything at once."""
     everything = "\n\n".join(payload for payload in PAYLOADS if payload.isprintable())
     async with small_town.browser(shop, "alice") as alices, small_town.browser(shop, "dora") as doras:
-        made = await alices.post("/manager/events/new", data={**GOOD, "description": everything[:20_000]})
-        slug = made.headers["location"].rsplit("/", 1)[1]
+        slug = slug_in(await propose(alices, description=everything[:20_000]))
         await alices.post(f"/manager/events/{slug}/submit")
         await doras.post(f"/admin/events/{slug}/approve", data=await seen(slug))
         await doras.post("/admin/texts/imprint", data={"body": everything})

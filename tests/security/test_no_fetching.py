@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from tests.events import gallery
-from tests.events.forms import seen
-from tests.hostile import EVENT, FORMS
+from tests.events.forms import propose, seen, slug_in
+from tests.hostile import FORMS
 from tests.town import Town
 
 ROOT = Path(__file__).parents[2]
@@ -176,11 +176,8 @@ async def test_no_address_in_any_field_leads_to_a_connection(shop: Any, small_to
                     )
         async with small_town.browser(shop, "alice") as alices, small_town.browser(shop, "dora") as doras:
             words = "\n\n".join(f"![a]({url}) [b]({url}) <{url}> <img src='{url}'>" for url in URLS)
-            texts = dict.fromkeys(("venue", "address", "city", "access", "types-0-name"), URLS[0][:50])
-            made = await alices.post(
-                "/manager/events/new", data={**EVENT, **texts, "description": words[:20_000], "kept": URLS[1]}
-            )
-            slug = made.headers["location"].rsplit("/", 1)[1]
+            texts = dict.fromkeys(("venue", "address", "city", "access", "types_0_name"), URLS[0][:50])
+            slug = slug_in(await propose(alices, **texts, description=words[:20_000], kept=URLS[1]))
             await alices.post(f"/manager/events/{slug}/submit")
             await doras.post(f"/admin/events/{slug}/approve", data=await seen(slug))
             await doras.post("/admin/texts/imprint", data={"body": words})
@@ -188,7 +185,7 @@ async def test_no_address_in_any_field_leads_to_a_connection(shop: Any, small_to
                 assert (await alices.get(path, headers={"Referer": URLS[2], "Origin": URLS[3]})).status_code == 200
             svg = b"<svg xmlns:xlink='http://www.w3.org/1999/xlink'><image xlink:href='http://127.0.0.1/'/></svg>"
             for upload in (svg, gallery.photo(comment=URLS[0].encode())):
-                await alices.post("/manager/events/new", data=EVENT, files={"picture": (URLS[0], upload, "image/jpeg")})
+                await propose(alices, files={"picture": (URLS[0], upload, "image/jpeg")})
     assert connections == []
 
 

@@ -33,6 +33,8 @@ from tests.town import VISITORS, Town
 # Where two things stand in one address, each may be ours and the pair none: what stands for a parameter instead.
 MIXED = {
     "/bookings/{code:str}/receipts/{number:str}": {"number": "mallory's receipt"},
+    "/manager/events/{slug:str}/types/{code:str}": {"code": "mallory's type", "slug": "mallory's event"},
+    "/manager/events/{slug:str}/types/{code:str}/remove": {"code": "mallory's type", "slug": "mallory's event"},
     "/manager/events/{slug:str}/sales/{code:str}/share": {"code": "mallory's type", "slug": "mallory's event"},
     "/manager/events/{slug:str}/sales/{code:str}/codes": {"code": "mallory's type", "slug": "mallory's event"},
     "/manager/events/{slug:str}/sales/{code:str}/codes.csv": {"code": "mallory's type", "slug": "mallory's event"},

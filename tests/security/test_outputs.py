@@ -20,8 +20,7 @@ from app.events.models import Event, TicketType, Venue
 from app.notifications import mails, queries
 from app.worker import Worker
 from tests import canaries
-from tests.events.forms import seen
-from tests.hostile import EVENT
+from tests.events.forms import propose, seen, slug_in
 from tests.naughty import CANARY, FORGED, NASTIEST, WORDS
 from tests.town import Town
 
@@ -34,8 +33,8 @@ PLACES = {
     "address": 200,
     "city": 80,
     "access": 500,
-    "types-0-name": 60,
-    "types-0-note": 120,
+    "types_0_name": 60,
+    "types_0_note": 120,
 }
 
 
@@ -76,6 +75,10 @@ PAGES = [
     ("client", "/events"),
     ("alice", "/manager/events/{}"),
     ("alice", "/manager/events/{}/edit"),
+    ("alice", "/manager/events/{}/edit/basics"),
+    ("alice", "/manager/events/{}/edit/tickets"),
+    ("alice", "/manager/events/{}/edit/page"),
+    ("alice", "/manager/events/{}/edit/access"),
     ("alice", "/manager/events"),
     ("dora", "/admin/events/{}"),
     ("dora", "/admin/events"),
@@ -93,9 +96,9 @@ async def shown(browsers: dict[str, httpx.AsyncClient], slug: str) -> dict[str, 
 
 
 async def published(browsers: dict[str, httpx.AsyncClient], words: dict[str, str]) -> str:
-    made = await browsers["alice"].post("/manager/events/new", data=EVENT | words)
+    made = await propose(browsers["alice"], **words)
     assert made.status_code == 303, words
-    slug = str(made.headers["location"].rsplit("/", 1)[1])
+    slug = slug_in(made)
     assert (await browsers["alice"].post(f"/manager/events/{slug}/submit")).status_code == 303
     assert (await browsers["dora"].post(f"/admin/events/{slug}/approve", data=await seen(slug))).status_code == 303
     return slug

@@ -28,7 +28,7 @@ from app.web.security import client_address
 from main import create_app
 from tests import town, world
 from tests.conftest import BASE_URL
-from tests.events.forms import GOOD
+from tests.events.forms import typed
 from tests.town import Town
 
 FAR = 1_000_000
@@ -71,8 +71,9 @@ async def holds_as_somebody_new(browser: httpx.AsyncClient, town: Town, _number:
     return await browser.post(f"/events/{town.things['event']}/hold", data={"q-none": "1"})
 
 
-async def uploads(browser: httpx.AsyncClient, _town: Town, _number: int) -> httpx.Response:
-    return await browser.post("/manager/events/new", data=GOOD, files={"picture": ("a.png", b"no picture")})
+async def uploads(browser: httpx.AsyncClient, town: Town, _number: int) -> httpx.Response:
+    address = f"/manager/events/{town.things['draft']}/edit/page"
+    return await browser.post(address, data=typed("page"), files={"picture": ("a.png", b"no picture")})
 
 
 async def reports(browser: httpx.AsyncClient, _town: Town, _number: int) -> httpx.Response:
@@ -365,8 +366,8 @@ async def test_people_behind_one_address_who_sign_in_are_counted_apart(small_tow
 
 async def test_a_form_that_is_only_checked_is_not_counted(small_town: Town) -> None:
     async with small_town.browser(create_app(), "alice") as browser:
-        checked = await browser.post("/manager/events/new?check=title", data=GOOD)
-        looked = await browser.post("/manager/events/poster", data=GOOD)
+        checked = await browser.post("/manager/events/new?check=title", data=typed("new"))
+        looked = await browser.post("/manager/events/poster", data=typed("page"))
     assert checked.status_code == looked.status_code == 200
     assert await counters() == []
 

@@ -18,11 +18,9 @@ from app.core.db import reading, writing
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
-from app.core.settings import settings
 from app.events import queries as events_of
 from app.events.actions import drafting
 from app.events.models import Category
-from app.events.rules.proposing import EventWish, blank_wish
 from app.web.forms import BaseForm, email, read, required, text
 from app.web.limits import writes_at_most
 from app.web.looks import note_look
@@ -120,23 +118,13 @@ async def propose(request: Request[Any, Any, Any], db: Db, visitor: Who, code: F
     form = await read(ProposeForm, request, kinds=kinds)
     if form.rejected:
         return await _page_of(request, db, user, proposing_form=form)
-    wish = _wish(form, {kind.slug: kind.id or 0 for kind in kinds})
+    category_id = next(kind.id or 0 for kind in kinds if kind.slug == form.category.data)
     async with writing() as tx:
         user = await manager_of(tx, code)
-        event = await drafting.draft_for(tx, wish, manager_id=user.id or 0, by=visitor.user_id or 0, now=clock.now())
+        whose: dict[str, int] = {"manager_id": user.id or 0, "by": visitor.user_id or 0}
+        event = await drafting.draft_for(tx, form.title.data, category_id=category_id, now=clock.now(), **whose)
     said = _("The draft belongs to %(email)s. Fill in the rest here, or leave it to them.") % {"email": user.email}
     return see_other(request, f"/manager/events/{event.slug}/edit", flash=said)
-
-
-def _wish(form: ProposeForm, kinds: dict[str, int]) -> EventWish:
-    category_id = kinds[form.category.data]
-    return blank_wish(
-        form.title.data,
-        category_id=category_id,
-        zone=settings().default_zone,
-        currency=settings().default_currency,
-        now=clock.now(),
-    )
 
 
 async def _page_of(

@@ -10,29 +10,37 @@ from app.core import activity
 from app.core.db import changed
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
-from app.events import queries
-from app.events.actions.revising import columns_of, revise_types
-from app.events.models import Event, Favourite, Helper, Quota, Revision, TicketType, WishedChange
+from app.core.settings import settings
+from app.events import drafts, queries
+from app.events.actions.revising import search_text
+from app.events.decisions import Revision, WishedChange
+from app.events.models import Event, Favourite, Helper, Question, Quota, TicketType
 from app.events.rules import proposing
-from app.events.rules.proposing import EventWish
 
 
-async def draft(tx: AsyncSession, wish: EventWish, *, by: int, now: datetime) -> Event:
-    """A new event that only its manager sees."""
-    slug = proposing.slug_of(wish.title)
-    columns = await columns_of(tx, wish)
-    event = Event(slug=proposing.free_slug(slug, await queries.slugs_like(tx, slug)), manager_id=by, created_at=now, **columns)
+async def draft(tx: AsyncSession, title: str, *, by: int, now: datetime) -> Event:
+    """A new event of which only the title is known; the rest is suggested, and no section counts as saved."""
+    last, kinds = await drafts.last_of_manager(tx, by), await queries.categories(tx)
+    slug = proposing.slug_of(title)
+    event = Event(
+        slug=proposing.free_slug(slug, await drafts.slugs_like(tx, slug)),
+        title=title,
+        manager_id=by,
+        created_at=now,
+        **proposing.suggested(last, kinds, title, zone=settings().default_zone, currency=settings().default_currency, now=now),
+    )
+    event.search_text = await search_text(tx, event, {})
     tx.add(event)
     await tx.flush()
-    types = await revise_types(tx, event, wish.types, booked=set())
-    await activity.record(tx, "event.drafted", about=f"event:{event.id}", by=by, types=types)
+    await activity.record(tx, "event.drafted", about=f"event:{event.id}", by=by)
     return event
 
 
-async def draft_for(tx: AsyncSession, wish: EventWish, *, manager_id: int, by: int, now: datetime) -> Event:
+async def draft_for(tx: AsyncSession, title: str, *, category_id: int, manager_id: int, by: int, now: datetime) -> Event:
     """The same, written by an admin and owned by a manager."""
-    event = await draft(tx, wish, by=by, now=now)
-    event.manager_id = manager_id
+    event = await draft(tx, title, by=by, now=now)
+    event.manager_id, event.category_id = manager_id, category_id
+    event.search_text = await search_text(tx, event, {})
     await tx.flush()
     await activity.record(tx, "event.handed_over", about=f"event:{event.id}", by=by, manager=manager_id)
     return event
@@ -40,12 +48,8 @@ async def draft_for(tx: AsyncSession, wish: EventWish, *, manager_id: int, by: i
 
 async def delete_draft(tx: AsyncSession, event: Event, *, by: int) -> None:
     """Removes a draft with its types, quotas, hearts, team, and what an admin wished or kept of it. Codes must be gone before."""
-    await changed(tx, delete(Favourite).where(col(Favourite.event_id) == event.id))
-    await changed(tx, delete(Helper).where(col(Helper.event_id) == event.id))
-    await changed(tx, delete(WishedChange).where(col(WishedChange.event_id) == event.id))
-    await changed(tx, delete(Revision).where(col(Revision.event_id) == event.id))
-    await changed(tx, delete(TicketType).where(col(TicketType.event_id) == event.id))
-    await changed(tx, delete(Quota).where(col(Quota.event_id) == event.id))
+    for table in (Favourite, Helper, WishedChange, Revision, Question, TicketType, Quota):
+        await changed(tx, delete(table).where(col(table.event_id) == event.id))
     if not await changed(tx, delete(Event).where(col(Event.id) == event.id, col(Event.state) == "draft")):
         raise Refused(_("Only a draft can be deleted."))
     await activity.record(tx, "event.deleted", about=f"event:{event.id}", by=by)

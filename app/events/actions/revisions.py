@@ -10,7 +10,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.db import changed
 from app.events import reviews
-from app.events.models import Event, Revision, WishedChange
+from app.events.decisions import Revision, WishedChange
+from app.events.models import Event
 
 
 async def keep(tx: AsyncSession, event: Event, state: str, *, by: int, now: datetime) -> None:

@@ -19,7 +19,7 @@ from app.core.db import writing
 from app.core.errors import NotYours, Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
-from app.events import pictures, queries, team
+from app.events import drafts, pictures, queries, team
 from app.events.actions import deciding, drafting
 from app.events.models import Event, Helper
 from app.events.pages import dashboard
@@ -99,7 +99,7 @@ async def delete(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
             await booking_actions.forget_codes(tx, kind.id or 0)
         await booking_actions.forget_promos(tx, event.id or 0)
         await drafting.delete_draft(tx, event, by=visitor.user_id or 0)
-    if event.picture and not await queries.is_picture_used(db, event.picture):
+    if event.picture and not await drafts.is_picture_used(db, event.picture):
         pictures.remove(event.picture)
     return see_other(request, "/manager/events", flash=_("The draft is gone."))
 

@@ -25,7 +25,7 @@ from app.core.settings import settings
 from app.core.sheets import csv_file
 from app.events import queries
 from app.events.models import Event, TicketType
-from app.events.pages.proposal import LocalTime
+from app.events.pages.writing.fields import LocalTime
 from app.web.forms import BaseForm, number, read, text
 from app.web.limits import at_most, writes_at_most
 from app.web.looks import note_look

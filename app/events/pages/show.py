@@ -314,8 +314,8 @@ def _json_ld(event: Event, venue: Venue | None, category: Category, offers: Sequ
         "startDate": event.starts_at.astimezone(event.tz).isoformat(),
         "endDate": event.ends_at.astimezone(event.tz).isoformat(),
         "eventStatus": f"https://schema.org/{status}",
-        "eventAttendanceMode": "https://schema.org/OfflineEventAttendanceMode",
-        "location": _place(venue) if venue else {},
+        "eventAttendanceMode": f"https://schema.org/{'Online' if event.is_online else 'Offline'}EventAttendanceMode",
+        "location": _place(venue) if venue else {"@type": "VirtualLocation", "url": url} if event.is_online else {},
         "about": category.name,
         "offers": [
             {

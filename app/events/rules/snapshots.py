@@ -36,6 +36,8 @@ EVENT_FIELDS = {
     "summary": Shown("basics", lazy("Summary"), "text"),
     "category": Shown("basics", lazy("Category"), "word"),
     "venue": Shown("basics", lazy("Venue"), "word"),
+    "is_online": Shown("basics", lazy("It takes place online"), "yes_no"),
+    "online_url": Shown("basics", lazy("Link to take part"), "text"),
     "starts_at": Shown("basics", lazy("Starts"), "moment"),
     "ends_at": Shown("basics", lazy("Ends"), "moment"),
     "doors_at": Shown("basics", lazy("Doors"), "moment"),
@@ -52,6 +54,7 @@ EVENT_FIELDS = {
     "tone": Shown("page", lazy("Tone"), "word"),
     "motif": Shown("page", lazy("Drawing"), "word"),
     "picture": Shown("page", lazy("Picture"), "picture"),
+    "minimum_age": Shown("access", lazy("Minimum age"), "word"),
     "access": Shown("access", lazy("Access"), "text"),
 }
 TYPE_FIELDS = {
@@ -70,9 +73,9 @@ TYPE_FIELDS = {
 UNSHOWN = {
     "id", "slug", "manager_id", "category_id", "venue_id", "search_text", "state", "wished_changes", "called_off_reason",
     "postponed_reason", "postponed_at", "redated_at", "return_days", "created_at", "submitted_at", "rejected_at", "published_at",
-    "called_off_at", "changed_at", "version",
+    "called_off_at", "changed_at", "version", "saved_sections", "is_waiting_list_open", "offer_hours",
 }  # fmt: skip
-UNSHOWN_OF_TYPE = {"id", "code", "event_id", "position", "held", "sold", "presale_taken", "quota_id"}
+UNSHOWN_OF_TYPE = {"id", "code", "event_id", "position", "held", "sold", "aside", "waiting", "presale_taken", "quota_id"}
 
 
 class Piece(NamedTuple):

@@ -68,7 +68,8 @@ async def _file(view: TicketView, kind: str) -> Response[Any]:
     if kind == "svg":
         return Response(qr.svg(_scanned(view)), media_type="image/svg+xml", headers=headers)
     if kind == "ics":
-        body = calendar(view.event, view.venue, _address(view), clock.now())
+        online_url = view.event.online_url if view.ticket.is_valid else ""
+        body = calendar(view.event, view.venue, _address(view), clock.now(), online_url=online_url)
         return Response(body, media_type="text/calendar", headers=headers)
     if kind == "pdf":
         body = await pdf.of_views([view], base_url=settings().base_url, language=language())

@@ -1,0 +1,86 @@
+"""The kinds of places of an event are added, changed and removed, guarded by what is held and sold."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, update
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import activity
+from app.core.db import changed
+from app.core.errors import Refused
+from app.core.i18n import gettext as _
+from app.events import queries
+from app.events.actions.revising import keep
+from app.events.models import Event, TicketType
+from app.events.rules import changes, proposing
+from app.events.rules.proposing import MOST_TYPES, TypeWish
+
+
+async def add_type(tx: AsyncSession, event: Event, wish: TypeWish, *, by: int, now: datetime) -> TicketType:
+    """A new ticket type at the end of the list. Raises Refused when there are as many as an event may have."""
+    await _change_event(tx, event, now)
+    present = await queries.ticket_types(tx, event.id)
+    if len(present) >= MOST_TYPES:
+        raise Refused(
+            _("An event has %(number)s ticket types at most. Remove one that nobody has booked.") % {"number": MOST_TYPES}
+        )
+    columns = asdict(wish)
+    added = TicketType(event_id=event.id or 0, position=max((kind.position for kind in present), default=-1) + 1, **columns)
+    tx.add(added)
+    await tx.flush()
+    await _record(tx, event, added, "added", by=by, fields=changes.differences(None, columns))
+    return added
+
+
+async def change_type(tx: AsyncSession, event: Event, kind: TicketType, wish: TypeWish, *, by: int, now: datetime) -> bool:
+    """Whether anything is different now. Raises Refused when its places would be fewer than are taken."""
+    columns = asdict(wish)
+    fields = changes.differences(kind, columns)
+    if not fields:
+        return False
+    await _change_event(tx, event, now)
+    await _change(tx, kind, columns)
+    await _record(tx, event, kind, "changed", by=by, fields=fields)
+    return True
+
+
+async def remove_type(tx: AsyncSession, event: Event, kind: TicketType, *, booked: set[int], by: int, now: datetime) -> None:
+    """Its access codes must be gone before. `booked` are the ids of the types that stand on some booking."""
+    await _change_event(tx, event, now)
+    taken = col(TicketType.held) + col(TicketType.sold) + col(TicketType.aside)
+    unused = delete(TicketType).where(col(TicketType.id) == kind.id, taken == 0)
+    if kind.id in booked or not await changed(tx, unused):
+        raise Refused(_("%(name)s has bookings, so it stays. End its sale instead.") % {"name": kind.name})
+    tx.expunge(kind)
+    await _record(tx, event, kind, "removed", by=by, fields={})
+
+
+async def _change_event(tx: AsyncSession, event: Event, now: datetime) -> None:
+    if not event.is_editable:
+        raise Refused(_("This event cannot be changed now."))
+    await keep(tx, event, saved_sections=proposing.with_saved(event, "tickets"), changed_at=now)
+
+
+async def _change(tx: AsyncSession, kind: TicketType, columns: dict[str, Any]) -> None:
+    """The guard decides about the capacity: holds go on while the manager types. Holds keep the price of their moment."""
+    fits = col(TicketType.held) + col(TicketType.sold) + col(TicketType.aside) <= columns["capacity"]
+    presale = columns["presale_places"]
+    fits_presale = col(TicketType.presale_taken) <= presale if presale is not None else col(TicketType.id).is_not(None)
+    fitting = update(TicketType).where(col(TicketType.id) == kind.id, fits, fits_presale)
+    if await changed(tx, fitting.values(**columns)):
+        await tx.refresh(kind)
+        return
+    await tx.refresh(kind)
+    taken = kind.held + kind.sold + kind.aside
+    names = {"name": kind.name, "number": taken, "presale": kind.presale_taken}
+    if taken > columns["capacity"]:
+        raise Refused(_("%(number)s places of %(name)s are taken, so its capacity cannot be less.") % names)
+    raise Refused(_("The pre-sale of %(name)s has taken %(presale)s places, so it cannot have fewer.") % names)
+
+
+async def _record(tx: AsyncSession, event: Event, kind: TicketType, done: str, *, by: int, fields: dict[str, list[Any]]) -> None:
+    types = [{"type": kind.id, "done": done, "fields": fields}]
+    await activity.record(tx, "event.revised", about=f"event:{event.id}", by=by, changed=["types"], fields={}, types=types)
