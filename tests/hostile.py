@@ -101,6 +101,7 @@ FORMS = [
     Form("/admin/managers", {"email": "new.manager@example.com"}, who="dora"),
     Form("/admin/events/{}/approve", {"seen": SENT_AT.isoformat()}, who="dora", thing="submitted"),
     Form("/admin/events/{}/return", SAID, who="dora", thing="submitted"),
+    Form("/admin/events/{}/decline", {"reason": "No."}, who="dora", thing="changing change"),
     Form("/admin/events/{}/reject", SAID, who="dora", thing="submitted"),
     Form("/admin/texts/imprint", {"body": "Us."}, who="dora"),
 ]

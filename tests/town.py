@@ -21,6 +21,7 @@ from app.bookings.models import Booking
 from app.core import activity, alarms, clock, jobs, tokens
 from app.core.db import connect, disconnect, writing
 from app.core.settings import settings
+from app.events.decisions import Revision
 from app.events.models import SECTIONS, Event, Helper
 from app.notifications.models import Announcement, Delivery, Notification
 from app.notifications.rules import unsubscribe_token
@@ -172,6 +173,7 @@ async def _events(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
     kind.presale_from, kind.sale_from = clock.now() - timedelta(hours=1), clock.now() + timedelta(days=7)
     slugs = {name: event.slug for name, event in things.items()}
     slugs |= {name: gate.code for name, gate in gates.items()}
+    slugs |= await _changing(tx, alice)
     return {
         **slugs,
         **spare,
@@ -186,6 +188,16 @@ async def _events(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
 async def _spare(tx: AsyncSession, event: Event, visitor: str) -> str:
     """A ticket type for each visitor: who is allowed to remove it uses it up."""
     return (await world.ticket_type(tx, event, name=f"Spare of {visitor}", position=1)).code
+
+
+async def _changing(tx: AsyncSession, alice: User) -> dict[str, str]:
+    """An event of which a change waits for an admin."""
+    event = await world.event(tx, manager=alice, title="Changing Evening")
+    later = {"event": {"ends_at": (event.ends_at + timedelta(hours=1)).isoformat()}}
+    change = Revision(event_id=event.id or 0, state="waiting", changes=later, by_user_id=alice.id or 0, created_at=clock.now())
+    tx.add(change)
+    await tx.flush()
+    return {"changing": event.slug, "change": change.code, "changing change": f"{event.slug}/changes/{change.code}"}
 
 
 async def _bookings(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:

@@ -181,6 +181,10 @@ SENTENCES: dict[str, Sentence] = {
     "event.withdrawn": lazy("%(who)s took %(event)s back from the admins: it was %(before)s and is %(after)s again."),
     "event.rejected": lazy("%(who)s rejected %(event)s, which was %(before)s."),
     "event.returned": lazy("%(who)s gave %(event)s back for changes: it was submitted and is a draft again."),
+    "event.change_asked": lazy("%(who)s asked for a change of the date, the place or a price of %(event)s."),
+    "event.change_withdrawn": lazy("%(who)s took a change of %(event)s back before it was decided."),
+    "event.change_approved": lazy("%(who)s agreed to a change of %(event)s."),
+    "event.change_declined": lazy("%(who)s declined a change of %(event)s, which stays as it was."),
     "event.postponed": lazy("%(who)s postponed %(event)s: it was %(before)s and is %(after)s, without a new date yet."),
     "announcement.sent": _Made(
         lambda told: (

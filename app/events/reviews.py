@@ -9,10 +9,11 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import User
+from app.core.errors import Refused
 from app.events import queries
 from app.events.decisions import Revision, WishedChange
-from app.events.models import SECTIONS, Event
-from app.events.rules import snapshots
+from app.events.models import SECTIONS, Event, TicketType, Venue
+from app.events.rules import reviewing, snapshots
 from app.events.rules.snapshots import Differences, Snapshot
 
 
@@ -66,11 +67,59 @@ async def compared(db: AsyncSession, event: Event) -> Compared:
     return Compared(last, snapshots.differences(last.snapshot, await snapshot(db, event)))
 
 
+async def waiting(db: AsyncSession, event: Event) -> Revision | None:
+    """The change of the event that waits for an admin."""
+    found = select(Revision).where(Revision.event_id == event.id, Revision.state == "waiting")
+    return (await db.exec(found.execution_options(populate_existing=True))).first()
+
+
+async def waiting_by_code(db: AsyncSession, event: Event, code: str) -> Revision:
+    """The change that an admin looks at. Raises Refused when it does not wait any more."""
+    found = await waiting(db, event)
+    if not found or found.code != code:
+        raise Refused(reviewing.gone())
+    return found
+
+
+async def asked(db: AsyncSession, event: Event, revision: Revision) -> Differences:
+    """What the event would be after the change, beside what it is."""
+    present = await snapshot(db, event)
+    return snapshots.differences(present, await _changed(db, present, revision.changes))
+
+
+async def as_wanted(db: AsyncSession, event: Event) -> Event:
+    """The event as its manager last wanted it, with what waits: a copy that no session keeps, for the fields of its form."""
+    revision = await waiting(db, event)
+    wanted = reviewing.revived(revision.changes.get("event", {})) if revision else {}
+    return Event(**event.model_dump() | wanted) if wanted else event
+
+
+async def type_as_wanted(db: AsyncSession, event: Event, kind: TicketType) -> TicketType:
+    """The same for one of its ticket types."""
+    revision = await waiting(db, event)
+    wanted = revision.changes.get("types", {}).get(kind.code, {}) if revision else {}
+    return TicketType(**kind.model_dump() | wanted) if wanted else kind
+
+
 async def queue(db: AsyncSession) -> list[Pending]:
     """Everything that waits for an admin's decision, the oldest first."""
     submitted = select(Event, User).join(User, col(User.id) == Event.manager_id).where(Event.state == "submitted")
     found = [Pending(event, manager, event.submitted_at or event.created_at) for event, manager in await _rows(db, submitted)]
+    changes = select(Event, User, Revision).join(User, col(User.id) == Event.manager_id)
+    changes = changes.join(Revision, col(Revision.event_id) == Event.id).where(Revision.state == "waiting")
+    found += [Pending(event, manager, revision.created_at, revision) for event, manager, revision in await _rows(db, changes)]
     return sorted(found, key=lambda pending: pending.since)
+
+
+async def _changed(db: AsyncSession, present: Snapshot, changes: dict[str, Any]) -> Snapshot:
+    """A snapshot with a stored change made in it."""
+    columns = dict(changes.get("event", {}))
+    if "venue_id" in columns:
+        columns["venue"] = snapshots.place(await db.get(Venue, columns["venue_id"]) if columns["venue_id"] else None)
+    of_event = {name: columns.get(name, value) for name, value in present["event"].items()}
+    types = {code: values | changes.get("types", {}).get(code, {}) for code, values in present["types"].items()}
+    added = {f"new-{number}": values for number, values in enumerate(changes.get("added", ()))}
+    return {"event": of_event, "types": types | added}
 
 
 async def _rows(db: AsyncSession, statement: Any) -> Sequence[Any]:

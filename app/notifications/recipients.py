@@ -20,6 +20,7 @@ from app.bookings.queries import BookingView
 from app.core.activity import Activity
 from app.events import queries as events
 from app.events import reviews
+from app.events.decisions import Revision
 from app.events.models import Event, Helper, TicketType, Venue
 from app.notifications.rules import TOLD_CHANGES
 from app.payments.models import Payment, Refund, ReturnNote
@@ -110,6 +111,14 @@ async def manager_of_returned(tx: AsyncSession, activity: Activity) -> list[Read
     found = await accounts.by_id(tx, event.manager_id)
     said = {"reasons": event.wished_changes, "wishes": await reviews.wishes(tx, event)}
     return [_user(found, event_facts(event, venue) | said)] if found else []
+
+
+async def manager_of_declined(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """The manager of the event, with why an admin does not agree to the change."""
+    event, venue = await _event(tx, activity)
+    found = await accounts.by_id(tx, event.manager_id)
+    revision = await tx.get_one(Revision, activity.details["revision"])
+    return [_user(found, event_facts(event, venue) | {"reason": revision.reason})] if found else []
 
 
 async def manager_who_waits(tx: AsyncSession, activity: Activity) -> list[Reader]:

@@ -10,6 +10,7 @@ from wtforms.validators import Length
 
 from app.accounts import queries as account_queries
 from app.accounts.models import Visitor
+from app.admin.pages.changes import DeclineForm
 from app.bookings import queries as booking_queries
 from app.core import clock, i18n
 from app.core.db import writing
@@ -184,6 +185,7 @@ async def _review_page(
         "word": offering.state_word(event, types, now=now),
         "compared": await reviews.compared(db, event) if event.state == "submitted" else None,
         "wishes": await reviews.wishes(db, event),
+        **await _change(db, event),
         "section_names": reviewing.SECTION_NAMES,
         "return_form": return_form,
         "call_off_form": call_off_form,
@@ -195,6 +197,13 @@ async def _review_page(
     }
     status = 422 if return_form.errors or call_off_form.errors else 200
     return page(request, "admin/event.html", status=status, **context)
+
+
+async def _change(db: AsyncSession, event: Event) -> dict[str, Any]:
+    """The change that waits, and what it would make different."""
+    change = await reviews.waiting(db, event)
+    asked = await reviews.asked(db, event, change) if change else None
+    return {"change": change, "asked": asked, "decline_form": DeclineForm(prefix="")}
 
 
 router = Router(

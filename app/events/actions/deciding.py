@@ -12,7 +12,7 @@ from app.core.db import changed
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.events import queries, reviews
-from app.events.actions import revisions
+from app.events.actions import revisions, waiting
 from app.events.models import Event
 from app.events.rules import proposing
 from app.events.rules.reviewing import Said
@@ -87,6 +87,7 @@ async def call_off(tx: AsyncSession, event: Event, *, reason: str, by: int, now:
         raise Refused(_("The event is over, so it cannot be called off."))
     before = event.state
     await _move(tx, event, "called_off", called_off_reason=reason, called_off_at=now)
+    await waiting.drop(tx, event, by=by, now=now)
     await activity.record(tx, "event.called_off", about=f"event:{event.id}", by=by, states=[before, "called_off"])
 
 

@@ -14,6 +14,7 @@ from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.money import exponent
 from app.events import queries
+from app.events.actions import waiting
 from app.events.models import Category, Event, TicketType, Venue
 from app.events.rules import changes, proposing
 from app.events.rules.proposing import Place
@@ -40,7 +41,8 @@ async def revise(
     """Saves one section: the columns `wanted`, and the place if there is one. Returns the names of what is different now.
 
     `booked` says whether a booking stands, which fixes the currency. What hangs on the event follows: a sale that ended at the
-    start ends at the new one, prices keep their amount in another currency. Raises Refused when that cannot be, Overtaken
+    start ends at the new one, prices keep their amount in another currency. Of a public event another date, place or currency
+    waits for an admin, unless who saves needs no review. Raises Refused when that cannot be, Overtaken
     when the event has changed since this transaction read it.
     """
     if not event.is_editable:
@@ -48,6 +50,7 @@ async def revise(
     columns = {**wanted, **({"venue_id": await _venue_id(tx, place)} if place else {})}
     if booked and columns.get("currency", event.currency) != event.currency:
         raise Refused(_("The currency is fixed since the first booking."))
+    columns = await waiting.hold_back(tx, event, columns, by=by, now=now)
     differing = [name for name, value in columns.items() if getattr(event, name) != value]
     if not differing and proposing.has_saved(event, section):
         return []

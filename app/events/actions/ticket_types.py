@@ -1,6 +1,6 @@
 """The kinds of places of an event are added, changed and removed, guarded by what is held and sold."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -13,14 +13,18 @@ from app.core.db import changed
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.events import queries
+from app.events.actions import waiting
 from app.events.actions.revising import keep
 from app.events.models import Event, TicketType
 from app.events.rules import changes, proposing
 from app.events.rules.proposing import MOST_TYPES, TypeWish
 
 
-async def add_type(tx: AsyncSession, event: Event, wish: TypeWish, *, by: int, now: datetime) -> TicketType:
-    """A new ticket type at the end of the list. Raises Refused when there are as many as an event may have."""
+async def add_type(tx: AsyncSession, event: Event, wish: TypeWish, *, by: int, now: datetime) -> TicketType | None:
+    """A new ticket type at the end of the list; None when it waits for an admin, as at a public event, because of its price.
+
+    Raises Refused when there are as many as an event may have.
+    """
     await _change_event(tx, event, now)
     present = await queries.ticket_types(tx, event.id)
     if len(present) >= MOST_TYPES:
@@ -28,6 +32,8 @@ async def add_type(tx: AsyncSession, event: Event, wish: TypeWish, *, by: int, n
             _("An event has %(number)s ticket types at most. Remove one that nobody has booked.") % {"number": MOST_TYPES}
         )
     columns = asdict(wish)
+    if await waiting.hold_back_new_type(tx, event, columns, by=by, now=now):
+        return None
     added = TicketType(event_id=event.id or 0, position=max((kind.position for kind in present), default=-1) + 1, **columns)
     tx.add(added)
     await tx.flush()
@@ -36,14 +42,17 @@ async def add_type(tx: AsyncSession, event: Event, wish: TypeWish, *, by: int, n
 
 
 async def change_type(tx: AsyncSession, event: Event, kind: TicketType, wish: TypeWish, *, by: int, now: datetime) -> bool:
-    """Whether anything is different now. Raises Refused when its places would be fewer than are taken."""
-    columns = asdict(wish)
-    fields = changes.differences(kind, columns)
-    if not fields:
+    """Whether anything is different now: of a public event another price and fewer places wait for an admin.
+
+    Raises Refused when its places would be fewer than are taken.
+    """
+    columns = await waiting.hold_back_type(tx, event, kind, asdict(wish), by=by, now=now)
+    differing = changes.differences(kind, columns)
+    if not differing:
         return False
     await _change_event(tx, event, now)
     await _change(tx, kind, columns)
-    await _record(tx, event, kind, "changed", by=by, fields=fields)
+    await _record(tx, event, kind, "changed", by=by, fields=differing)
     return True
 
 
@@ -56,6 +65,11 @@ async def remove_type(tx: AsyncSession, event: Event, kind: TicketType, *, booke
         raise Refused(_("%(name)s has bookings, so it stays. End its sale instead.") % {"name": kind.name})
     tx.expunge(kind)
     await _record(tx, event, kind, "removed", by=by, fields={})
+
+
+def wish_of(kind: TicketType) -> TypeWish:
+    """A ticket type as it is, for whoever changes a part of it."""
+    return TypeWish(**{field.name: getattr(kind, field.name) for field in fields(TypeWish)})
 
 
 async def _change_event(tx: AsyncSession, event: Event, now: datetime) -> None:

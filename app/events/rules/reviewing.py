@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.core.i18n import gettext as _
 from app.core.i18n import lazy, ngettext
 
 SECTION_NAMES = {"basics": lazy("Basics"), "tickets": lazy("Tickets"), "page": lazy("Page"), "access": lazy("Access")}
@@ -33,6 +34,26 @@ REASONS: dict[str, dict[str, Any]] = {
         "age": lazy("Say from which age people are let in."),
     },
 }
+
+
+# Columns of a public event that an admin has agreed to: when, where, and in which money.
+REVIEWED = ("starts_at", "ends_at", "doors_at", "zone", "venue_id", "is_online", "currency")
+
+
+def merged(waiting: Mapping[str, Any], wanted: Mapping[str, Any], present: Mapping[str, Any]) -> dict[str, Any]:
+    """What waits when this is wanted now: values that are live already need not wait."""
+    return {name: value for name, value in {**waiting, **wanted}.items() if name not in present or present[name] != value}
+
+
+def revived(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored columns as they were: names that end in _at, _from or _to hold moments."""
+    moments = {name for name, value in columns.items() if value and name.endswith(("_at", "_from", "_to"))}
+    return {name: datetime.fromisoformat(value) if name in moments else value for name, value in columns.items()}
+
+
+def gone() -> str:
+    """Why an admin cannot decide about a change."""
+    return _("This change does not wait any more: it was decided, taken back, or replaced. Look at the event again.")
 
 
 @dataclass(frozen=True)

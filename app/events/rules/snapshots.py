@@ -116,12 +116,16 @@ class Differences:
 
 def taken(event: Event, category: Category, venue: Venue | None, types: Sequence[TicketType]) -> Snapshot:
     """The event as JSON can hold it: columns under their names, the category and the venue in words, types by their codes."""
-    place = ", ".join(part for part in (venue.name, venue.address, venue.city) if part) if venue else ""
-    named = {"category": category.name, "venue": place}
+    named = {"category": category.name, "venue": place(venue)}
     return {
         "event": {name: named[name] if name in named else stored(getattr(event, name)) for name in EVENT_FIELDS},
         "types": {kind.code: {name: stored(getattr(kind, name)) for name in TYPE_FIELDS} for kind in types},
     }
+
+
+def place(venue: Venue | None) -> str:
+    """A venue in words; empty without one."""
+    return ", ".join(part for part in (venue.name, venue.address, venue.city) if part) if venue else ""
 
 
 def stored(value: Any) -> Any:
@@ -175,19 +179,22 @@ def _by_words(before: str, after: str, *, most: int) -> Iterator[Piece]:
 def _compared(before: str, after: str, token: re.Pattern[str], *, most: int) -> Iterator[Piece]:
     """Nothing when it would take too long. What went is always followed by what came, which may be empty."""
     old, new = token.findall(before), token.findall(after)
-    start = _same_at_start(old, new)
-    end = _same_at_start(old[start:][::-1], new[start:][::-1])
+    # Blanks behind a word do not make it another word.
+    bare = [word.rstrip() for word in old], [word.rstrip() for word in new]
+    start = _same_at_start(*bare)
+    end = _same_at_start(bare[0][start:][::-1], bare[1][start:][::-1])
     changed = old[start : len(old) - end], new[start : len(new) - end]
     if len(changed[0]) * len(changed[1]) > most:
         return
-    yield Piece("same", "".join(old[:start]))
-    for what, since, until, new_since, new_until in SequenceMatcher(None, *changed, autojunk=False).get_opcodes():
+    yield Piece("same", "".join(new[:start]))
+    words = bare[0][start : len(old) - end], bare[1][start : len(new) - end]
+    for what, since, until, new_since, new_until in SequenceMatcher(None, *words, autojunk=False).get_opcodes():
         if what == "equal":
-            yield Piece("same", "".join(changed[0][since:until]))
+            yield Piece("same", "".join(changed[1][new_since:new_until]))
         else:
             yield Piece("gone", "".join(changed[0][since:until]))
             yield Piece("new", "".join(changed[1][new_since:new_until]))
-    yield Piece("same", "".join(old[len(old) - end :]))
+    yield Piece("same", "".join(new[len(new) - end :]))
 
 
 def _cut(found: Sequence[Piece]) -> list[Piece]:
@@ -218,7 +225,9 @@ def _changed(
         if name in old and name in new and old[name] != new[name]:
             before, after = written(kind, old[name], old_event), written(kind, new[name], new_event)
             in_pieces = pieces(old[name] or "", new[name] or "") if kind == "text" else ()
-            yield Difference(section, str(label), before, after, in_pieces)
+            # Two moments of one minute, or texts with other blanks, look the same to people.
+            if before != after and (kind != "text" or any(piece.what != "same" for piece in in_pieces)):
+                yield Difference(section, str(label), before, after, in_pieces)
 
 
 def _all(kind: Snapshot, event: Snapshot) -> Iterator[Difference]:

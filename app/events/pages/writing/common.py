@@ -6,9 +6,10 @@ from litestar import Request, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import Visitor
+from app.core.db import reading
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
-from app.events import queries
+from app.events import queries, reviews
 from app.events.actions.revising import Overtaken
 from app.events.models import Event
 from app.events.pages.writing.fields import Watched
@@ -32,6 +33,13 @@ async def to_change(tx: AsyncSession, slug: str, visitor: Visitor) -> Event:
     if not event.is_editable:
         raise Refused(_("This event cannot be changed now."))
     return event
+
+
+async def saved(slug: str, visitor: Visitor) -> str:
+    """What is said after saving: whether a change waits for an admin now."""
+    async with reading() as db:
+        change = await reviews.waiting(db, await queries.event_of(db, slug, visitor))
+    return _("Saved. Another date, place or price waits for an admin.") if change else _("Saved.")
 
 
 def insist(form: Watched, fresh: Watched) -> None:

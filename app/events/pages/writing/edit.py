@@ -52,7 +52,14 @@ async def edit(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: From
     facts = {"has_venue": venue is not None, "has_types": bool(types)}
     states = {name: proposing.section_state(event, name, is_wished=name in wished, **facts) for name in SECTIONS}
     missing = proposing.missing(event, venue, types, now=clock.now()) if event.state == "draft" else []
-    context: dict[str, Any] = {"event": event, "states": states, "wished": wished, "missing": missing}
+    context: dict[str, Any] = {
+        "event": event,
+        "states": states,
+        "wished": wished,
+        "missing": missing,
+        "is_trusted": await reviews.is_trusted(db, visitor.user_id),
+        "change": await reviews.waiting(db, event),
+    }
     return page(request, "manager/form/index.html", **context)
 
 
@@ -82,7 +89,7 @@ async def save(
         form.refuse(refused)
         return await _section_page(request, db, form)
     await _forget_picture(db, event, form)
-    return see_other(request, f"/manager/events/{slug}/edit", flash=_("Saved."))
+    return see_other(request, f"/manager/events/{slug}/edit", flash=await common.saved(slug, visitor))
 
 
 @post("/manager/events/poster", guards=[manager], opt={"changes_nothing": True})
@@ -107,7 +114,9 @@ def _form_class(section: str) -> type[SectionForm]:
 
 
 async def _known(db: AsyncSession, event: Event) -> Known:
-    return Known(event, await queries.venue(db, event), await queries.categories(db))
+    """The event as its manager last wanted it: what waits for an admin stands in the fields."""
+    wanted = await reviews.as_wanted(db, event)
+    return Known(wanted, await queries.venue(db, wanted), await queries.categories(db))
 
 
 def _nothing_known(title: object = "") -> Known:

@@ -17,7 +17,7 @@ from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
 from app.core.money import major
-from app.events import drafts
+from app.events import drafts, reviews
 from app.events.actions import ticket_types
 from app.events.actions.revising import Overtaken
 from app.events.models import Event, TicketType
@@ -134,11 +134,13 @@ async def add(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromP
         async with writing() as tx:
             event = await common.to_change(tx, slug, visitor)
             kind = await ticket_types.add_type(tx, event, form.wish(), by=visitor.user_id or 0, now=clock.now())
-            await _set_code(tx, kind, form, visitor)
+            if kind:
+                await _set_code(tx, kind, form, visitor)
     except Refused as refused:
         form.refuse(refused)
         return common.written(request, TEMPLATE, form, event)
-    return see_other(request, f"/manager/events/{slug}/edit/tickets", flash=_("%(name)s is added.") % {"name": kind.name})
+    said = _("%(name)s is added.") if kind else _("%(name)s waits for an admin, because of its price.")
+    return see_other(request, f"/manager/events/{slug}/edit/tickets", flash=said % {"name": form.name.data or _("Standard")})
 
 
 @get("/manager/events/{slug:str}/types/{code:str}")
@@ -160,7 +162,7 @@ async def save(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: From
     except Refused as refused:
         form.refuse(refused)
         return common.written(request, TEMPLATE, form, event)
-    return see_other(request, f"/manager/events/{slug}/edit/tickets", flash=_("Saved."))
+    return see_other(request, f"/manager/events/{slug}/edit/tickets", flash=await common.saved(slug, visitor))
 
 
 @post("/manager/events/{slug:str}/types/{code:str}/remove")
@@ -176,7 +178,7 @@ async def remove(request: Request[Any, Any, Any], visitor: Who, slug: FromPath[s
 
 
 async def _form_of(db: AsyncSession, event: Event, code: str) -> TypeForm:
-    kind = await drafts.type_of(db, event, code)
+    kind = await reviews.type_as_wanted(db, event, await drafts.type_of(db, event, code))
     codes = await booking_queries.access_codes(db, event.id or 0)
     return TypeForm(event=event, kind=kind, access_code=codes.get(kind.id or 0, ""))
 
