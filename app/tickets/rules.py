@@ -28,7 +28,7 @@ class Scanned:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the door says. `word` is admit, out, again, left, other_event, void, over, called_off, unpaid or unknown.
+    """What the door says. `word` is admit, out, again, left, other_event, void, over, called_off, no_exit, unpaid or unknown.
 
     With `again` and `left`, `at`, `gate` and `by` tell of the check-in that came before. `scan` is what undoes this one.
     """

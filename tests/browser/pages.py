@@ -378,6 +378,7 @@ PAGES = (
     Look("box office", "/manager/events/the-fog-machine-orchestra/box-office", MARTINA),
     Look("sale at the door", door_sale, MARTINA),
     Look("door", "/manager/events/shorts-on-the-roof/checkin", MARTINA),
+    Look("team", "/manager/events/shorts-on-the-roof/team", MARTINA),
     Look("door, admitted", lambda page: sent(page, "/manager/events/shorts-on-the-roof/checkin?q=a", "Check in"), MARTINA),
     Look("payments of an event", "/manager/events/the-fog-machine-orchestra/payments", MARTINA),
     Look("refunds of an event, called off", "/manager/events/lost-property-office/refunds", ADA),
