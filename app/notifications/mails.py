@@ -54,14 +54,14 @@ def compose(
     unsubscribe_url = _unsubscribe_url(notification)
     message = EmailMessage()
     message["From"] = settings().mail_from
-    if settings().contact:
-        message["Reply-To"] = settings().contact
     message["To"] = Address(addr_spec=notification.email)
     message["Date"] = now
     message["Message-ID"] = _message_id(delivery)
     message["Auto-Submitted"] = "auto-generated"
     if letter and letter.reply_to:
         message["Reply-To"] = Address(addr_spec=letter.reply_to)
+    elif settings().contact:
+        message["Reply-To"] = settings().contact
     if unsubscribe_url:
         message["List-Unsubscribe"] = f"<{unsubscribe_url}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"

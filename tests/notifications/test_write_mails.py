@@ -1,11 +1,13 @@
 """Every mail there is can be written, in both parts, without anything missing or hostile in it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
 
 from app.core.db import Database
+from app.core.settings import Settings, use
 from app.notifications import mails, rules
 from app.notifications.models import Delivery, Notification
 from app.notifications.rules import KINDS
@@ -62,7 +64,10 @@ FACTS = {
     "hours": 12,
     "wished": 4,
     "is_offer": False,
+    "announcement": 1,
+    "subject": HOSTILE,
 }
+LETTER = mails.Letter("The doors open <b>later</b>, at *eight*.", "alice@example.com")
 VOID = {"meta", "br"}
 
 
@@ -91,7 +96,9 @@ def written(kind: str, **facts: object) -> tuple[str, str, str, str]:
     notification = Notification(
         id=1, activity_id=1, kind=kind, recipient="mail:ada@example.com", email="ada@example.com", facts=given, created_at=NOON
     )
-    message = mails.compose(Delivery(id=1, notification_id=1, created_at=NOON, next_try_at=NOON), notification, [], [], now=NOON)
+    delivery = Delivery(id=1, notification_id=1, created_at=NOON, next_try_at=NOON)
+    letter = LETTER if kind == "announcement" else None
+    message = mails.compose(delivery, notification, [], [], now=NOON, letter=letter)
     text, html = (message.get_body((part,)).get_content() for part in ("plain", "html"))  # type: ignore[union-attr]
     return str(message["Subject"]), text, html, str(message["List-Unsubscribe"] or "")
 
@@ -168,3 +175,20 @@ async def test_the_panel_has_a_sentence_for_every_kind(sqlite_database: Database
         if kind.in_panel:
             line = PanelLine("a-code", name, dict(FACTS), rules.path(name, FACTS), NOON, is_unread=True)
             assert len(render("notifications/_line.html", {"line": line}).strip()) > 10, name
+
+
+@pytest.mark.parametrize(
+    ("letter", "answers_to"),
+    [(LETTER, "alice@example.com"), (mails.Letter("Soon.", ""), "hello@example.com"), (None, "hello@example.com")],
+)
+def test_an_answer_goes_to_who_wrote_and_else_to_the_shop(
+    settings: Settings, letter: mails.Letter | None, answers_to: str
+) -> None:
+    use(replace(settings, contact="hello@example.com"))
+    kind = "announcement" if letter else "day_before"
+    facts = rules.stored(FACTS)
+    notification = Notification(
+        id=1, activity_id=1, kind=kind, recipient="mail:ada@example.com", email="ada@example.com", facts=facts, created_at=NOON
+    )
+    delivery = Delivery(id=1, notification_id=1, created_at=NOON, next_try_at=NOON)
+    assert mails.compose(delivery, notification, [], [], now=NOON, letter=letter).get_all("Reply-To") == [answers_to]
