@@ -65,10 +65,12 @@ async def test_capacity_never_falls_below_what_is_held_and_sold() -> None:
         event = await world.event(tx, capacity=10)
         await _sell(tx, event, sold=5, held=2)
     async with writing() as tx:
-        assert await _change(tx, event, await world.only_type(tx, event), capacity=7)
+        present = await tx.get_one(Event, event.id)
+        assert await _change(tx, present, await world.only_type(tx, event), capacity=7)
     with pytest.raises(Refused, match="7 places of Standard are taken"):
         async with writing() as tx:
-            await _change(tx, event, await world.only_type(tx, event), name="Other", capacity=6)
+            present = await tx.get_one(Event, event.id)
+            await _change(tx, present, await world.only_type(tx, event), name="Other", capacity=6)
     async with reading() as db:
         kind = await world.only_type(db, event)
     assert (kind.capacity, kind.name) == (7, "Standard")
