@@ -71,7 +71,7 @@ async def revise(
 async def keep(tx: AsyncSession, event: Event, **values: Any) -> None:
     """Changes the event unless somebody else has since it was read, and counts its version up.
 
-    Also whoever changes its ticket types, quotas or questions comes through here, so they take turns.
+    Also whoever changes its ticket types comes through here, so they take turns.
     """
     same = update(Event).where(col(Event.id) == event.id, col(Event.version) == event.version, col(Event.state) == event.state)
     if not await changed(tx, same.values(version=col(Event.version) + 1, **values)):

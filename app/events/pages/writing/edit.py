@@ -147,10 +147,7 @@ async def _section_page(request: Request[Any, Any, Any], db: AsyncSession, form:
     event = form.known.event
     context: dict[str, Any] = {"section": form.section, "wished": (await reviews.wishes(db, event)).get(form.section, "")}
     if form.section == "tickets":
-        types = await queries.ticket_types(db, event.id)
-        context |= {"types": types, "quotas": await drafts.quotas(db, event.id), "most_types": proposing.MOST_TYPES}
-    if form.section == "access":
-        context["questions"] = await drafts.questions(db, event.id)
+        context |= {"types": await queries.ticket_types(db, event.id), "most_types": proposing.MOST_TYPES}
     if isinstance(form, PageForm):
         context["look"] = form.look
     return common.written(request, f"manager/form/{form.section}.html", form, event, **context)
