@@ -38,6 +38,16 @@ async def admits(db: AsyncSession, event: Event, visitor: Visitor, *, right: str
     return True
 
 
+async def may_still_sell(db: AsyncSession, about: str, visitor: Visitor) -> bool:
+    """Whether the visitor may sell for the event that something is about ("event:3"); True when it is about no event.
+
+    Raises NotYours like `admits`.
+    """
+    kind, _colon, number = about.partition(":")
+    event = await db.get(Event, int(number)) if kind == "event" else None
+    return not event or owns(event, visitor) or await admits(db, event, visitor, right="sales")
+
+
 async def rights(db: AsyncSession, event: Event, visitor: Visitor, *, now: datetime) -> frozenset[str]:
     """The keys of OPENED_BY that are open to the visitor, so that a page offers only what works."""
     if owns(event, visitor):

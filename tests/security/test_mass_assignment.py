@@ -52,6 +52,7 @@ FIELDS = {
     "/register": {"name"},
     "/invitations/{token:str}": {"name"},
     "/bookings/{code:str}/checkout": {"name", "email"},
+    "/manager/events/{slug:str}/attendees/{short_code:str}": {"holder"},
 }
 
 Values = dict[str, list[dict[str, Any]]]

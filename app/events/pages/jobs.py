@@ -13,8 +13,7 @@ from app.core.db import writing
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
 from app.core.jobs import Job
-from app.events.models import Event
-from app.events.team import admits, owns
+from app.events.team import may_still_sell
 from app.web.limits import writes_at_most
 from app.web.looks import note_look
 from app.web.page import page, see_other
@@ -65,9 +64,7 @@ async def _found(db: AsyncSession, code: str, visitor: Visitor) -> Job:
     job = await jobs.by_code(db, code)
     if not job or not (visitor.is_admin or job.by_user_id == visitor.user_id):
         raise NotFound(_("There is no such job."))
-    kind, _colon, number = job.about.partition(":")
-    event = await db.get(Event, int(number)) if kind == "event" else None
-    if event and not (owns(event, visitor) or await admits(db, event, visitor, right="sales")):
+    if not await may_still_sell(db, job.about, visitor):
         raise NotFound(_("There is no such job."))
     return job
 
