@@ -132,8 +132,8 @@ async def add(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromP
         return common.written(request, TEMPLATE, form, event)
     try:
         async with writing() as tx:
-            event = await common.to_change(tx, slug, visitor)
-            kind = await ticket_types.add_type(tx, event, form.wish(), by=visitor.user_id or 0, now=clock.now())
+            there = await common.to_change(tx, slug, visitor)
+            kind = await ticket_types.add_type(tx, there, form.wish(), by=visitor.user_id or 0, now=clock.now())
             if kind:
                 await _set_code(tx, kind, form, visitor)
     except Refused as refused:
