@@ -9,7 +9,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import User
-from app.core.errors import Refused
+from app.core.errors import NotFound, Refused
+from app.core.i18n import gettext as _
 from app.events import queries
 from app.events.decisions import Revision, WishedChange
 from app.events.models import SECTIONS, Event, TicketType, Venue
@@ -74,9 +75,12 @@ async def waiting(db: AsyncSession, event: Event) -> Revision | None:
 
 
 async def waiting_by_code(db: AsyncSession, event: Event, code: str) -> Revision:
-    """The change that an admin looks at. Raises Refused when it does not wait any more."""
-    found = await waiting(db, event)
-    if not found or found.code != code:
+    """The change that an admin looks at. Raises NotFound for one that never was, Refused when it does not wait any more."""
+    of_event = select(Revision).where(Revision.event_id == event.id, Revision.code == code)
+    found = (await db.exec(of_event.execution_options(populate_existing=True))).first()
+    if not found:
+        raise NotFound(_("There is no such change of this event."))
+    if found.state != "waiting":
         raise Refused(reviewing.gone())
     return found
 

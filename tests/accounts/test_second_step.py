@@ -65,9 +65,12 @@ async def test_without_a_first_step_there_is_no_second(client: httpx.AsyncClient
     assert (await client.get("/login/second?next=/me/name")).headers["location"] == "/me/name"
 
 
-async def test_nobody_is_known_between_the_steps(client: httpx.AsyncClient) -> None:
+async def test_nobody_is_known_between_the_steps(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever a client gets an answer, the browser that waits gets the same one."""
+    from tests.hostile import never_too_often
     from tests.routes import RULES
+
+    never_too_often(monkeypatch)
 
     bob = await made("bob")
     await with_app(bob)

@@ -233,7 +233,7 @@ async def test_dora_begins_a_draft_that_belongs_to_alice(
     assert (await client.post(path, data={"title": "Ten Pianos", "category": "none"})).status_code == 422
     answer = await client.post(path, data={"title": "Ten Pianos", "category": kind.slug})
     assert answer.headers["location"] == "/manager/events/ten-pianos/edit"
-    assert 'value="Ten Pianos"' in (await client.get("/manager/events/ten-pianos/edit")).text
+    assert 'value="Ten Pianos"' in (await client.get("/manager/events/ten-pianos/edit/basics")).text
     alices = await open_browser()
     await sign_in(alices, alice)
     assert (await alices.get("/manager/events/ten-pianos")).status_code == 200

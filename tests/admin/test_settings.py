@@ -50,9 +50,11 @@ async def test_what_is_saved_counts_at_once(client: httpx.AsyncClient, dora: Use
     assert (await client.post("/admin/settings", data=SENT)).headers["location"] == "/admin/settings"
     assert "Teatro Nuovo" in (await client.get("/")).text
     assert (settings().hold_minutes, settings().extensions, settings().default_zone) == (20, 1, "Europe/Zurich")
-    form = (await client.get("/manager/events/new")).text
-    assert '<option selected value="CHF">' in form
-    assert '<option selected value="Europe/Zurich">' in form
+    async with db.writing() as tx:
+        await world.category(tx)
+    await client.post("/manager/events/new", data={"title": "Ten Pianos"})
+    assert '<option selected value="CHF">' in (await client.get("/manager/events/ten-pianos/edit/tickets")).text
+    assert '<option selected value="Europe/Zurich">' in (await client.get("/manager/events/ten-pianos/edit/basics")).text
     [row] = await told("settings.saved")
     assert row.details["values"]["HOLD_MINUTES"] == ["15", "20"]
     assert "example.org" not in str(row.details)

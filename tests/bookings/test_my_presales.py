@@ -77,7 +77,7 @@ async def test_the_pay_button_leads_straight_to_the_payment(
     """Without JavaScript: the form carries what the checkout asks for, and the account's name is known."""
     paid = {}
 
-    async def stripes_page(booking_id: int, *, email: str, name: str, by: Visitor) -> str:
+    async def stripes_page(booking_id: int, *, email: str, name: str, by: Visitor, answers: object) -> str:
         paid.update(booking=booking_id, email=email, name=name)
         return "https://checkout.stripe.com/c/pay/cs_test"
 

@@ -18,7 +18,7 @@ from app.bookings.rules import SoldOut
 from app.core import clock
 from app.core.db import Database, reading, writing
 from app.core.errors import Refused
-from app.events.actions import quotas, revising
+from app.events.actions import quotas, ticket_types
 from app.events.models import Event, Quota, TicketType
 from app.tickets import actions as tickets
 from app.tickets.models import Ticket
@@ -216,7 +216,7 @@ async def test_places_aside_bind_the_capacity_and_go_with_their_type(sqlite_data
             await quotas.put_into(tx, kind, None)
     with pytest.raises(Refused, match="3 places of Standard are taken"):
         async with writing() as tx:
-            await revising._change_type(tx, kind, {"capacity": 2, "presale_places": None})
+            await ticket_types._change(tx, kind, {"capacity": 2, "presale_places": None})
     async with writing() as tx:
         await actions.forget_codes(tx, kind.id or 0)
     async with reading() as db:

@@ -8,8 +8,9 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
-from app.core import seals, verify
-from app.core.db import Database, reading
+from app.accounts.models import User
+from app.core import clock, seals, verify
+from app.core.db import Database, reading, writing
 from app.core.settings import settings, use
 from tests.tampering import a_day, disarm, happen, head, kinds, macs, tamper
 
@@ -105,8 +106,8 @@ TAMPERING = [
 @pytest.mark.parametrize("statements, kind", [each[1:] for each in TAMPERING], ids=[each[0] for each in TAMPERING])
 async def test_tampering_is_found(database: Database, moment: time_machine.Traveller, statements: list[str], kind: str) -> None:
     await a_day(moment)
-    await tamper("INSERT INTO users (id, email, code, name, password_hash, role, language, created_at) "
-                 "SELECT 1, 'm@example.com', 'm', '', '', 'user', 'en', at FROM activities WHERE id = 1")  # fmt: skip
+    async with writing() as tx:
+        tx.add(User(id=1, email="m@example.com", created_at=clock.now()))
     await disarm()
     for statement in statements:
         await tamper(statement)

@@ -92,6 +92,16 @@ async def test_nine_answers_lead_from_an_empty_account_to_the_admin(alice: Clien
     assert (await _only_event()).state == "submitted"
 
 
+async def test_a_shop_without_categories_says_what_is_missing_and_keeps_the_title(client: Client, sign_in: SignIn) -> None:
+    async with writing() as tx:
+        manager = await world.alice(tx)
+    await sign_in(client, manager)
+    answer = await client.post("/manager/events/new", data={"title": "Été à Turin"})
+    assert answer.status_code == 409
+    assert "This shop has no categories yet." in answer.text
+    assert 'value="Été à Turin"' in answer.text
+
+
 async def test_a_section_is_saved_with_half_of_its_answers(alice: Client) -> None:
     await alice.post("/manager/events/new", data={"title": "Été à Turin"})
     assert (await revise(alice, "ete-a-turin", "basics", summary="", venue="", city="")).status_code == 303

@@ -71,15 +71,21 @@ def test_without_the_mark_they_would_be(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(formulas(csv_file([(payload,) for payload in PAYLOADS]))) > 30
 
 
+OF_AN_EVENT = ("checkins", "codes", "waiting-list")
+
+
 def exports() -> set[str]:
     """Every address that gives a table."""
     return {route.path for route in litestar_app().routes if isinstance(route, HTTPRoute) and route.path.endswith(".csv")}
 
 
 async def test_the_exports_hold_no_formula(shop: Any, small_town: Town) -> None:
+    early = small_town.things["early sales"].partition("/")[0]
     addresses = {
         "/manager/events/{slug:str}/sales/{code:str}/codes.csv": f"/manager/events/{small_town.things['early sales']}/codes.csv",
+        **{f"/manager/events/{{slug:str}}/{name}.csv": f"/manager/events/{early}/{name}.csv" for name in OF_AN_EVENT},
         "/admin/activity.csv": "/admin/activity.csv",
+        "/admin/payments.csv": "/admin/payments.csv",
     }
     assert exports() == set(addresses)
     async with small_town.browser(shop, "dora") as doras:

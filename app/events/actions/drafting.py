@@ -19,8 +19,13 @@ from app.events.rules import proposing
 
 
 async def draft(tx: AsyncSession, title: str, *, by: int, now: datetime) -> Event:
-    """A new event of which only the title is known; the rest is suggested, and no section counts as saved."""
+    """A new event of which only the title is known; the rest is suggested, and no section counts as saved.
+
+    Raises Refused in a shop that has no category yet.
+    """
     last, kinds = await drafts.last_of_manager(tx, by), await queries.categories(tx)
+    if not kinds:
+        raise Refused(_("This shop has no categories yet. An admin adds the first one, then events can be proposed."))
     slug = proposing.slug_of(title)
     event = Event(
         slug=proposing.free_slug(slug, await drafts.slugs_like(tx, slug)),

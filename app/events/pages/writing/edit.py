@@ -38,8 +38,12 @@ async def propose(request: Request[Any, Any, Any], visitor: Who) -> Response[Any
     form = await read(TitleForm, request)
     if form.rejected:
         return page(request, "manager/form/new.html", status=form.status, form=form)
-    async with writing() as tx:
-        event = await drafting.draft(tx, form.title.data, by=visitor.user_id or 0, now=clock.now())
+    try:
+        async with writing() as tx:
+            event = await drafting.draft(tx, form.title.data, by=visitor.user_id or 0, now=clock.now())
+    except Refused as refused:
+        form.refuse(refused)
+        return page(request, "manager/form/new.html", status=refused.status, form=form)
     return see_other(request, f"/manager/events/{event.slug}/edit", flash=_("Draft saved."))
 
 
