@@ -216,7 +216,7 @@ async def test_places_aside_bind_the_capacity_and_go_with_their_type(sqlite_data
             await quotas.put_into(tx, kind, None)
     with pytest.raises(Refused, match="3 places of Standard are taken"):
         async with writing() as tx:
-            await ticket_types._change(tx, kind, {"capacity": 2, "presale_places": None})
+            await ticket_types._change(tx, await tx.get_one(TicketType, kind.id), {"capacity": 2, "presale_places": None})
     async with writing() as tx:
         await actions.forget_codes(tx, kind.id or 0)
     async with reading() as db:

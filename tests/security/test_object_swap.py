@@ -267,7 +267,7 @@ async def test_without_the_scope_of_the_query_a_strangers_event_is_found(
         return await app.events.queries.by_slug(db, slug)
 
     monkeypatch.setattr(app.events.queries, "event_of", anybodys)
-    with pytest.raises(AssertionError, match="200: GET .* for bob"):
+    with pytest.raises(AssertionError, match=r"200: GET .* for bob"):
         await test_what_belongs_to_others_is_as_good_as_nothing(shop, small_town)
 
 
