@@ -153,8 +153,8 @@ async def test_22_the_capacity_is_lowered_below_what_is_taken(fake: Sandbox) -> 
     with pytest.raises(Refused, match="2 places of Standard are taken"):
         async with writing() as tx:
             event = await tx.get_one(Event, booking.event_id)
-            kind = await world.only_type(tx, event)
-            await ticket_types.change_type(tx, event, kind, type_wish(kind, capacity=1), by=event.manager_id, now=clock.now())
+            kind, dora = await world.only_type(tx, event), await world.dora(tx)
+            await ticket_types.change_type(tx, event, kind, type_wish(kind, capacity=1), by=dora.id or 0, now=clock.now())
     with pytest.raises(IntegrityError):
         await change_type(booking, capacity=1)
     await now_is(booking)

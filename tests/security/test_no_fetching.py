@@ -24,6 +24,7 @@ TALKERS = {
     "app/accounts/oidc.py": "OIDC_ISSUER",
     "app/sandbox/webhooks.py": "the shop itself, in the demo",
     "app/notifications/flows.py": "nobody: it knows the errors of those who do",
+    "app/admin/flows.py": "nobody: it says in words what those errors mean",
     "app/prove/client.py": "the server that the command started",
     "app/prove/shop.py": "a free port of this machine",
 }
