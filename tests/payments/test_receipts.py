@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import col, select, update
 
 from app.admin import actions as admin_actions
-from app.bookings.models import Booking
+from app.bookings.models import Booking, BookingLine
 from app.core import clock
 from app.core.db import Database, reading, writing
 from app.payments import queries, receipts
@@ -109,7 +109,8 @@ async def test_another_sum_than_the_price_is_just_a_payment(client: httpx.AsyncC
 
 
 def test_free_places_stand_on_the_receipt_as_free() -> None:
-    assert receipts._line(1, "Child", 0, "EUR") == "1 × Child, free"
+    line = BookingLine(booking_id=1, ticket_type_id=1, name="Child", qty=1, unit_minor=0)
+    assert receipts._line(line, "EUR") == "1 × Child, free"
 
 
 async def test_a_free_booking_has_no_receipts(client: httpx.AsyncClient) -> None:
