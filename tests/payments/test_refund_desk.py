@@ -150,7 +150,7 @@ async def test_cash_is_handed_back_with_a_button_once(client: httpx.AsyncClient,
     assert button in (await client.get(address)).text
     assert (await client.post(button)).headers["location"] == address
     said = words((await client.get(address)).text)
-    assert "Noted: the cash was handed back." in said and "€37.00 went back on 16 Nov 2026" in said
+    assert "Noted: the money was handed back." in said and "€37.00 went back on 16 Nov 2026" in said
     assert (await client.post(button)).status_code == 409
     await sign_in(client, bob)
     assert "€37.00 went back on 16 Nov 2026" in words((await client.get("/me/payments")).text)
