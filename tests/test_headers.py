@@ -9,7 +9,7 @@ import httpx
 import pytest
 import time_machine
 
-import app.events.queries
+import app.events.filters
 from app.core.db import Database
 from app.core.settings import settings, use
 from app.web import security
@@ -62,7 +62,7 @@ async def one_of_each(browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setitem(LIMITS, "forgot", Limit(0, 3600))
     found[429] = await browser.post("/password/forgot", data={"email": "bob@example.com"})
-    monkeypatch.setattr(app.events.queries, "facets", broken)
+    monkeypatch.setattr(app.events.filters, "facets", broken)
     found[500] = await browser.get("/events")
     for name, answer in found.items():
         others = {"missing file": 404, "other methods": 204}

@@ -131,7 +131,7 @@ def unguarded_doors(code: Sources) -> list[str]:
             for _path, node in nodes({path: text}, ast.Import, ast.ImportFrom)
             for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""])
             # Whoever only catches what can go wrong speaks to nobody.
-            if not all(alias.name.endswith(("Exception", "Error")) for alias in node.names)
+            if not all(alias.name.endswith(("Exception", "Error", "Refused")) for alias in node.names)
         }
         if imported & set(NETWORK) and "outside_writing(" not in text:
             faults.append(f"{path} speaks to the network and does not ask")

@@ -13,15 +13,22 @@ from app.admin.models import CspReport, InvariantResult
 from app.admin.queues import NOTICE_PATIENCE
 from app.bookings.models import Booking
 from app.core import alarms
+from app.core.activity import Activity
 from app.core.alarms import Alarm
+from app.core.errors import NotFound
+from app.core.i18n import gettext as _
 from app.core.texts import SiteText
-from app.events.models import Event
+from app.events.models import Event, Venue
 from app.notifications.models import Delivery, Notification
 from app.payments.models import Notice, Payment, Refund
 
 SHOWN = 10
 # A mail normally leaves within seconds.
 LATE = timedelta(minutes=10)
+
+
+# Larger than any row's number, and within what both databases count with.
+MOST_NUMBER = 2**62
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,22 @@ async def waiting(db: AsyncSession, *, now: datetime) -> Waiting:
         refunds=(await db.exec(to_booking.where(unreturned).order_by(col(Refund.created_at)).limit(SHOWN))).all(),
         notices=(await db.exec(select(Notice).where(*undone).order_by(col(Notice.received_at)).limit(SHOWN))).all(),
     )
+
+
+async def activity_row(db: AsyncSession, number: int) -> Activity:
+    """One row of the log. Raises NotFound."""
+    row = await db.get(Activity, number) if number < MOST_NUMBER else None
+    if not row:
+        raise NotFound(_("Nothing of this number was written down."))
+    return row
+
+
+async def venue(db: AsyncSession, number: int) -> Venue:
+    """Any venue, whoever made it. Raises NotFound."""
+    found = await db.get(Venue, number) if number < MOST_NUMBER else None
+    if not found:
+        raise NotFound(_("There is no such venue."))
+    return found
 
 
 async def open_alarms(db: AsyncSession) -> list[Sounding]:

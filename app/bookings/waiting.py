@@ -43,6 +43,11 @@ async def by_code(db: AsyncSession, code: str) -> WaitingEntry | None:
     return (await db.exec(select(WaitingEntry).where(WaitingEntry.code == code))).first()
 
 
+async def offering(db: AsyncSession, entry: WaitingEntry) -> tuple[Event, TicketType]:
+    """The event and the ticket type that somebody waits for."""
+    return await db.get_one(Event, entry.event_id), await db.get_one(TicketType, entry.ticket_type_id)
+
+
 async def ahead(db: AsyncSession, entry: WaitingEntry) -> int:
     """How many people are before this entry in its line."""
     line = (WaitingEntry.ticket_type_id == entry.ticket_type_id, WaitingEntry.state == "waiting")

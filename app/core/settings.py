@@ -7,7 +7,7 @@ environment over both.
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from email.utils import parseaddr
+from email.utils import getaddresses
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
@@ -225,8 +225,8 @@ def _mistakes(found: Settings) -> list[str]:
             address.scheme in ("http", "https") and bool(address.hostname),
             "BASE_URL is a full address such as https://tickets.example.org.",
         ),
-        (not found.contact or "@" in parseaddr(found.contact)[1], "CONTACT is an e-mail address."),
-        ("@" in parseaddr(found.mail_from)[1], "MAIL_FROM holds an e-mail address, such as Tickets <tickets@example.org>."),
+        (not found.contact or names_one_address(found.contact), "CONTACT is an e-mail address."),
+        (names_one_address(found.mail_from), "MAIL_FROM holds an e-mail address, such as Tickets <tickets@example.org>."),
         (
             found.database_url.startswith(("sqlite+aiosqlite:", "postgresql+asyncpg:")),
             "DATABASE_URL is a sqlite or postgresql address.",
@@ -324,3 +324,12 @@ class _Reader:
         except (KeyError, ValueError, OSError):
             self.mistakes.append(f"{name} {rule}.")
             return default
+
+
+def names_one_address(text: str) -> bool:
+    """Whether the text is one e-mail address, alone or as "Name <address>". Python's parser stumbles over some that are none."""
+    try:
+        found = getaddresses([text])
+    except (IndexError, ValueError, RecursionError):
+        return False
+    return len(found) == 1 and "@" in found[0][1]

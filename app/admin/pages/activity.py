@@ -12,13 +12,12 @@ from litestar.params import FromPath
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts import queries as accounts
-from app.admin import log
+from app.admin import log, queries
 from app.admin.log import GROUPS, Names, Wish
 from app.admin.sentences import sentence
 from app.core import activity, clock, seals
 from app.core.activity import Activity
 from app.core.db import writing
-from app.core.errors import NotFound
 from app.core.i18n import gettext as _
 from app.core.settings import settings
 from app.core.sheets import csv_file
@@ -55,9 +54,7 @@ async def index(request: Request[Any, Any, Any], db: Db) -> Response[str]:
 @get("/admin/activity/{number:int}")
 async def show(request: Request[Any, Any, Any], db: Db, number: FromPath[int]) -> Response[str]:
     """One row by itself, with what was written down beside the sentence."""
-    row = await db.get(Activity, number) if number < 2**62 else None
-    if not row:
-        raise NotFound(_("Nothing of this number was written down."))
+    row = await queries.activity_row(db, number)
     names = await log.names_of(db, [row])
     details = json.dumps(row.details, ensure_ascii=False, indent=1)
     return page(request, "admin/activity_row.html", row=row, sentence=sentence(row, names), details=details)

@@ -40,7 +40,9 @@ async def index(request: Asked, db: Db) -> Response[str]:
 async def retry_all(request: Asked, visitor: Who) -> Response[str]:
     form = await read(RetryForm, request)
     async with writing() as tx:
-        many = await actions.retry_failed(tx, until=form.until.data or 0, by=visitor.user_id or 0, now=clock.now())
+        many = await actions.retry_failed(
+            tx, until=0 if form.rejected else form.until.data or 0, by=visitor.user_id or 0, now=clock.now()
+        )
     said = ngettext("%(num)s mail is sent again.", "%(num)s mails are sent again.", many) % {"num": many}
     return see_other(request, "/admin/mails", flash=said)
 

@@ -1,6 +1,5 @@
 """What an admin changes while the shop runs, and whether the mail server and Stripe work."""
 
-from email.utils import parseaddr
 from typing import Any
 
 from litestar import Request, Response, Router, get, post
@@ -49,11 +48,11 @@ class SettingsForm(BaseForm):
             self.default_zone.choices = [SelectChoice(zone, zone.replace("_", " ")) for zone in zones]
 
     def validate_contact(self, field: Field) -> None:
-        if field.data and "@" not in parseaddr(field.data)[1]:
+        if field.data and not settings.names_one_address(field.data):
             raise ValidationError(_("Enter an email address"))
 
     def validate_mail_from(self, field: Field) -> None:
-        if "@" not in parseaddr(field.data or "")[1]:
+        if not settings.names_one_address(field.data or ""):
             raise ValidationError(_("Enter a sender such as Tickets <tickets@example.org>"))
 
 

@@ -6,8 +6,9 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.admin import queries
 from app.core.db import writing
-from app.core.errors import NotFound, Refused
+from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
 from app.events import arranged
@@ -44,20 +45,20 @@ async def index(request: Asked, db: Db) -> Response[str]:
 @get("/admin/venues/{number:int}")
 async def show(request: Asked, db: Db, number: FromPath[int]) -> Response[str]:
     """With `into` it also says what a merge would move."""
-    venue = await _venue(db, number)
+    venue = await queries.venue(db, number)
     form = VenueForm(data={"name": venue.name, "address": venue.address, "city": venue.city})
     return await _one(request, db, venue, form)
 
 
 @post("/admin/venues/{number:int}")
 async def change(request: Asked, db: Db, visitor: Who, number: FromPath[int]) -> Response[str]:
-    venue, form = await _venue(db, number), await read(VenueForm, request)
+    venue, form = await queries.venue(db, number), await read(VenueForm, request)
     if form.rejected:
         return await _one(request, db, venue, form, status=form.status)
     values = {"name": form.name.data, "address": form.address.data or "", "city": form.city.data}
     try:
         async with writing() as tx:
-            await arranging.change_venue(tx, await _venue(tx, number), **values, by=visitor.user_id or 0)
+            await arranging.change_venue(tx, await queries.venue(tx, number), **values, by=visitor.user_id or 0)
     except Refused as refused:
         form.refuse(refused)
         return await _one(request, db, venue, form, status=refused.status)
@@ -68,7 +69,7 @@ async def change(request: Asked, db: Db, visitor: Who, number: FromPath[int]) ->
 async def merge(request: Asked, visitor: Who, number: FromPath[int]) -> Response[str]:
     form = await read(MergeForm, request)
     async with writing() as tx:
-        gone, into = await _venue(tx, number), await _venue(tx, form.into.data or 0)
+        gone, into = await queries.venue(tx, number), await queries.venue(tx, form.into.data or 0)
         await arranging.merge_venues(tx, gone, into, by=visitor.user_id or 0)
     said = _("The events of %(name)s take place at %(other)s now.") % {"name": gone.name, "other": into.name}
     return see_other(request, f"/admin/venues/{into.id}", flash=said)
@@ -77,7 +78,7 @@ async def merge(request: Asked, visitor: Who, number: FromPath[int]) -> Response
 @post("/admin/venues/{number:int}/delete")
 async def delete(request: Asked, visitor: Who, number: FromPath[int]) -> Response[str]:
     async with writing() as tx:
-        venue = await _venue(tx, number)
+        venue = await queries.venue(tx, number)
         await arranging.delete_venue(tx, venue, by=visitor.user_id or 0)
     return see_other(request, "/admin/venues", flash=_("%(name)s is deleted.") % {"name": venue.name})
 
@@ -91,13 +92,6 @@ async def _one(request: Asked, db: AsyncSession, venue: Venue, form: VenueForm, 
         "used": await arranged.used_venue(db, venue.id or 0),
     }
     return page(request, "admin/venue.html", status=status, form=form, **context)
-
-
-async def _venue(db: AsyncSession, number: int) -> Venue:
-    found = await db.get(Venue, number) if number < 2**62 else None
-    if not found:
-        raise NotFound(_("There is no such venue."))
-    return found
 
 
 router = Router("/", guards=[admin, proved_lately, writes_at_most("desk")], route_handlers=[index, show, change, merge, delete])

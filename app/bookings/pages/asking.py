@@ -101,8 +101,8 @@ async def answer(request: Request[Any, Any, Any], db: Db, visitor: Who, code: Fr
         return page(request, "bookings/answers.html", status=form.status, **_context(view, form))
     async with writing() as tx:
         await queries.lock(tx, view.booking.id or 0)
-        booking = await tx.get_one(Booking, view.booking.id)
-        if not _may_change(view, booking):
+        booking = await queries.by_id(tx, view.booking.id or 0)
+        if not booking or not _may_change(view, booking):
             raise Refused(_("The event has begun, or this booking has ended, so the answers stay as they are."))
         await actions.answer(tx, booking, form.answers(), by=visitor.user_id)
     return see_other(request, f"/bookings/{code}", flash=_("Your answers are saved."))

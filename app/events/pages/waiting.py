@@ -16,7 +16,6 @@ from app.core.db import reading, writing
 from app.core.errors import NotFound, Refused, TooMany
 from app.core.i18n import gettext as _
 from app.core.i18n import ngettext
-from app.events.models import Event, TicketType
 from app.events.pages.show import WaitForm, context_of, found_page, hold_form, wait_form
 from app.web.forms import read
 from app.web.limits import at_most, looks_at_most
@@ -69,7 +68,7 @@ async def _joined(slug: str, form: Any, visitor: Visitor) -> tuple[WaitingEntry,
     await limits.count(f"waiting:email:{email_key(email)}", most=5, seconds=HOUR)
     async with writing() as tx:
         entry = await waiting.join(tx, slug, form["type"].data, email=email, qty=form.places.data, by=visitor, now=clock.now())
-        kind = await tx.get_one(TicketType, entry.ticket_type_id)
+        _event, kind = await waiting.offering(tx, entry)
         return entry, (await waiting.people(tx, [kind])).get(kind.id or 0, 1) - 1
 
 
@@ -106,10 +105,11 @@ async def _found(db: AsyncSession, code: str) -> WaitingEntry:
 
 
 async def _context(db: AsyncSession, entry: WaitingEntry) -> dict[str, Any]:
+    event, kind = await waiting.offering(db, entry)
     return {
         "entry": entry,
-        "event": await db.get_one(Event, entry.event_id),
-        "kind": await db.get_one(TicketType, entry.ticket_type_id),
+        "event": event,
+        "kind": kind,
         "position": await waiting.ahead(db, entry) + 1,
         "booking": await booking_queries.by_id(db, entry.booking_id) if entry.booking_id else None,
         "now": clock.now(),
