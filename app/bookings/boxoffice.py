@@ -281,11 +281,14 @@ def _take(lines: Sequence[Line], types: Sequence[TicketType], *, sale: str, now:
         if not line.voucher_id and not (yield from _take_one(line, quotas[line.ticket_type_id], sale=sale, now=now)):
             short.add(line.ticket_type_id)
     if short:
-        event_id = types[0].event_id
-        present = yield from _types(event_id)
-        in_quotas = [kind for kind in present if kind.id in short and kind.quota_id]
-        left = dict((yield _QUOTAS_LEFT, {"event": event_id})) if in_quotas else {}
-        raise rules.sold_out([kind for kind in present if kind.id in short], left, sale=sale)
+        left = {row[0]: row for row in (yield _LEFT, {"event": types[0].event_id})}
+        raise rules.sold_out([(kind, _least(*left[kind.id][1:], sale=sale)) for kind in types if kind.id in short])
+
+
+def _least(of_type: int, of_presale: int | None, of_quota: int | None, *, sale: str) -> int:
+    """What a buyer may still have of a type: no more than any of the limits that there are leaves."""
+    limits = [of_type, of_quota] + [of_presale] * (sale == "presale")
+    return max(0, int(min(limit for limit in limits if limit is not None)))
 
 
 def _take_one(line: Line, quota_id: int | None, *, sale: str, now: datetime) -> Steps[bool]:
@@ -302,9 +305,12 @@ def _take_one(line: Line, quota_id: int | None, *, sale: str, now: datetime) -> 
     return bool(lapsed) and (yield from stock.take(line.ticket_type_id, line.qty, quota_id=quota_id, sale=sale, now=now))
 
 
-_QUOTAS_LEFT = (
-    "SELECT id, capacity - held - sold - aside - (SELECT SUM(waiting) FROM ticket_types WHERE quota_id = quotas.id) FROM quotas "
-    "WHERE event_id = :event"
+# Numbers alone: when a thousand people are too late, making the ticket types anew for each takes longer than all the rest.
+_LEFT = (
+    "SELECT id, capacity - held - sold - aside - waiting, presale_places - presale_taken, "
+    "(SELECT capacity - held - sold - aside FROM quotas WHERE quotas.id = ticket_types.quota_id) - "
+    "(SELECT SUM(others.waiting) FROM ticket_types AS others WHERE others.quota_id = ticket_types.quota_id) "
+    "FROM ticket_types WHERE event_id = :event"
 )
 _LAPSED = (
     "SELECT id FROM bookings WHERE state = 'held' AND held_until <= :now AND EXISTS "

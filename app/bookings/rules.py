@@ -85,17 +85,10 @@ def check_amounts(event: Event, chosen: Sequence[tuple[TicketType, int]]) -> Non
         raise Refused(text % {"num": event.per_buyer})
 
 
-def sold_out(short: Sequence[TicketType], quotas: Mapping[int, int], *, sale: str) -> SoldOut:
-    """The refusal when places went while the buyer was choosing: what went, and what is left of it.
-
-    `quotas` says what each quota has left, by its id; `sale` is the one in which they were wanted.
-    """
-    left = {}
-    for kind in short:
-        free = kind.presale_left if sale == "presale" else kind.left
-        left[kind.id or 0] = max(0, min(free, quotas.get(kind.quota_id or 0, free)))
-    sentences = [_left_sentence(kind.name, left[kind.id or 0]) for kind in short]
-    return SoldOut(" ".join(sentences), left)
+def sold_out(short: Sequence[tuple[TicketType, int]]) -> SoldOut:
+    """The refusal when places went while the buyer was choosing: the types of which they went, with what is left of each."""
+    sentences = [_left_sentence(kind.name, left) for kind, left in short]
+    return SoldOut(" ".join(sentences), {kind.id or 0: left for kind, left in short})
 
 
 def new_codes(number: int, *, taken: Collection[str]) -> list[str]:

@@ -173,8 +173,15 @@ async def _ask(postgresql: Any, sql: str, many: list[dict[str, Any]]) -> list[li
     arguments = [[values[name] for name in names] for values in many]
     if sql == TRY[0]:
         return [[] for _values in many]
-    if len(many) == 1 or sql.startswith("SELECT"):
-        return [await postgresql.fetch(numbered, *one) for one in arguments]
+    if len(many) == 1:
+        return [await postgresql.fetch(numbered, *arguments[0])]
+    if sql.startswith("SELECT"):
+        # Nothing changes in between, so the same question has the same answer: all who are too late ask what is left.
+        found: dict[tuple[Any, ...], list[Any]] = {}
+        for one in map(tuple, arguments):
+            if one not in found:
+                found[one] = await postgresql.fetch(numbered, *one)
+        return [found[tuple(one)] for one in arguments]
     answers: list[list[Any]] = [[] for _values in many]
     if " RETURNING " in sql:
         # The rows come in one heap, so each says whose it is.
