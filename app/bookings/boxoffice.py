@@ -56,15 +56,20 @@ async def hold(wish: Wish) -> Held:
     """
     locks = wish.allowances[0].key if wish.allowances else ""
     held: Held = await group().do(
-        Work(wish.slug, offer, lambda offered: _served(wish, *offered), whose=_buyer_key(wish.by), locks=locks)
+        Work(wish.slug, _opened, lambda offered: _served(wish, *offered), whose=_buyer_key(wish.by), locks=locks)
     )
     if held.is_presale:
         activity.wake()
     return held
 
 
-def _served(wish: Wish, event: Event, types: list[TicketType]) -> Steps[Held]:
-    now = clock.now()
+def _opened(slug: str) -> Steps[tuple[Event, list[TicketType], datetime]]:
+    """What is on offer, and the moment that counts for everybody in the batch: so they ask in the same words what has lapsed."""
+    event, types = yield from offer(slug)
+    return event, types, clock.now()
+
+
+def _served(wish: Wish, event: Event, types: list[TicketType], now: datetime) -> Steps[Held]:
     for allowance in wish.allowances:
         yield from limits.spend(allowance, now=now)
     yield TRY
