@@ -57,6 +57,7 @@ import app.bookings.pages.people  # noqa: E402
 import app.bookings.pages.presales  # noqa: E402
 import app.events.pages.browse  # noqa: E402
 import app.events.pages.codes  # noqa: E402
+import app.events.pages.copying  # noqa: E402
 import app.events.pages.favourites  # noqa: E402
 import app.events.pages.jobs  # noqa: E402
 import app.events.pages.manager  # noqa: E402
@@ -134,6 +135,7 @@ ROUTERS = (
     app.events.pages.manager.router,
     app.events.pages.reviewing.router,
     app.events.pages.postponing.router,
+    app.events.pages.copying.router,
     app.events.pages.writing.edit.router,
     app.events.pages.writing.ticket_types.router,
     app.bookings.pages.people.router,

@@ -191,6 +191,7 @@ RULES = [
     post("/manager/events/{slug:str}/submit", ITS_MANAGER, slug="draft"),
     post("/manager/events/{slug:str}/changes/withdraw", ITS_MANAGER, slug="changing"),
     post("/manager/events/{slug:str}/withdraw", ITS_MANAGER, slug="submitted"),
+    post("/manager/events/{slug:str}/copy", ITS_MANAGER, slug="draft"),
     post("/manager/events/{slug:str}/delete", ITS_MANAGER, slug="old draft"),
     *both("/manager/events/{slug:str}/call-off", ITS_MANAGER, slug="event"),
     *both("/manager/events/{slug:str}/postpone", ITS_MANAGER, slug="event"),

@@ -163,6 +163,7 @@ SENTENCES: dict[str, Sentence] = {
     "manager.reinstated": lazy("%(who)s let %(person)s, who was suspended, sign in again."),
     # Events.
     "event.drafted": _Made(_drafted),
+    "event.copied": lazy("%(who)s drafted %(event)s as a copy of an event."),
     "event.handed_over": lazy("%(who)s drafted %(event)s for its manager."),
     "event.revised": _Made(_revised),
     "event.deleted": lazy("%(who)s deleted a draft."),

@@ -1,6 +1,6 @@
 """Verbs on bookings: hold, extend, release, expire. Each is one change in the caller's writing block."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, insert, update
@@ -203,6 +203,13 @@ async def replace_code(tx: AsyncSession, ticket_type_id: int, *, was: str, code:
     kind = await tx.get_one(TicketType, ticket_type_id)
     details = {"event": kind.event_id, "codes": [bool(rules.normal_code(was)), bool(wanted)]}
     await activity.record(tx, "presale.code_replaced", about=f"ticket_type:{ticket_type_id}", by=by, **details)
+
+
+async def copy_codes(tx: AsyncSession, event: Event, types: Sequence[tuple[TicketType, TicketType]], *, by: int | None) -> None:
+    """The codes that everybody may use, from the ticket types of an event to those that were made from them."""
+    codes = await queries.access_codes(tx, event.id or 0)
+    for source, made in types:
+        await replace_code(tx, made.id or 0, was="", code=codes.get(source.id or 0, ""), by=by)
 
 
 async def forget_codes(tx: AsyncSession, ticket_type_id: int) -> None:
