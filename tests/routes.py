@@ -307,7 +307,7 @@ RULES = [
     # An empty form names no category to merge into.
     post("/admin/categories/{slug:str}/merge", NO_OTHER, slug="category"),
     post("/admin/categories/{slug:str}/delete", ADMIN, slug="category"),
-    get("/admin/venues", ADMIN),
+    *both("/admin/venues", ADMIN),
     *both("/admin/venues/{number:int}", ADMIN, number="venue"),
     post("/admin/venues/{number:int}/merge", NO_OTHER, number="venue"),
     post("/admin/venues/{number:int}/delete", ADMIN, number="venue"),

@@ -40,6 +40,7 @@ ARRANGED: dict[str, Any] = {
     "category.moved": lazy("%(who)s changed the order of the categories."),
     "category.merged": _merged(lazy("%(who)s merged the category “%(before)s” into “%(after)s”.")),
     "category.deleted": lazy("%(who)s deleted the category “%(before)s”."),
+    "venue.added": lazy("%(who)s added the venue “%(after)s”."),
     "venue.changed": lazy("%(who)s changed the venue “%(before)s” to “%(after)s”."),
     "venue.merged": _merged(lazy("%(who)s merged the venue “%(before)s” into “%(after)s”.")),
     "venue.deleted": lazy("%(who)s deleted the venue “%(before)s”."),

@@ -221,3 +221,42 @@ async def test_only_an_unused_venue_is_deleted(client: httpx.AsyncClient, dora: 
     shown = (await client.get("/admin/venues", params={"q": "baretti"})).text
     assert "Teatro Baretti" in shown
     assert "Nowhere" not in (await client.get("/admin/venues")).text
+
+
+async def test_a_venue_is_added_by_hand_and_once_in_a_city(client: httpx.AsyncClient, dora: User) -> None:
+    values = {"name": "Été Hall", "address": "Via Po 1", "city": "Turin"}
+    answer = await client.post("/admin/venues", data=values)
+    assert "Été Hall" in (await client.get(answer.headers["location"])).text
+    again = await client.post("/admin/venues", data={"name": "ETE HALL", "address": "Via Roma 7", "city": "turin"})
+    assert again.status_code == 409
+    assert "turin has a venue of this name already" in again.text
+    assert 'value="Via Roma 7"' in again.text
+    nowhere = await client.post("/admin/venues", data=values | {"city": ""})
+    assert nowhere.status_code == 422
+    assert 'value="Été Hall"' in nowhere.text
+    assert (await client.post("/admin/venues", data=values | {"city": "Milan"})).status_code == 303
+    assert "added the venue “Été Hall, Via Po 1, Turin”" in (await client.get("/admin/activity")).text
+
+
+async def test_a_merge_into_another_city_is_meant_when_the_city_is_typed(client: httpx.AsyncClient, dora: User) -> None:
+    [wrong] = await venues("Teatro Baretti")
+    async with db.writing() as tx:
+        right = await world.venue(tx, "Teatro Baretti", city="Milan")
+        await world.event(tx, venue_id=wrong.id)
+    address = f"/admin/venues/{wrong.id}"
+    assert "Milan" not in (await client.get(address)).text
+    assert "Teatro Baretti, Via Baretti 4, Milan" in (await client.get(address, params={"near": "milan"})).text
+    shown = (await client.get(address, params={"into": str(right.id)})).text
+    assert "1 event takes place at Teatro Baretti" in shown
+    assert "That is in Milan, not in Turin" in shown
+    for typed in ("", "Turin"):
+        refused = await client.post(f"{address}/merge", data={"into": str(right.id), "into_city": typed})
+        assert refused.status_code == 422
+        assert "the events move to another city" in refused.text
+    async with db.reading() as reader:
+        assert (await reader.exec(select(Event.venue_id))).all() == [wrong.id]
+    meant = await client.post(f"{address}/merge", data={"into": str(right.id), "into_city": " milan"})
+    assert meant.headers["location"] == f"/admin/venues/{right.id}"
+    async with db.reading() as reader:
+        assert (await reader.exec(select(Event.venue_id))).all() == [right.id]
+    assert "milan" in await text_of("Nine Pianos")

@@ -1,4 +1,4 @@
-"""Where events take place: corrected for all of them, merged where one stands there twice."""
+"""Where events take place: added, corrected for all of them, merged where one stands there twice."""
 
 from typing import Any
 
@@ -14,6 +14,7 @@ from app.core.i18n import lazy
 from app.events import arranged
 from app.events.actions import arranging
 from app.events.models import Venue
+from app.events.rules.proposing import folded
 from app.web.forms import BaseForm, number, plain, read, text
 from app.web.limits import writes_at_most
 from app.web.page import page, see_other
@@ -30,24 +31,33 @@ class VenueForm(BaseForm):
 
 class MergeForm(BaseForm):
     into = number(lazy("Merge into"), least=1, most=2**62, sentence=lazy("Choose a venue"), missing=lazy("Choose a venue"))
+    into_city = text(lazy("City, to say that you mean it"), most=80)
 
 
 @get("/admin/venues")
 async def index(request: Asked, db: Db) -> Response[str]:
-    search = plain(request.query_params.get("q", ""))[:100]
-    search = search if search.isprintable() else ""
-    asked = request.query_params.get("page", "")
-    wanted = int(asked) if asked.isascii() and asked.isdecimal() and 0 < len(asked) < 7 else 1
-    venues, pages = await arranged.venues(db, search, page=max(1, wanted))
-    return page(request, "admin/venues.html", venues=venues, search=search, number=max(1, wanted), pages=pages)
+    return await _list(request, db, VenueForm())
+
+
+@post("/admin/venues")
+async def add(request: Asked, db: Db, visitor: Who) -> Response[str]:
+    form = await read(VenueForm, request)
+    if form.rejected:
+        return await _list(request, db, form, status=form.status)
+    try:
+        async with writing() as tx:
+            venue = await arranging.add_venue(tx, **_values(form), by=visitor.user_id or 0)
+    except Refused as refused:
+        form.name.errors = [refused.sentence]
+        return await _list(request, db, form, status=refused.status)
+    return see_other(request, f"/admin/venues/{venue.id}", flash=_("%(name)s is added.") % {"name": venue.name})
 
 
 @get("/admin/venues/{number:int}")
 async def show(request: Asked, db: Db, number: FromPath[int]) -> Response[str]:
-    """With `into` it also says what a merge would move."""
+    """With `into` it also says what a merge would move; with `near` one can choose from the venues of other cities too."""
     venue = await queries.venue(db, number)
-    form = VenueForm(data={"name": venue.name, "address": venue.address, "city": venue.city})
-    return await _one(request, db, venue, form)
+    return await _one(request, db, venue, _filled(venue))
 
 
 @post("/admin/venues/{number:int}")
@@ -55,10 +65,9 @@ async def change(request: Asked, db: Db, visitor: Who, number: FromPath[int]) ->
     venue, form = await queries.venue(db, number), await read(VenueForm, request)
     if form.rejected:
         return await _one(request, db, venue, form, status=form.status)
-    values = {"name": form.name.data, "address": form.address.data or "", "city": form.city.data}
     try:
         async with writing() as tx:
-            await arranging.change_venue(tx, await queries.venue(tx, number), **values, by=visitor.user_id or 0)
+            await arranging.change_venue(tx, await queries.venue(tx, number), **_values(form), by=visitor.user_id or 0)
     except Refused as refused:
         form.refuse(refused)
         return await _one(request, db, venue, form, status=refused.status)
@@ -66,10 +75,15 @@ async def change(request: Asked, db: Db, visitor: Who, number: FromPath[int]) ->
 
 
 @post("/admin/venues/{number:int}/merge")
-async def merge(request: Asked, visitor: Who, number: FromPath[int]) -> Response[str]:
+async def merge(request: Asked, db: Db, visitor: Who, number: FromPath[int]) -> Response[str]:
+    """Whoever moves events to another city types that city."""
     form = await read(MergeForm, request)
+    venue, into = await queries.venue(db, number), await queries.venue(db, form.into.data or 0)
+    if into.city != venue.city and folded(form.into_city.data or "") != folded(into.city):
+        form.into_city.errors = [_("Type %(city)s: the events move to another city.") % {"city": into.city}]
+        return await _one(request, db, venue, _filled(venue), into=into, merging=form, status=422)
     async with writing() as tx:
-        gone, into = await queries.venue(tx, number), await queries.venue(tx, form.into.data or 0)
+        gone, into = await queries.venue(tx, number), await queries.venue(tx, into.id or 0)
         await arranging.merge_venues(tx, gone, into, by=visitor.user_id or 0)
     said = _("The events of %(name)s take place at %(other)s now.") % {"name": gone.name, "other": into.name}
     return see_other(request, f"/admin/venues/{into.id}", flash=said)
@@ -83,15 +97,50 @@ async def delete(request: Asked, visitor: Who, number: FromPath[int]) -> Respons
     return see_other(request, "/admin/venues", flash=_("%(name)s is deleted.") % {"name": venue.name})
 
 
-async def _one(request: Asked, db: AsyncSession, venue: Venue, form: VenueForm, *, status: int = 200) -> Response[str]:
-    others, wanted = await arranged.other_venues(db, venue), request.query_params.get("into", "")
-    context: dict[str, Any] = {
-        "venue": venue,
-        "others": others,
-        "into": next((other for other in others if str(other.id) == wanted), None),
-        "used": await arranged.used_venue(db, venue.id or 0),
-    }
-    return page(request, "admin/venue.html", status=status, form=form, **context)
+async def _list(request: Asked, db: AsyncSession, form: VenueForm, *, status: int = 200) -> Response[str]:
+    search, asked = _word(request, "q"), request.query_params.get("page", "")
+    wanted = int(asked) if asked.isascii() and asked.isdecimal() and 0 < len(asked) < 7 else 1
+    venues, pages = await arranged.venues(db, search, page=max(1, wanted))
+    context: dict[str, Any] = {"venues": venues, "search": search, "number": max(1, wanted), "pages": pages}
+    return page(request, "admin/venues.html", status=status, form=form, **context)
 
 
-router = Router("/", guards=[admin, proved_lately, writes_at_most("desk")], route_handlers=[index, show, change, merge, delete])
+async def _one(
+    request: Asked,
+    db: AsyncSession,
+    venue: Venue,
+    form: VenueForm,
+    *,
+    into: Venue | None = None,
+    merging: MergeForm | None = None,
+    status: int = 200,
+) -> Response[str]:
+    wanted, near = request.query_params.get("into", ""), _word(request, "near")
+    if not into and wanted.isascii() and wanted.isdecimal() and len(wanted) < 19:
+        into = await arranged.other_venue(db, venue, int(wanted))
+    others = list(await arranged.other_venues(db, venue))
+    elsewhere = list(await arranged.venues_elsewhere(db, venue, near)) if near else []
+    if into and into not in [*others, *elsewhere]:
+        elsewhere.insert(0, into)
+    context: dict[str, Any] = {"venue": venue, "others": others, "elsewhere": elsewhere, "near": near, "into": into}
+    context["used"] = await arranged.used_venue(db, venue.id or 0)
+    return page(request, "admin/venue.html", status=status, form=form, merging=merging or MergeForm(), **context)
+
+
+def _filled(venue: Venue) -> VenueForm:
+    return VenueForm(data={"name": venue.name, "address": venue.address, "city": venue.city})
+
+
+def _values(form: VenueForm) -> dict[str, str]:
+    return {"name": form.name.data, "address": form.address.data or "", "city": form.city.data}
+
+
+def _word(request: Asked, name: str) -> str:
+    """What an address asks for, as it may be looked for; empty for what cannot be printed."""
+    word = plain(request.query_params.get(name, ""))[:100]
+    return word if word.isprintable() else ""
+
+
+router = Router(
+    "/", guards=[admin, proved_lately, writes_at_most("desk")], route_handlers=[index, add, show, change, merge, delete]
+)

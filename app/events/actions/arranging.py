@@ -19,6 +19,7 @@ from app.events import queries
 from app.events.models import Category, Event, Favourite, Venue
 from app.events.moved import MovedCategory
 from app.events.rules import proposing
+from app.events.rules.snapshots import place
 
 # So many events are written anew in the transaction of the change itself.
 AT_ONCE = 200
@@ -31,7 +32,7 @@ async def add_category(tx: AsyncSession, name: str, *, by: int) -> Category:
     slug = proposing.slug_of(name)[:50]
     taken = set((await tx.exec(select(Category.slug))).all()) | set((await tx.exec(select(MovedCategory.slug))).all())
     made = Category(name=name, slug=proposing.free_slug(slug, taken), position=0 if last is None else last + 1)
-    await _flushed(tx, made)
+    await _flushed(tx, made, _("Somebody else has just added a category with this name."))
     await activity.record(tx, "category.added", about=f"category:{made.id}", by=by, names=["", name])
     return made
 
@@ -52,14 +53,14 @@ async def move_category(tx: AsyncSession, category: Category, *, up: bool, by: i
     # Two admins who move at once stand in line.
     rows = (await tx.exec(select(Category).order_by(col(Category.id)).with_for_update())).all()
     order = sorted(rows, key=lambda kind: (kind.position, kind.name))
-    place = next(number for number, kind in enumerate(order) if kind.id == category.id)
-    other = place - 1 if up else place + 1
+    at = next(number for number, kind in enumerate(order) if kind.id == category.id)
+    other = at - 1 if up else at + 1
     if not 0 <= other < len(order):
         return
-    order[place], order[other] = order[other], order[place]
+    order[at], order[other] = order[other], order[at]
     for number, kind in enumerate(order):
         await changed(tx, update(Category).where(col(Category.id) == kind.id).values(position=number))
-    places = [place + 1, other + 1]
+    places = [at + 1, other + 1]
     await activity.record(tx, "category.moved", about=f"category:{category.id}", by=by, places=places)
 
 
@@ -87,6 +88,18 @@ async def delete_category(tx: AsyncSession, category: Category, *, by: int) -> N
     unused = ~select(Event.id).where(col(Event.category_id) == category.id).exists()
     await _deleted(tx, delete(Category).where(col(Category.id) == category.id, unused))
     await activity.record(tx, "category.deleted", about=f"category:{category.id}", by=by, names=[category.name, ""])
+
+
+async def add_venue(tx: AsyncSession, *, name: str, address: str, city: str, by: int) -> Venue:
+    """One that events can name from now on. Raises Refused when the city has a venue of this name, however it is spelt."""
+    known = (await tx.exec(select(Venue.name, Venue.city))).all()
+    wanted = proposing.folded(name), proposing.folded(city)
+    if any((proposing.folded(title), proposing.folded(where)) == wanted for title, where in known):
+        raise Refused(_("%(city)s has a venue of this name already. Correct its address instead.") % {"city": city})
+    made = Venue(name=name, address=address, city=city)
+    await _flushed(tx, made, _("Somebody else has just added this venue."))
+    await activity.record(tx, "venue.added", about=f"venue:{made.id}", by=by, names=["", place(made)])
+    return made
 
 
 async def change_venue(tx: AsyncSession, venue: Venue, *, name: str, address: str, city: str, by: int) -> None:
@@ -161,13 +174,14 @@ async def _check_name(tx: AsyncSession, name: str, *, but: int | None = None) ->
         raise Refused(_("There is a category with this name."))
 
 
-async def _flushed(tx: AsyncSession, category: Category) -> None:
+async def _flushed(tx: AsyncSession, made: Category | Venue, taken: str) -> None:
+    """Raises Refused with the sentence `taken` when somebody else was faster."""
     try:
         async with tx.begin_nested():
-            tx.add(category)
+            tx.add(made)
             await tx.flush()
     except IntegrityError:
-        raise Refused(_("Somebody else has just added a category with this name.")) from None
+        raise Refused(taken) from None
 
 
 async def _deleted(tx: AsyncSession, statement: Any) -> None:
