@@ -20,7 +20,7 @@ from app.core.redaction import clean
 from app.events import flows as events
 from app.notifications import flows as notifications
 from app.notifications.actions import TOLD, tell
-from app.payments.flows import lists, notices, orphans, refunds, watching
+from app.payments.flows import files, lists, notices, orphans, refunds, watching
 from app.payments.flows import sweeps as payments
 from app.privacy import flows as privacy
 
@@ -36,6 +36,8 @@ JOBS: dict[str, jobs.Flow] = {
     "events.find_anew": events.find_anew,
     "people.listed": analytics.list_people,
     "announcement.told": notifications.announce,
+    "payments.listed": files.list_payments,
+    "activities.listed": admin.list_activities,
 }
 
 

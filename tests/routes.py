@@ -254,7 +254,7 @@ RULES = [
     get("/manager/events/{slug:str}/checkins.csv", ITS_SELLER, slug="event"),
     # The operator's desk.
     get("/admin/payments", ADMIN),
-    get("/admin/payments.csv", ADMIN),
+    post("/admin/payments/file", ADMIN),
     get("/admin", ADMIN),
     *both("/admin/managers", ADMIN),
     post("/admin/managers/{code:str}/trust", ADMIN, code="manager's code"),
@@ -293,7 +293,7 @@ RULES = [
     post("/admin/mails/{number:int}/drop", ADMIN, number="failed mail"),
     get("/admin/activity", ADMIN),
     get("/admin/activity/{number:int}", ADMIN, number="activity"),
-    get("/admin/activity.csv", ADMIN),
+    post("/admin/activity/file", ADMIN),
     get("/admin/activity/head.txt", ADMIN),
     get("/admin/invariants", ADMIN),
     post("/admin/invariants/check", ADMIN),

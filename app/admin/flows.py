@@ -9,10 +9,11 @@ import structlog
 from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPRecipientsRefused, SMTPSenderRefused
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.admin import actions, invariants
-from app.core import activity, alarms, clock, mail, stored
-from app.core.db import writing
+from app.admin import actions, invariants, logged
+from app.core import activity, alarms, clock, jobs, mail, stored
+from app.core.db import reading, writing
 from app.core.i18n import gettext as _
+from app.core.jobs import BATCH, Job
 from app.core.redaction import clean
 from app.core.settings import settings
 from app.payments import stripe
@@ -42,6 +43,14 @@ async def forget_old_reports() -> None:
     """Removes what no browser has reported for a while."""
     async with writing() as tx:
         await actions.forget_old_reports(tx, now=clock.now())
+
+
+async def list_activities(job: Job) -> None:
+    """The next rows of the activity log as a file."""
+    after = job.cursor.get("after")
+    async with reading() as db:
+        rows, reached = await logged.rows(db, logged.meant(job.wish, before=after), most=BATCH)
+    await jobs.append_rows(job, logged.head(), rows, reached=reached, over=len(rows) < BATCH)
 
 
 class Tried(NamedTuple):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlmodel import SQLModel, col, or_, select
+from sqlmodel import SQLModel, col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import MailedLink, User
@@ -32,11 +32,11 @@ GROUPS = {
 class Wish:
     """Which rows are shown. `about` names things such as "event:3"; None stands for all of them, no things for no rows.
 
-    `kind` is one such as "booking.paid"; rows are from `since` on and before `until`.
+    `by` is an account's id, `kind` one such as "booking.paid"; rows are from `since` on and before `until`.
     """
 
     group: str = ""
-    by: User | None = None
+    by: int | None = None
     about: Sequence[str] | None = None
     before: int | None = None
     kind: str = ""
@@ -59,22 +59,29 @@ class Names:
 
 async def newest(db: AsyncSession, wish: Wish, *, most: int) -> Sequence[Activity]:
     """The newest activities that the wish names, and older than its `before`."""
-    found = select(Activity)
+    return (await db.exec(select(Activity).where(*_wanted(wish)).order_by(col(Activity.id).desc()).limit(most))).all()
+
+
+async def count(db: AsyncSession, wish: Wish) -> int:
+    """How many there are in all."""
+    return (await db.exec(select(func.count()).select_from(Activity).where(*_wanted(wish)))).one()
+
+
+def _wanted(wish: Wish) -> Iterator[Any]:
     if wish.group:
-        found = found.where(or_(*(col(Activity.kind).startswith(start) for start in GROUPS[wish.group])))
+        yield or_(*(col(Activity.kind).startswith(start) for start in GROUPS[wish.group]))
     if wish.by:
-        found = found.where(or_(col(Activity.by_user_id) == wish.by.id, col(Activity.about) == f"user:{wish.by.id}"))
+        yield or_(col(Activity.by_user_id) == wish.by, col(Activity.about) == f"user:{wish.by}")
     if wish.about is not None:
-        found = found.where(col(Activity.about).in_(wish.about))
+        yield col(Activity.about).in_(wish.about)
     if wish.kind:
-        found = found.where(Activity.kind == wish.kind)
+        yield Activity.kind == wish.kind
     if wish.since:
-        found = found.where(Activity.at >= wish.since)
+        yield Activity.at >= wish.since
     if wish.until:
-        found = found.where(Activity.at < wish.until)
+        yield Activity.at < wish.until
     if wish.before is not None:
-        found = found.where(col(Activity.id) < wish.before)
-    return (await db.exec(found.order_by(col(Activity.id).desc()).limit(most))).all()
+        yield col(Activity.id) < wish.before
 
 
 async def things(db: AsyncSession, word: str) -> list[str]:

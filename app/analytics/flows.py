@@ -1,13 +1,10 @@
 """Files of people, written a batch at a time."""
 
-from typing import Any
-
 from app.analytics import people
 from app.analytics.people import Wish
 from app.core import jobs
-from app.core.db import reading, writing
+from app.core.db import reading
 from app.core.jobs import BATCH, Job
-from app.core.sheets import MARK, csv_rows
 from app.events.models import Event
 
 
@@ -18,10 +15,5 @@ async def list_people(job: Job) -> None:
         event = await db.get_one(Event, job.wish["event"])
         asked = await people.questions(db, event.id or 0)
         rows, reached = await people.rows(db, event, job.wish["what"], wish, asked, after=after, most=BATCH)
-    part: Any = csv_rows(rows)
-    if not job.cursor:
-        part = MARK + csv_rows([people.head(job.wish["what"], asked)]) + part
-    size = await jobs.append(job, part)
-    async with writing() as tx:
-        cursor = {"after": reached, "bytes": size}
-        await jobs.advance(tx, job, cursor=cursor, done=len(rows), over=len(rows) < BATCH)
+    head = people.head(job.wish["what"], asked)
+    await jobs.append_rows(job, head, rows, reached=reached, over=len(rows) < BATCH)

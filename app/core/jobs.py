@@ -23,6 +23,7 @@ from app.core.db import changed, outside_writing, reading, writing
 from app.core.errors import Refused
 from app.core.redaction import clean
 from app.core.settings import settings
+from app.core.sheets import MARK, csv_rows
 
 log = structlog.get_logger()
 
@@ -39,6 +40,8 @@ CLAIMED_FOR = timedelta(minutes=1)
 MOST_ATTEMPTS = 6
 MOST_SENTENCES = 100
 FILES_KEPT = timedelta(days=7)
+# A job about one of these makes a file about everybody; only an admin, who may be none any more, may have it.
+OF_EVERYBODY = ("activities:all", "payments:all")
 
 
 class Job(SQLModel, table=True):
@@ -259,6 +262,16 @@ async def append(job: Job, part: bytes) -> int:
     """
     outside_writing("A file")
     return await asyncio.to_thread(_append, job.path, int(job.cursor.get("bytes", 0)), part)
+
+
+async def append_rows(job: Job, head: Sequence[object], rows: Sequence[Sequence[object]], *, reached: Any, over: bool) -> None:
+    """Writes the next rows of a CSV file below its `head`. How far the batch came, `reached`, stands in the cursor as "after"."""
+    part: Any = csv_rows(rows)
+    if not job.cursor:
+        part = MARK + csv_rows([head]) + part
+    size = await append(job, part)
+    async with writing() as tx:
+        await advance(tx, job, cursor={"after": reached, "bytes": size}, done=len(rows), over=over)
 
 
 def _append(path: Path, known: int, part: bytes) -> int:

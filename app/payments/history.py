@@ -47,24 +47,26 @@ class PaymentWish:
 EVERY_PAYMENT = PaymentWish()
 
 
-async def history(
-    db: AsyncSession, *, page: int, wish: PaymentWish = EVERY_PAYMENT, most: int | None = None
-) -> tuple[list[PaymentView], int]:
-    """One page of the payments that the wish names, newest first, and how many pages there are. `most` stand on a page."""
-    most = most or PER_PAGE
-    chosen = list(_chosen(wish))
+async def history(db: AsyncSession, *, page: int, wish: PaymentWish = EVERY_PAYMENT) -> tuple[list[PaymentView], int]:
+    """One page of the payments that the wish names, newest first, and how many pages there are."""
+    total = await count(db, wish)
     joined = select(Payment, Booking, Event).join(Booking, col(Booking.id) == Payment.booking_id)
-    joined = joined.join(Event, col(Event.id) == Booking.event_id).where(*chosen)
-    counted = select(func.count()).select_from(Payment).join(Booking, col(Booking.id) == Payment.booking_id)
-    count = (await db.exec(counted.where(*chosen))).one()
-    newest = joined.order_by(col(Payment.created_at).desc(), col(Payment.id)).limit(most).offset((page - 1) * most)
+    joined = joined.join(Event, col(Event.id) == Booking.event_id).where(*chosen(wish))
+    newest = joined.order_by(col(Payment.created_at).desc(), col(Payment.id)).limit(PER_PAGE).offset((page - 1) * PER_PAGE)
     rows = (await db.exec(newest)).all()
     refunds = await refunds_by_payment(db, [payment.id for payment, _booking, _event in rows])
     views = [PaymentView(payment, booking, event, refunds.get(payment.id, [])) for payment, booking, event in rows]
-    return views, max(1, -(-count // most))
+    return views, max(1, -(-total // PER_PAGE))
 
 
-def _chosen(wish: PaymentWish) -> Iterator[Any]:
+async def count(db: AsyncSession, wish: PaymentWish) -> int:
+    """How many payments the wish names."""
+    counted = select(func.count()).select_from(Payment).join(Booking, col(Booking.id) == Payment.booking_id)
+    return (await db.exec(counted.where(*chosen(wish)))).one()
+
+
+def chosen(wish: PaymentWish) -> Iterator[Any]:
+    """The conditions for payments that are joined with their bookings."""
     if wish.show in _SHOWN:
         yield _SHOWN[wish.show]
     if wish.event_id is not None:

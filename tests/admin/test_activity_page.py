@@ -9,12 +9,15 @@ from datetime import timedelta
 import httpx
 import pytest
 import time_machine
+from sqlalchemy import text, update
 from sqlmodel import col, select
 
 from app.accounts.models import User
-from app.core import activity, seals, verify
+from app.core import activity, jobs, seals, verify
 from app.core.db import reading, writing
+from app.core.jobs import OF_EVERYBODY, Job
 from app.events.models import Event
+from app.worker import work_jobs
 from tests import world
 from tests.admin.logbook import said
 from tests.payments.refund_story import an_event, paid
@@ -98,23 +101,82 @@ async def test_the_newest_seal_is_shown_and_can_be_taken_away(client: httpx.Asyn
 async def test_the_log_as_a_file_is_itself_written_down(client: httpx.AsyncClient, dora: User) -> None:
     async with writing() as tx:
         await activity.record(tx, "text.saved", about="text:=1+1", by=dora.id)
-    answer = await client.get("/admin/activity.csv?group=desk")
+    answer = await client.post("/admin/activity/file?group=desk")
     rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert rows[0] == ["Number", "Time (UTC)", "Kind", "About", "What happened"]
     assert [row[2:4] for row in rows[1:]] == [["text.saved", "text:=1+1"]]
     assert (await said())[-1] == "Dora (dora@example.com) took 1 row of this log away as a file."
 
 
-async def test_a_file_has_no_more_rows_than_the_page_says(
+async def many_activities(number: int) -> None:
+    """So many texts were saved, by one statement; the first of them has a name that would be a formula."""
+    rows = """
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :number)
+        INSERT INTO activities (kind, about, at, details)
+        SELECT 'text.saved', CASE i WHEN 1 THEN '=1+1' ELSE 'text:' || i END, '2026-11-16 12:00:00', '{}' FROM n
+    """
+    async with writing() as tx:
+        await tx.exec(text(rows).bindparams(number=number))  # type: ignore[call-overload]
+
+
+async def test_a_log_of_more_than_ten_thousand_rows_is_written_by_a_job(client: httpx.AsyncClient, dora: User) -> None:
+    await many_activities(10_001)
+    started = await client.post("/admin/activity/file?kind=text.saved")
+    assert started.status_code == 303
+    assert (await said())[-1] == "Dora (dora@example.com) took 10001 rows of this log away as a file."
+    page = started.headers["location"]
+    assert "0 of 10,001" in await text_of(client, page)
+    await work_jobs()
+    async with writing() as tx:
+        await activity.record(tx, "text.saved", about="text:later", by=dora.id)
+    while await work_jobs():
+        pass
+    assert "10,001 of 10,001" in await text_of(client, page)
+    rows = list(csv.reader(io.StringIO((await client.get(f"{page}/file")).content.decode("utf-8-sig"))))
+    assert rows[0] == ["Number", "Time (UTC)", "Kind", "About", "What happened"]
+    numbers = [int(row[0]) for row in rows[1:]]
+    assert len(numbers) == 10_001
+    assert numbers == sorted(set(numbers), reverse=True)
+    assert {row[2] for row in rows[1:]} == {"text.saved"}
+    assert rows[-1][3] == "'=1+1"
+
+
+async def test_a_filter_of_person_thing_and_days_counts_in_the_job_too(
     client: httpx.AsyncClient, dora: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.admin.pages.activity.MOST_IN_A_FILE", 6)
-    monkeypatch.setattr("app.admin.pages.activity._AT_ONCE", 3)
     async with writing() as tx:
-        for number in range(20):
-            await activity.record(tx, "text.saved", about=f"text:{number}", by=dora.id)
-    answer = await client.get("/admin/activity.csv")
-    assert len(answer.text.splitlines()) == 7
+        alice, event = await world.alice(tx), await world.event(tx)
+        for by in (alice, dora, alice):
+            await activity.record(tx, "event.deleted", about=f"event:{event.id}", by=by.id)
+    monkeypatch.setattr("app.admin.pages.activity.MOST_AT_ONCE", 1)
+    monkeypatch.setattr("app.admin.flows.BATCH", 1)
+    asked = f"/admin/activity/file?who={alice.email}&thing={event.slug}&group=events&from=2026-01-01&to=2099-01-01"
+    page = (await client.post(asked)).headers["location"]
+    while await work_jobs():
+        pass
+    rows = list(csv.reader(io.StringIO((await client.get(f"{page}/file")).text)))[1:]
+    assert [row[2:5] for row in rows] == [
+        ["event.deleted", f"event:{event.id}", "Alice (alice@example.com) deleted a draft."]
+    ] * 2
+    async with reading() as db:
+        [job] = (await db.exec(select(Job))).all()
+    assert "alice" not in f"{job.wish} {job.cursor}"
+
+
+@pytest.mark.parametrize("about", [*OF_EVERYBODY, "users:all"])
+async def test_a_file_about_everybody_is_for_admins_alone_also_when_they_are_none_any_more(
+    client: httpx.AsyncClient, dora: User, about: str
+) -> None:
+    async with writing() as tx:
+        given = {"title": "All", "wish": {}, "total": 1, "file_name": "all.csv"}
+        job = await jobs.start(tx, "activities.listed", about=about, by=dora.id or 0, **given)
+    page = f"/manager/jobs/{job.code}"
+    assert (await client.get(page)).status_code == 200
+    async with writing() as tx:
+        await tx.exec(update(User).where(col(User.id) == dora.id).values(role="manager"))
+    # The last is the control: what is not about everybody stays with whoever started it.
+    assert (await client.get(page)).status_code == (404 if about in OF_EVERYBODY else 200)
+    assert (await client.get(f"{page}/file")).status_code == 404
 
 
 # ---------- an admin at a manager's desk ----------

@@ -72,6 +72,8 @@ def test_without_the_mark_they_would_be(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 OF_AN_EVENT = ("checkins", "codes", "waiting-list")
+# Large ones are jobs, so asking for them is an act.
+POSTED = ("/admin/activity/file", "/admin/payments/file")
 
 
 def exports() -> set[str]:
@@ -84,8 +86,6 @@ async def test_the_exports_hold_no_formula(shop: Any, small_town: Town) -> None:
     addresses = {
         "/manager/events/{slug:str}/sales/{code:str}/codes.csv": f"/manager/events/{small_town.things['early sales']}/codes.csv",
         **{f"/manager/events/{{slug:str}}/{name}.csv": f"/manager/events/{early}/{name}.csv" for name in OF_AN_EVENT},
-        "/admin/activity.csv": "/admin/activity.csv",
-        "/admin/payments.csv": "/admin/payments.csv",
     }
     assert exports() == set(addresses)
     async with small_town.browser(shop, "dora") as doras:
@@ -93,8 +93,8 @@ async def test_the_exports_hold_no_formula(shop: Any, small_town: Town) -> None:
             async with writing() as tx:
                 kinds = update(TicketType).where(col(TicketType.code) == small_town.things["early type"])
                 await tx.exec(kinds.values(name=payload.replace("\0", "")[:60]))
-            for address in addresses.values():
-                answer = await doras.get(address)
+            for address in (*addresses.values(), *POSTED):
+                answer = await (doras.post(address) if address in POSTED else doras.get(address))
                 assert answer.status_code == 200, address
                 assert answer.headers["content-type"].startswith("text/csv")
                 assert "attachment" in answer.headers["content-disposition"]

@@ -1,34 +1,30 @@
 """The activity log: every act in one sentence, the newest first; its seal to keep, and the log as a file."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from litestar import Request, Response, Router, get
+from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts import queries as accounts
-from app.admin import log, queries
-from app.admin.log import GROUPS, Names, Wish
+from app.admin import log, logged, queries
+from app.admin.log import GROUPS, Wish
 from app.admin.sentences import sentence
-from app.core import activity, clock, seals
-from app.core.activity import Activity
-from app.core.db import writing
+from app.core import clock, seals
 from app.core.i18n import gettext as _
 from app.core.settings import settings
-from app.core.sheets import csv_file
+from app.web import files
 from app.web.forms import plain
 from app.web.limits import at_most
 from app.web.page import page
 from app.web.visitor import Db, Who, admin
 
 ON_A_PAGE = 50
-MOST_IN_A_FILE = 10_000
-_AT_ONCE = 500
+# A larger file is written by a job.
+MOST_AT_ONCE = 10_000
 _MOST_LETTERS = 254
 
 
@@ -44,8 +40,7 @@ async def index(request: Request[Any, Any, Any], db: Db) -> Response[str]:
         "rows": [(row, sentence(row, names)) for row in shown],
         "older": _url("/admin/activity", **typed, before=shown[-1].id) if len(found) > ON_A_PAGE else "",
         "newest": _url("/admin/activity", **typed) if wish.before is not None else "",
-        "file": _url("/admin/activity.csv", **typed),
-        "most_in_a_file": MOST_IN_A_FILE,
+        "file": _url("/admin/activity/file", **typed),
         "head": await seals.last(db),
     }
     return page(request, "admin/activity.html", **context)
@@ -60,22 +55,17 @@ async def show(request: Request[Any, Any, Any], db: Db, number: FromPath[int]) -
     return page(request, "admin/activity_row.html", row=row, sentence=sentence(row, names), details=details)
 
 
-@get("/admin/activity.csv", guards=[at_most("export")])
-async def file(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[bytes]:
-    """The newest rows that the filter shows. Taking them away is an act of its own."""
+@post("/admin/activity/file", guards=[at_most("export")])
+async def file(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[Any]:
+    """What the filter shows: a small file at once, a large one is a job. Taking it away is an act of its own."""
     wish, _typed = await _wish(request, db)
-    rows: list[Sequence[object]] = []
-    while len(rows) < MOST_IN_A_FILE:
-        found = await log.newest(db, wish, most=_AT_ONCE)
-        names = await log.names_of(db, found)
-        rows += [_cells(row, names) for row in found]
-        if len(found) < _AT_ONCE:
-            break
-        wish = replace(wish, before=found[-1].id)
-    async with writing() as tx:
-        await activity.record(tx, "admin.exported", about="activities:all", by=visitor.user_id, rows=len(rows))
-    body = csv_file([(_("Number"), _("Time (UTC)"), _("Kind"), _("About"), _("What happened")), *rows])
-    return _attached(body, "text/csv", f"activity-{clock.now():%Y-%m-%d}.csv")
+    count, name = await log.count(db, wish), f"activity-{clock.now():%Y-%m-%d}.csv"
+    taken: dict[str, Any] = {"about": "activities:all", "by": visitor.user_id or 0, "count": count}
+    if count <= MOST_AT_ONCE:
+        rows, _last = await logged.rows(db, wish, most=MOST_AT_ONCE)
+        return await files.hand_over([logged.head(), *rows], name, **taken)
+    title = _("The activity log")
+    return await files.write_by_job(request, "activities.listed", name, wish=logged.kept(wish), title=title, **taken)
 
 
 @get("/admin/activity/head.txt")
@@ -92,7 +82,7 @@ async def head(db: Db) -> Response[bytes]:
             f"python main.py verify-activity --head {found.number}:{found.mac}",
         ]
     number = found.number if found else 0
-    return _attached("\n".join((*lines, "")).encode(), "text/plain", f"activity-seal-{number}.txt")
+    return files.attached("\n".join((*lines, "")).encode(), "text/plain", f"activity-seal-{number}.txt")
 
 
 async def _wish(request: Request[Any, Any, Any], db: AsyncSession) -> tuple[Wish, dict[str, str]]:
@@ -107,7 +97,7 @@ async def _wish(request: Request[Any, Any, Any], db: AsyncSession) -> tuple[Wish
     older_than = int(before) if before.isascii() and before.isdecimal() and len(before) < 19 else None
     since, last = _day(typed["from"]), _day(typed["to"])
     until = last + timedelta(days=1) if last else None
-    return Wish(typed["group"], by, about, older_than, typed["kind"], since, until), typed
+    return Wish(typed["group"], by.id if by else None, about, older_than, typed["kind"], since, until), typed
 
 
 def _day(typed: str) -> datetime | None:
@@ -123,18 +113,9 @@ def _word(request: Request[Any, Any, Any], name: str) -> str:
     return word if word.isprintable() and "\ufffd" not in word else ""
 
 
-def _cells(row: Activity, names: Names) -> Sequence[object]:
-    return (row.id, f"{row.at:%Y-%m-%d %H:%M:%S}", row.kind, row.about, sentence(row, names))
-
-
 def _url(address: str, **words: object) -> str:
     query = urlencode({name: value for name, value in words.items() if value})
     return f"{address}?{query}" if query else address
-
-
-def _attached(body: bytes, media_type: str, name: str) -> Response[bytes]:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(body, media_type=media_type, headers=headers)
 
 
 router = Router("/", guards=[admin], route_handlers=[index, show, file, head])

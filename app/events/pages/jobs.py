@@ -62,7 +62,8 @@ async def _job(db: AsyncSession, code: str, visitor: Visitor) -> Job:
 async def _found(db: AsyncSession, code: str, visitor: Visitor) -> Job:
     """Whoever has started a job about an event sees it as long as they may still sell for the event."""
     job = await jobs.by_code(db, code)
-    if not job or not (visitor.is_admin or job.by_user_id == visitor.user_id):
+    own = job is not None and job.by_user_id == visitor.user_id and job.about not in jobs.OF_EVERYBODY
+    if not job or not (visitor.is_admin or own):
         raise NotFound(_("There is no such job."))
     if not await may_still_sell(db, job.about, visitor):
         raise NotFound(_("There is no such job."))

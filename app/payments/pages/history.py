@@ -1,30 +1,27 @@
 """What was paid and what went back: for the buyer, for the manager of an event, and for the admin."""
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from litestar import Request, Response, Router, get
+from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.bookings import queries as bookings
-from app.core import activity, clock
-from app.core.db import writing
+from app.core import clock
+from app.core.errors import Refused
 from app.core.i18n import gettext as _
-from app.core.money import major
-from app.core.sheets import csv_file
-from app.payments import history, queries
+from app.payments import history, listed, queries
 from app.payments.history import PaymentWish
 from app.payments.pages.common import asked_for, event_of, page_number
-from app.payments.queries import PaymentView
+from app.web import files
 from app.web.limits import at_most
 from app.web.page import page
 from app.web.visitor import Db, Who, admin, signed_in, team
 
 MOST_ORPHANS = 50
-MOST_IN_A_FILE, AT_ONCE = 10_000, 500
+# A larger file is written by a job.
+MOST_AT_ONCE = 10_000
 # How a payment comes in.
 PROVIDERS = ("stripe", "cash")
 MOST_HITS = 20
@@ -59,14 +56,18 @@ async def of_all(request: Request[Any, Any, Any], db: Db) -> Response[str]:
     return page(request, "payments/admin.html", orphans=orphans, sums=await queries.sums(db), **found)
 
 
-@get("/admin/payments.csv", guards=[admin, at_most("export")])
-async def file(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[bytes]:
-    """What the filter shows, the newest first. Taking it away is written down."""
-    rows = await _rows(db, _wish(request, None)[0])
-    async with writing() as tx:
-        await activity.record(tx, "admin.exported", about="payments:all", by=visitor.user_id, rows=len(rows))
-    headers = {"Content-Disposition": f'attachment; filename="payments-{clock.now():%Y-%m-%d}.csv"', "Cache-Control": "no-store"}
-    return Response(csv_file([_titles(), *rows]), media_type="text/csv", headers=headers)
+@post("/admin/payments/file", guards=[admin, at_most("export")])
+async def file(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[Any]:
+    """What the filter shows: a small file at once, a large one is a job. Taking it away is an act of its own."""
+    wish = _wish(request, None)[0]
+    count, name = await history.count(db, wish), f"payments-{clock.now():%Y-%m-%d}.csv"
+    taken: dict[str, Any] = {"about": "payments:all", "by": visitor.user_id or 0, "count": count}
+    if count <= MOST_AT_ONCE:
+        rows, _last = await listed.rows(db, wish, most=MOST_AT_ONCE)
+        return await files.hand_over([listed.head(), *rows], name, **taken)
+    if wish.search:
+        raise Refused(_("Too many payments fit what you looked for. Type more of it, or take the file without it."))
+    return await files.write_by_job(request, "payments.listed", name, wish=listed.kept(wish), title=_("Payments"), **taken)
 
 
 async def _history(request: Request[Any, Any, Any], db: Db, address: str, *, event_id: int | None) -> dict[str, Any]:
@@ -101,30 +102,6 @@ def _day(typed: str) -> datetime | None:
         return datetime.combine(date.fromisoformat(typed), time(), UTC) if typed else None
     except ValueError:
         return None
-
-
-async def _rows(db: AsyncSession, wish: PaymentWish) -> list[Sequence[object]]:
-    rows: list[Sequence[object]] = []
-    for number in range(1, MOST_IN_A_FILE // AT_ONCE + 1):
-        views, pages = await history.history(db, page=number, wish=wish, most=AT_ONCE)
-        rows += [_row(view) for view in views]
-        if number >= pages:
-            break
-    return rows
-
-
-def _titles() -> Sequence[object]:
-    first = (_("Time (UTC)"), _("Booking"), _("Email"), _("Event"), _("Provider"), _("State"))
-    return (*first, _("Amount"), _("Paid"), _("Returned"), _("Currency"))
-
-
-def _row(view: PaymentView) -> Sequence[object]:
-    """A payment in a spreadsheet: sums with a point, in the currency beside them."""
-    payment, booking, event = view.payment, view.booking, view.event
-    sums = (payment.amount_minor, payment.captured_minor, payment.returned_minor)
-    amounts = [major(minor, payment.currency) for minor in sums]
-    at = f"{payment.created_at:%Y-%m-%d %H:%M:%S}"
-    return (at, booking.reference, booking.email, event.title, payment.provider, payment.state, *amounts, payment.currency)
 
 
 router = Router("/", route_handlers=[index, of_event, progress, of_all, file])

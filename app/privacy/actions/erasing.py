@@ -33,7 +33,7 @@ from app.core.codes import random_id
 from app.core.db import changed
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
-from app.core.jobs import OPEN, Job
+from app.core.jobs import OF_EVERYBODY, OPEN, Job
 from app.events.models import Favourite, Helper
 from app.notifications.models import Delivery, Notification, Preference
 from app.privacy import queries, rules
@@ -188,7 +188,7 @@ async def _forget_files(tx: AsyncSession, person: Person) -> None:
     written begins again, without them."""
     ids = await queries.booking_ids(tx, person)
     events = (await tx.exec(select(Booking.event_id).where(col(Booking.id).in_(ids)).distinct())).all()
-    about = col(Job.about).in_([*(f"event:{event}" for event in events), "events:all"])
+    about = col(Job.about).in_([*(f"event:{event}" for event in events), "events:all", *OF_EVERYBODY])
     named = or_(about, col(Job.by_user_id) == person.user_id)
     await changed(tx, update(Job).where(named, col(Job.state).not_in(OPEN)).values(file=""))
     await jobs.restart(tx, named, col(Job.file) != "")
