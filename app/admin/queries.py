@@ -4,19 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlmodel import col, func, select
+from sqlmodel import and_, col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts import queries as accounts
 from app.accounts.models import RESET_LIFE, Application, FactorReset, User
 from app.admin.models import CspReport, InvariantResult
-from app.admin.queues import NOTICE_PATIENCE
+from app.admin.queues import NOTICE_PATIENCE, failed_lately
 from app.bookings.models import Booking
 from app.core import alarms
 from app.core.activity import Activity
 from app.core.alarms import Alarm
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
+from app.core.jobs import OPEN, Job
 from app.core.texts import SiteText
 from app.events.models import Event, Venue
 from app.notifications.models import Delivery, Notification
@@ -42,7 +43,7 @@ class Sounding:
 
 @dataclass(frozen=True)
 class Waiting:
-    """What an admin has to look at, one by one. Each list is cut after SHOWN rows; oldest first."""
+    """What an admin has to look at, one by one. Each list is cut after SHOWN rows; oldest first, failed jobs before others."""
 
     alarms: Sequence[Sounding]
     applications: Sequence[tuple[Application, User]]
@@ -51,6 +52,7 @@ class Waiting:
     deliveries: Sequence[tuple[Delivery, Notification]]
     refunds: Sequence[tuple[Refund, Booking, Event]]
     notices: Sequence[Notice]
+    jobs: Sequence[Job]
 
 
 async def waiting(db: AsyncSession, *, now: datetime) -> Waiting:
@@ -72,6 +74,7 @@ async def waiting(db: AsyncSession, *, now: datetime) -> Waiting:
         .join(Booking, col(Booking.id) == Payment.booking_id)
         .join(Event, col(Event.id) == Booking.event_id)
     )
+    unfinished = select(Job).where(or_(and_(*failed_lately(now)), col(Job.state).in_(OPEN)))
     return Waiting(
         alarms=await open_alarms(db),
         applications=(await accounts.open_applications(db))[:SHOWN],
@@ -80,6 +83,7 @@ async def waiting(db: AsyncSession, *, now: datetime) -> Waiting:
         deliveries=(await db.exec(deliveries.order_by(col(Delivery.created_at), col(Delivery.id)).limit(SHOWN))).all(),
         refunds=(await db.exec(to_booking.where(unreturned).order_by(col(Refund.created_at)).limit(SHOWN))).all(),
         notices=(await db.exec(select(Notice).where(*undone).order_by(col(Notice.received_at)).limit(SHOWN))).all(),
+        jobs=(await db.exec(unfinished.order_by(col(Job.state), col(Job.created_at), col(Job.id)).limit(SHOWN))).all(),
     )
 
 

@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.accounts.models import RESET_LIFE, Application, FactorReset
 from app.admin.models import InvariantResult
 from app.core.alarms import Alarm
+from app.core.jobs import OPEN, Job
 from app.events.decisions import Revision
 from app.events.models import Event
 from app.notifications.models import Delivery
@@ -17,6 +18,10 @@ from app.payments.models import Notice, Orphan, Refund
 
 # What Stripe told us is normally done within a second.
 NOTICE_PATIENCE = timedelta(minutes=10)
+
+
+# Whoever has not begun a failed job again within a week needs it no more; what went wrong for ten minutes has an alarm besides.
+FAILED_FOR = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,11 @@ async def waiting(db: AsyncSession, *, now: datetime) -> list[Queue]:
     return sorted((queue for queue in found if queue), key=lambda queue: queue.oldest)
 
 
+def failed_lately(now: datetime) -> tuple[Any, ...]:
+    """Which jobs wait to be begun again."""
+    return Job.state == "failed", col(Job.ended_at) > now - FAILED_FOR
+
+
 def _wanted(now: datetime) -> tuple[tuple[str, str, Any, tuple[Any, ...]], ...]:
     """Name, address, the moment from which a thing waits, and which things do."""
     late = (col(Notice.done_at).is_(None), Notice.received_at < now - NOTICE_PATIENCE)
@@ -51,6 +61,8 @@ def _wanted(now: datetime) -> tuple[tuple[str, str, Any, tuple[Any, ...]], ...]:
         ("refunds", "/admin/payments?show=stuck", Refund.created_at, (Refund.state == "failed",)),
         ("orphans", "/admin/payments#orphans", Orphan.found_at, (Orphan.state == "found",)),
         ("notices", "#notices", Notice.received_at, late),
+        ("failed_jobs", "#jobs", Job.ended_at, failed_lately(now)),
+        ("jobs", "#jobs", Job.created_at, (col(Job.state).in_(OPEN),)),
         ("invariants", "/admin/invariants", InvariantResult.checked_at, (InvariantResult.broken > 0,)),
     )
 

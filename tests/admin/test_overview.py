@@ -3,16 +3,19 @@
 import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import time_machine
-from sqlmodel import select
+from sqlalchemy import update
+from sqlmodel import col, select
 
 from app.accounts.actions import applications
 from app.accounts.models import User
 from app.admin import queries, queues
 from app.bookings.models import Booking
-from app.core import activity, alarms, clock, db
+from app.core import activity, alarms, clock, db, jobs
+from app.core.jobs import Job
 from app.core.templates import ROOT
 from app.notifications.models import Delivery, Notification
 from app.payments.models import Notice, Payment, Refund
@@ -90,6 +93,35 @@ async def test_the_page_shows_all_of_it(client: httpx.AsyncClient, sign_in: Sign
     assert "7K2M-9QXD" in shown
     assert "gone@example.com" in shown
     assert "checkout.session.completed" in shown
+
+
+async def test_long_jobs_wait_and_a_failed_one_is_begun_again(
+    client: httpx.AsyncClient, sign_in: SignIn, moment: time_machine.Traveller
+) -> None:
+    async with db.writing() as tx:
+        dora, alice = await world.dora(tx), await world.alice(tx)
+        given: dict[str, Any] = {"about": "event:1", "by": alice.id or 0, "wish": {}, "total": 500}
+        for title in ("At work", "Given up", "Forgotten", "Done"):
+            await jobs.start(tx, "people.listed", title=title, **given)
+    now = clock.now()
+    ended = {"Given up": ("failed", now), "Forgotten": ("failed", now - timedelta(days=8)), "Done": ("done", now)}
+    async with db.writing() as tx:
+        for title, (state, at) in ended.items():
+            await tx.exec(update(Job).where(col(Job.title) == title).values(state=state, ended_at=at, error="OSError: disk full"))
+    await sign_in(client, dora)
+    shown = (await client.get("/admin")).text
+    assert shown.index("Given up") < shown.index("At work")
+    assert "OSError: disk full" in shown
+    assert "Forgotten" not in shown
+    assert "<strong>Done" not in shown
+    async with db.reading() as reader:
+        assert {queue.name: queue.count for queue in await queues.waiting(reader, now=now)} == {"failed_jobs": 1, "jobs": 1}
+    [again] = re.findall(r'action="(/manager/jobs/[^"]+/again)"', shown)
+    await client.post(again)
+    shown = (await client.get("/admin")).text
+    assert "/again" not in shown
+    async with db.reading() as reader:
+        assert {queue.name: queue.count for queue in await queues.waiting(reader, now=now)} == {"jobs": 2}
 
 
 async def something_failed() -> None:
