@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import exists, func, or_
@@ -14,7 +15,8 @@ from app.core.i18n import gettext as _
 from app.core.i18n import lazy
 from app.events.models import Event, Question, TicketType
 from app.events.queries import columns
-from app.tickets.models import Ticket
+from app.tickets.models import PRESENCES, Ticket
+from app.tickets.queries import came_at, has_presence
 
 ON_A_PAGE = 50
 
@@ -24,7 +26,7 @@ BOOKING_STATES: dict[str, tuple[str, ...]] = {
     "held": HOLDING,
     "ended": ("expired", "released", "refunded", "called_off"),
 }
-ATTENDEE_STATES = ("valid", "void")
+ATTENDEE_STATES = ("valid", "void", *PRESENCES)
 SORTS = ("newest", "name")
 
 STATE_NAMES = {
@@ -61,11 +63,12 @@ class BookedRow:
 
 @dataclass(frozen=True)
 class Attendee:
-    """A ticket, the name of its type, and the booking that it came with."""
+    """A ticket, the name of its type, the booking that it came with, and when its holder came in first."""
 
     ticket: Ticket
     type_name: str
     booking: Booking
+    came_at: datetime | None
 
     @property
     def name(self) -> str:
@@ -87,13 +90,12 @@ async def bookings(db: AsyncSession, event_id: int, wish: Wish, *, page: int) ->
 
 
 async def attendees(db: AsyncSession, event_id: int, wish: Wish, *, page: int) -> tuple[list[Attendee], int]:
-    """One page of an event's tickets with their holders, and how many there are on all pages. Two queries."""
+    """One page of an event's tickets with their holders, and how many there are on all pages. Three queries."""
     conditions = _of_attendees(event_id, wish)
     by_name = [func.lower(func.coalesce(func.nullif(Ticket.holder, ""), Booking.name)), col(Ticket.id)]
     order = by_name if wish.sort == "name" else [col(Ticket.issued_at).desc(), col(Ticket.id).desc()]
-    found = _attendees(*conditions).order_by(*order)
-    rows = (await db.exec(found.limit(ON_A_PAGE).offset((page - 1) * ON_A_PAGE))).all()
-    return [Attendee(*row) for row in rows], await count_attendees(db, event_id, wish)
+    found = _joined(*conditions).order_by(*order).limit(ON_A_PAGE).offset((page - 1) * ON_A_PAGE)
+    return await _attendees(db, found), await count_attendees(db, event_id, wish)
 
 
 async def count_attendees(db: AsyncSession, event_id: int, wish: Wish) -> int:
@@ -123,7 +125,10 @@ async def questions(db: AsyncSession, event_id: int) -> Sequence[Question]:
 def head(what: str, asked: Sequence[Question]) -> list[str]:
     """The first row of a file of "attendees" or "bookings"."""
     titles = {
-        "attendees": (_("Name"), _("Type"), _("Ticket"), _("State"), _("Booking"), _("Buyer"), _("Email"), _("Issued (UTC)")),
+        "attendees": (
+            _("Name"), _("Type"), _("Ticket"), _("State"), _("Booking"), _("Buyer"), _("Email"),
+            _("Issued (UTC)"), _("Came (UTC)"),
+        ),
         "bookings": (
             _("Booking"), _("State"), _("Buyer"), _("Email"), _("Places"), _("Total"), _("Kept"), _("Made (UTC)"), _("Paid (UTC)")
         ),
@@ -134,15 +139,15 @@ def head(what: str, asked: Sequence[Question]) -> list[str]:
 async def rows(
     db: AsyncSession, event: Event, what: str, wish: Wish, asked: Sequence[Question], *, after: int, most: int
 ) -> tuple[list[list[str]], int]:
-    """The next rows of a file in the order of their ids, and the id to go on behind. Two queries."""
+    """The next rows of a file in the order of their ids, and the id to go on behind. Three queries at most."""
     if what == "bookings":
         found = columns(Booking, _places()).where(*_of_bookings(event.id or 0, wish), col(Booking.id) > after)
         booked = (await db.exec(found.order_by(col(Booking.id)).limit(most))).all()
         told = _told(await answers(db, [booking.id for booking, _places in booked]))
         cells = [_booking_cells(booking, int(places), asked, told) for booking, places in booked]
         return cells, booked[-1][0].id if booked else after
-    chosen = _attendees(*_of_attendees(event.id or 0, wish), col(Ticket.id) > after)
-    come = [Attendee(*row) for row in (await db.exec(chosen.order_by(col(Ticket.id)).limit(most))).all()]
+    chosen = _joined(*_of_attendees(event.id or 0, wish), col(Ticket.id) > after)
+    come = await _attendees(db, chosen.order_by(col(Ticket.id)).limit(most))
     told = _told(await answers(db, [each.booking.id or 0 for each in come]))
     return [_attendee_cells(each, asked, told) for each in come], come[-1].ticket.id or 0 if come else after
 
@@ -183,6 +188,7 @@ def _attendee_cells(each: Attendee, asked: Sequence[Question], told: _Told) -> l
         booking.name,
         booking.email,
         f"{ticket.issued_at:%Y-%m-%d %H:%M}",
+        f"{each.came_at:%Y-%m-%d %H:%M}" if each.came_at else "",
         *(_answer(ticket, question, told) for question in asked),
     ]
 
@@ -200,7 +206,13 @@ def _places() -> Any:
     return claimed.where(BookingLine.booking_id == Booking.id).correlate(Booking).scalar_subquery()
 
 
-def _attendees(*conditions: Any) -> Any:
+async def _attendees(db: AsyncSession, found: Any) -> list[Attendee]:
+    rows = (await db.exec(found)).all()
+    came = await came_at(db, [ticket.id for ticket, _type_name, _booking in rows])
+    return [Attendee(ticket, type_name, booking, came.get(ticket.id)) for ticket, type_name, booking in rows]
+
+
+def _joined(*conditions: Any) -> Any:
     joined = columns(Ticket, BookingLine.name, Booking).join(BookingLine, col(BookingLine.id) == Ticket.line_id)
     return joined.join(Booking, col(Booking.id) == Ticket.booking_id).where(*conditions)
 
@@ -220,7 +232,9 @@ def _of_bookings(event_id: int, wish: Wish) -> list[Any]:
 
 def _of_attendees(event_id: int, wish: Wish) -> list[Any]:
     found: list[Any] = [col(Ticket.event_id) == event_id]
-    if wish.state:
+    if wish.state in PRESENCES:
+        found.append(has_presence(wish.state))
+    elif wish.state:
         found.append(col(Ticket.state) == wish.state)
     if wish.type_id is not None:
         found.append(col(Ticket.ticket_type_id) == wish.type_id)

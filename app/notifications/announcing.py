@@ -23,6 +23,7 @@ from app.notifications.mails import Letter
 from app.notifications.models import Announcement, Delivery, Notification
 from app.notifications.recipients import Reader, event_facts
 from app.tickets.models import Ticket
+from app.tickets.queries import has_presence
 
 MOST_A_DAY = 3
 KIND = "announcement.told"
@@ -30,12 +31,16 @@ KIND = "announcement.told"
 
 @dataclass(frozen=True)
 class Draft:
-    """What is about to be sent: a subject of one line, a body in Markdown, and the ids of ticket types, none for all."""
+    """What is about to be sent: a subject of one line, a body in Markdown, and to whom.
+
+    `type_ids` are ids of ticket types, none for all; `presence` is one of PRESENCES, or empty for all.
+    """
 
     code: str
     subject: str
     body: str
     type_ids: Sequence[int]
+    presence: str = ""
 
 
 class OtherCount(Refused):
@@ -52,11 +57,12 @@ class Reached:
     failed: int
 
 
-async def count(db: AsyncSession, event_id: int, type_ids: Sequence[int]) -> int:
+async def count(db: AsyncSession, event_id: int, type_ids: Sequence[int], presence: str = "") -> int:
     """How many people it would reach: buyers with a valid ticket, each once however many bookings they have."""
     by_account = literal("user:").concat(cast(col(Booking.user_id), String(20)))
     person = func.coalesce(by_account, literal("mail:").concat(col(Booking.email)))
-    counted = select(func.count(person.distinct())).select_from(Booking).where(*_reached(event_id, type_ids))
+    counted = select(func.count(person.distinct())).select_from(Booking)
+    counted = counted.where(*_reached(event_id, type_ids, presence))
     return (await db.exec(counted)).one()
 
 
@@ -72,7 +78,7 @@ async def send(tx: AsyncSession, event: Event, draft: Draft, *, people: int, tit
     since = (Announcement.event_id == event.id, Announcement.created_at > now - timedelta(days=1))
     if (await tx.exec(select(func.count()).select_from(Announcement).where(*since))).one() >= MOST_A_DAY:
         raise Refused(_("Three announcements of this event went out in the last 24 hours. Wait until tomorrow."))
-    present = await count(tx, event.id or 0, draft.type_ids)
+    present = await count(tx, event.id or 0, draft.type_ids, draft.presence)
     if present != people or not present:
         raise OtherCount(_("The number of people has changed. Look at it and confirm it again."))
     about = f"event:{event.id}"
@@ -86,6 +92,7 @@ async def send(tx: AsyncSession, event: Event, draft: Draft, *, people: int, tit
         subject=draft.subject,
         body=draft.body,
         type_ids=list(draft.type_ids),
+        presence=draft.presence,
         people=people,
         created_at=now,
     )
@@ -106,7 +113,7 @@ async def tell_next(tx: AsyncSession, announcement_id: int, *, after: int, most:
     made = await tx.get_one(Announcement, announcement_id)
     event, about = await tx.get_one(Event, made.event_id), await tx.get_one(Activity, made.activity_id)
     venue = await tx.get(Venue, event.venue_id) if event.venue_id else None
-    chosen = select(Booking).where(*_reached(made.event_id, made.type_ids), col(Booking.id) > after)
+    chosen = select(Booking).where(*_reached(made.event_id, made.type_ids, made.presence), col(Booking.id) > after)
     found = (await tx.exec(chosen.order_by(col(Booking.id)).limit(most))).all()
     facts = event_facts(event, venue) | {"announcement": made.id, "subject": made.subject}
     readers = {reader.recipient: reader for reader in (_reader(booking, facts) for booking in found)}
@@ -149,11 +156,14 @@ async def reached(db: AsyncSession, announcement: Announcement) -> Reached:
     return Reached(sum(numbers.values()), *by_state)
 
 
-def _reached(event_id: int, type_ids: Sequence[int]) -> list[Any]:
-    """The conditions: paid bookings with an address and a valid ticket, of one of the types if there are any."""
+def _reached(event_id: int, type_ids: Sequence[int], presence: str) -> list[Any]:
+    """The conditions: paid bookings with an address and a valid ticket, of one of the types if there are any, whose holder has
+    come, or has not, if that is asked for."""
     valid = [col(Ticket.booking_id) == col(Booking.id), col(Ticket.state) == "valid"]
     if type_ids:
         valid.append(col(Ticket.ticket_type_id).in_(type_ids))
+    if presence:
+        valid.append(has_presence(presence))
     has_address = (col(Booking.email) != "", ~col(Booking.email).endswith(ERASED))
     return [col(Booking.event_id) == event_id, col(Booking.state) == "paid", *has_address, exists().where(*valid)]
 

@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel
 
 from app.core.codes import secret_code
 from app.core.columns import link, maybe_link, one_of, row_id
+from app.tickets.models import PRESENCES
 
 CHANNELS = ("email",)
 DELIVERY_STATES = ("queued", "sent", "failed", "dropped")
@@ -39,11 +40,13 @@ class Notification(SQLModel, table=True):
 class Announcement(SQLModel, table=True):
     """What a manager wrote to those who come. `body` is Markdown; `type_ids` are the ticket types it went to, none for all.
 
+    `presence` is one of PRESENCES of tickets when it went only to those who had come, or had not; empty for all.
     `people` is how many were to get it when it was confirmed. `code` is made before it is sent, so that sending it twice is
     sending it once.
     """
 
     __tablename__ = "announcements"
+    __table_args__ = (CheckConstraint(one_of("presence", ("", *PRESENCES)), name="presence"),)
 
     id: int | None = row_id()
     code: str = Field(default_factory=secret_code, max_length=22, unique=True)
@@ -54,6 +57,7 @@ class Announcement(SQLModel, table=True):
     subject: str = Field(max_length=120)
     body: str = Field(max_length=5000)
     type_ids: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    presence: str = Field(default="", max_length=7)
     people: int
     created_at: datetime
 

@@ -11,6 +11,8 @@ from app.core.columns import link, one_of, row_id
 STATES = ("valid", "void")
 CHECK_IN_KINDS = ("in", "out", "undo")
 SOURCES = ("online", "offline")
+# Whether the holder of a ticket has come; whose ticket is void is not missing.
+PRESENCES = ("came", "missing")
 
 
 class Ticket(SQLModel, table=True):

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import and_, case, func, or_
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -158,6 +158,21 @@ async def scans(db: AsyncSession, event_id: int, *, most: int, conflicts: bool =
     return [Scan(*row) for row in rows]
 
 
+def has_presence(presence: str) -> ColumnElement[bool]:
+    """A condition on tickets, one of PRESENCES: whoever holds it came in at least once, or may still come.
+
+    A check-in that was undone does not count, and neither does a conflict.
+    """
+    came = exists().where(col(CheckIn.ticket_id) == col(Ticket.id), *_counts()).correlate(Ticket)
+    return came if presence == "came" else and_(col(Ticket.state) == "valid", ~came)
+
+
+async def came_at(db: AsyncSession, ticket_ids: Sequence[int]) -> dict[int, datetime]:
+    """When each of these tickets came in first; whoever has not come is left out."""
+    first = columns(CheckIn.ticket_id, func.min(CheckIn.at)).where(col(CheckIn.ticket_id).in_(ticket_ids), *_counts())
+    return dict((await db.exec(first.group_by(CheckIn.ticket_id))).all())
+
+
 async def inside(db: AsyncSession, event_id: int) -> tuple[int, int]:
     """(inside, expected): how many tickets are in now, and how many are valid or in."""
     counted = columns(func.coalesce(func.sum(case((col(Ticket.inside), 1), else_=0)), 0), func.count())
@@ -207,6 +222,13 @@ async def log_of(db: AsyncSession, event_id: int) -> list[tuple[CheckIn, str, st
     found = columns(CheckIn, Ticket.short_code, BookingLine.name, User.name).join(Ticket, Ticket.id == CheckIn.ticket_id)
     found = found.join(BookingLine, BookingLine.id == Ticket.line_id).join(User, User.id == CheckIn.by_user_id)
     return [tuple(row) for row in (await db.exec(found.where(CheckIn.event_id == event_id).order_by(CheckIn.id))).all()]
+
+
+def _counts() -> list[Any]:
+    """Conditions on check-ins: somebody came in, and it was not undone."""
+    undone = aliased(CheckIn)
+    is_undone = exists().where(col(undone.undoes_id) == col(CheckIn.id)).correlate(CheckIn)
+    return [CheckIn.kind == "in", ~col(CheckIn.conflict), ~is_undone]
 
 
 def _flow(name: str, rows: Sequence[Any], expected: int = 0) -> Flow:

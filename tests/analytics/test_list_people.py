@@ -15,12 +15,14 @@ from app.bookings.models import Answer, Booking
 from app.bookings.pages import people as pages
 from app.core import clock, jobs
 from app.core.activity import Activity
+from app.core.codes import random_id
 from app.core.db import Database, reading, writing
 from app.core.sheets import MARK
 from app.events.models import Event, Question
 from app.notifications.models import Notification
 from app.tickets import actions
 from app.tickets.models import Ticket
+from app.tickets.rules import Scanned
 from app.worker import Worker
 from tests import world
 from tests.admin.logbook import said
@@ -100,6 +102,45 @@ async def test_filters_and_orders(database: Database) -> None:
     assert await found(event, type_id=gallery.id) == ["Bob"]
     assert (await found(event, state="valid"), await found(event, state="void")) == (["Bob", "Zed"], [])
     assert (len(await found(event, "bookings", state="paid")), len(await found(event, "bookings", state="held"))) == (2, 1)
+
+
+async def come(event: Event, ticket: Ticket, *, undone: bool = False) -> None:
+    """Erin admits the ticket, and may take it back."""
+    async with writing() as tx:
+        erin, present = await world.erin(tx), await tx.get_one(Event, event.id)
+        told: dict[str, Any] = {"by": erin.id or 0, "now": clock.now()}
+        verdict = await actions.check_in(tx, present, Scanned(code=ticket.code), nonce=random_id(), **told)
+        if undone:
+            await actions.undo(tx, present, verdict.scan, any_of=True, **told)
+
+
+async def test_who_has_come_and_who_has_not_yet(database: Database) -> None:
+    """Whoever went out again has come; whose check-in was undone, has not; whose ticket is void, is not waited for."""
+    event = await an_event()
+    bobs, carols, dans, erins = [await ticket_of(await sold(event, name)) for name in ("Bob", "Carol", "Dan", "Erin")]
+    await come(event, bobs)
+    await come(event, carols, undone=True)
+    async with writing() as tx:
+        (await tx.get_one(Ticket, bobs.id)).inside = False
+        (await tx.get_one(Ticket, dans.id)).state = "void"
+    assert await found(event, state="came") == ["Bob"]
+    assert await found(event, state="missing", sort="name") == ["Carol", "Erin"]
+    await come(event, erins)
+    assert await found(event, state="missing") == ["Carol"]
+
+
+async def test_the_page_and_the_file_say_who_has_come(alices: httpx.AsyncClient) -> None:
+    event = await an_event()
+    bobs = await ticket_of(await sold(event, "Bob"))
+    await sold(event, "Carol")
+    await come(event, bobs)
+    path = f"/manager/events/{event.slug}/attendees"
+    page = words((await alices.get(path, params={"state": "came"})).text)
+    assert "1 ticket" in page and "Bob Checked in" in page and "Carol" not in page
+    head, *rows = table((await alices.post(f"{path}/file")).content)
+    came = {row[0]: row[head.index("Came (UTC)")] for row in rows}
+    assert came["Carol"] == "" and came["Bob"].startswith(f"{clock.now():%Y-%m-%d}")
+    assert [row[0] for row in table((await alices.post(f"{path}/file", data={"state": "missing"})).content)[1:]] == ["Carol"]
 
 
 async def test_nobody_of_another_event_is_shown(database: Database) -> None:

@@ -14,15 +14,16 @@ from sqlmodel import select, update
 from app.bookings import actions as bookings
 from app.bookings.models import Booking
 from app.core import clock
-from app.core.codes import secret_code
+from app.core.codes import random_id, secret_code
 from app.core.db import Database, reading, writing
 from app.core.errors import Refused
 from app.events.models import Event
 from app.notifications import announcing, flows, mails, queries
 from app.notifications.announcing import Draft, OtherCount
 from app.notifications.models import Announcement, Delivery, Notification
-from app.tickets.actions import settle
+from app.tickets.actions import check_in, settle
 from app.tickets.models import Ticket
+from app.tickets.rules import Scanned
 from app.worker import JOBS, Worker, work_jobs
 from tests import world
 from tests.admin.logbook import said
@@ -99,6 +100,32 @@ async def test_it_can_go_to_some_ticket_types_only(database: Database) -> None:
     await sent(event, people=1, draft=Draft(secret_code(), "Up there", "Mind your head.", [gallery.id or 0]))
     await everybody_is_told()
     assert await told() == [f"user:{erin.id}"]
+
+
+async def comes(event: Event, booking: Booking) -> None:
+    """Erin admits one ticket of the booking."""
+    async with writing() as tx:
+        erin = await world.erin(tx)
+        code = (await tx.exec(select(Ticket.code).where(Ticket.booking_id == booking.id))).first()
+        told = {"nonce": random_id(), "by": erin.id or 0, "now": clock.now()}
+        await check_in(tx, await tx.get_one(Event, event.id), Scanned(code=code or ""), **told)
+
+
+async def test_it_can_go_only_to_those_who_have_come_or_have_not(database: Database) -> None:
+    """Of two friends with one booking, one is inside: the booking is told both."""
+    event = await an_event()
+    async with writing() as tx:
+        bob, carol = await world.bob(tx), await world.carol(tx)
+    await comes(event, await bought(event, bob, 1))
+    await comes(event, await bought(event, carol, 2))
+    await bought_by_guest(event, "guest@example.com")
+    came, missing = (Draft(secret_code(), "The bar", "It is open.", (), presence) for presence in ("came", "missing"))
+    await sent(event, people=2, draft=came)
+    await everybody_is_told()
+    assert await told() == [f"user:{bob.id}", f"user:{carol.id}"]
+    await sent(event, people=2, draft=missing)
+    await everybody_is_told()
+    assert await told() == sorted(["mail:guest@example.com", f"user:{bob.id}", *[f"user:{carol.id}"] * 2])
 
 
 async def test_more_people_than_a_batch_are_told_once_each_also_after_a_failure(
@@ -227,6 +254,22 @@ async def test_it_is_looked_at_counted_confirmed_and_sent(alices: httpx.AsyncCli
     assert "0 of 2 mails are sent" in page and "2 are on their way" in page
     assert "Doors at eight" in words((await alices.get(base)).text)
     assert len(await told()) == 2
+
+
+async def test_the_number_counts_only_those_who_have_not_come(alices: httpx.AsyncClient) -> None:
+    event = await a_house()
+    base = f"/manager/events/{event.slug}/announcements"
+    written = WRITTEN | {"presence": "missing"}
+    look = await alices.post(f"{base}/preview", data=written)
+    assert "This goes to 2 people" in words(look.text) and "Only who has not come yet." in words(look.text)
+    async with reading() as db:
+        guests = (await db.exec(select(Booking).where(Booking.email == "guest@example.com"))).one()
+    await comes(event, guests)
+    form = written | {name: hidden(look.text, name) for name in ("people", "code")}
+    answer = await alices.post(base, data=form)
+    assert (answer.status_code, hidden(answer.text, "people"), hidden(answer.text, "presence")) == (409, "1", "missing")
+    assert (await alices.post(base, data=form | {"people": "1"})).status_code == 303
+    assert (await alices.post(f"{base}/preview", data=WRITTEN | {"presence": "late"})).status_code == 422
 
 
 async def test_another_number_is_shown_and_confirmed_anew(alices: httpx.AsyncClient) -> None:

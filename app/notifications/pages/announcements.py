@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 from sqlmodel.ext.asyncio.session import AsyncSession
-from wtforms import SelectMultipleField, StringField
+from wtforms import SelectChoice, SelectField, SelectMultipleField, StringField  # type: ignore[attr-defined]
 from wtforms.validators import Regexp
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -28,6 +28,7 @@ from app.web.page import page, see_other
 from app.web.visitor import Db, Who, team
 
 _AGAIN = lazy("Look at it again before you send it")
+PRESENCE_NAMES = {"": lazy("Everybody"), "came": lazy("Who has come"), "missing": lazy("Who has not come yet")}
 
 
 class AnnouncementForm(BaseForm):
@@ -37,6 +38,11 @@ class AnnouncementForm(BaseForm):
     body = text(lazy("Text"), most=5000, missing=lazy("Write what people should know"), field=ManyLines)
     types = SelectMultipleField(
         lazy("Who gets it"), widget=ListWidget(prefix_label=False), option_widget=CheckboxInput(), validate_choice=False
+    )
+    presence = SelectField(
+        lazy("Who of them"),
+        choices=[SelectChoice(word, name) for word, name in PRESENCE_NAMES.items()],
+        default="",
     )
     people = number(lazy("How many people"), least=0, sentence=_AGAIN)
     code = StringField(validators=[Regexp(r"\A([A-Za-z0-9_-]{22})?\Z", message=_AGAIN)], default="")
@@ -48,7 +54,9 @@ class AnnouncementForm(BaseForm):
 
     def draft(self, types: Sequence[TicketType]) -> Draft:
         chosen = [kind.id or 0 for kind in types if kind.code in (self.types.data or ())]
-        return Draft(self.code.data or secret_code(), self.subject.data or "", self.body.data or "", chosen)
+        return Draft(
+            self.code.data or secret_code(), self.subject.data or "", self.body.data or "", chosen, self.presence.data or ""
+        )
 
 
 @get("/manager/events/{slug:str}/announcements")
@@ -112,7 +120,7 @@ async def _page(
         "form": form,
         "types": types,
         "draft": draft,
-        "people": await announcing.count(db, event.id or 0, draft.type_ids) if draft else 0,
+        "people": await announcing.count(db, event.id or 0, draft.type_ids, draft.presence) if draft else 0,
         "names": [kind.name for kind in types if draft and kind.id in draft.type_ids],
         "refused": refused,
         "sent": await announcing.of_event(db, event.id or 0),
