@@ -23,7 +23,7 @@ GROUPS = {
     "sales": ("presale.", "sale.", "code."),
     "bookings": ("booking.", "ticket.", "waiting."),
     "money": ("payment.", "refund.", "dispute.", "orphan."),
-    "people": ("account.", "manager.", "preferences."),
+    "people": ("account.", "guest.", "manager.", "preferences."),
     "desk": ("admin.", "settings.", "text.", "alarm.", "reports.", "delivery.", "job.", "people.", "announcement."),
 }
 

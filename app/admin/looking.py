@@ -25,6 +25,7 @@ def looked(told: Told) -> str:
         "checkins": _("%(who)s took the check-ins of %(event)s away as a file."),
         "team": _("%(who)s opened the team of %(event)s."),
         "user": _("%(who)s opened the account of %(person)s."),
+        "guest": _("%(who)s opened the page of the guest of booking %(booking)s."),
         "manager": _("%(who)s opened the page of the manager %(person)s."),
         "job": _("%(who)s opened the job %(job)s."),
         "codes": _("%(who)s opened the codes of %(event)s."),

@@ -11,6 +11,8 @@ from app.accounts import queries as accounts
 from app.accounts.models import ERASED, FactorReset, LoginSession, User
 from app.bookings import queries as bookings
 from app.bookings.models import Booking
+from app.core.errors import NotFound
+from app.core.i18n import gettext as _
 from app.events import queries as events
 from app.events.models import Event
 from app.events.queries import Proposal
@@ -38,6 +40,16 @@ class Account:
     reset: FactorReset | None
     asked_reset: User | None
     other_admins: int
+    bookings: Sequence[tuple[Booking, Event]]
+    booking_count: int
+    cannot_erase: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Guest:
+    """What an admin sees of somebody without an account: the newest MOST bookings under the address, and how many there are."""
+
+    email: str
     bookings: Sequence[tuple[Booking, Event]]
     booking_count: int
     cannot_erase: Sequence[str]
@@ -85,6 +97,27 @@ async def account(db: AsyncSession, user: User, *, now: datetime) -> Account:
         other_admins=len(set(await accounts.active_admins(db)) - {user_id, reset.asked_by if reset else 0}),
         bookings=(await db.exec(own.order_by(col(Booking.id).desc()).limit(MOST))).all(),
         booking_count=(await db.exec(select(func.count()).select_from(Booking).where(Booking.user_id == user_id))).one(),
+        cannot_erase=await privacy.why_not(db, person, now=now),
+    )
+
+
+async def guests_booking(db: AsyncSession, reference: str) -> Booking:
+    """A booking of a guest. Raises NotFound, also for one of an account or of somebody who was erased."""
+    booking = (await db.exec(select(Booking).where(Booking.reference == reference))).first()
+    if not booking or booking.user_id or not booking.email:
+        raise NotFound(_("There is no guest with such a booking."))
+    return booking
+
+
+async def guest(db: AsyncSession, email: str, *, now: datetime) -> Guest:
+    """Whoever booked under this address without an account."""
+    person = await privacy.person(db, email, now=now)
+    theirs = privacy.own_bookings(person)
+    own = select(Booking, Event).join(Event, col(Event.id) == Booking.event_id).where(theirs)
+    return Guest(
+        email=person.emails[0],
+        bookings=(await db.exec(own.order_by(col(Booking.id).desc()).limit(MOST))).all(),
+        booking_count=(await db.exec(select(func.count()).select_from(Booking).where(theirs))).one(),
         cannot_erase=await privacy.why_not(db, person, now=now),
     )
 

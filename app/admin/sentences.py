@@ -146,6 +146,7 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "account.export_ready": lazy("The copy of the data of %(person)s is ready."),
     "account.erased": _Made(_erased),
+    "guest.exported": lazy("%(who)s took away a copy of what the shop keeps about the guest of booking %(booking)s."),
     "preferences.changed": lazy("Somebody changed which mails they get."),
     # Managers.
     "manager.invited": lazy("%(who)s invited %(person)s as a manager."),

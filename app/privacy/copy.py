@@ -1,4 +1,4 @@
-"""Everything that the shop keeps about one user, as plain values: the JSON of a copy.
+"""Everything that the shop keeps about one user or guest, as plain values: the JSON of a copy.
 
 Nothing about other people, and nothing that opens a door: no hashes, no secrets, no parameters of calls to Stripe.
 """
@@ -17,6 +17,7 @@ from app.core.settings import settings
 from app.events.models import Category, Event, Favourite, Helper, Question
 from app.notifications.models import Delivery, Notification, Preference
 from app.payments.models import Payment, Refund
+from app.privacy.queries import Person, own_bookings
 from app.tickets.models import Ticket
 
 Values = dict[str, Any]
@@ -28,21 +29,40 @@ _SECRET_FACTS = ("nonce", "link", "link_kind")
 async def everything(db: AsyncSession, user_id: int, *, now: datetime) -> Values:
     """The whole copy. Money is in minor units beside its currency; moments are UTC."""
     user = await db.get_one(User, user_id)
+    person = Person(user, (user.email,), now)
     return {
-        "about": {"shop": settings().site_name, "address": settings().base_url, "made_at": _plain(now)},
+        "about": _about(now),
         "account": _picked(user, "code email name role language disabled_at disabled_reason created_at"),
         "ways_in": await _ways_in(db, user_id),
         "signed_in_browsers": await _sessions(db, user_id),
-        "mailed_links": await _links(db, user),
+        "mailed_links": await _links(db, person),
         "applications_to_manage_events": await _applications(db, user_id),
         "favourites": await _favourites(db, user_id),
-        "helping": await _helping(db, user),
-        "bookings": await _bookings(db, user_id),
-        "waiting_lists": await _waits(db, user),
-        "notifications": await _notifications(db, user_id),
-        "preferences": await _preferences(db, user_id),
+        "helping": await _helping(db, person),
+        "bookings": await _bookings(db, Booking.user_id == user_id),
+        "waiting_lists": await _waits(db, person),
+        "notifications": await _notifications(db, Notification.user_id == user_id),
+        "preferences": await _preferences(db, person),
         "activities": await _activities(db, user_id),
     }
+
+
+async def everything_of_guest(db: AsyncSession, person: Person, *, now: datetime) -> Values:
+    """The same about somebody who is only an address."""
+    return {
+        "about": _about(now),
+        "address": person.emails[0],
+        "mailed_links": await _links(db, person),
+        "helping": await _helping(db, person),
+        "bookings": await _bookings(db, own_bookings(person)),
+        "waiting_lists": await _waits(db, person),
+        "notifications": await _notifications(db, col(Notification.recipient).in_(person.recipients)),
+        "preferences": await _preferences(db, person),
+    }
+
+
+def _about(now: datetime) -> Values:
+    return {"shop": settings().site_name, "address": settings().base_url, "made_at": _plain(now)}
 
 
 async def paid_bookings(db: AsyncSession, user_id: int) -> Sequence[Booking]:
@@ -68,8 +88,8 @@ async def _sessions(db: AsyncSession, user_id: int) -> list[Values]:
     return [_picked(row, "device created_at last_seen_at ended_at") for row in (await db.exec(own)).all()]
 
 
-async def _links(db: AsyncSession, user: User) -> list[Values]:
-    own = select(MailedLink).where(or_(MailedLink.user_id == user.id, MailedLink.email == user.email))
+async def _links(db: AsyncSession, person: Person) -> list[Values]:
+    own = select(MailedLink).where(_theirs(MailedLink, person))
     return [_picked(row, "kind email created_at expires_at used_at") for row in (await db.exec(own)).all()]
 
 
@@ -86,15 +106,15 @@ async def _favourites(db: AsyncSession, user_id: int) -> list[Values]:
     return [{"category": category, "event": event, "since": _plain(row.created_at)} for row, category, event in rows]
 
 
-async def _helping(db: AsyncSession, user: User) -> list[Values]:
+async def _helping(db: AsyncSession, person: Person) -> list[Values]:
     """Rights on other people's events, and invitations to help."""
-    own = select(Helper, Event).where(or_(Helper.user_id == user.id, Helper.email == user.email))
+    own = select(Helper, Event).where(_theirs(Helper, person))
     rows = (await db.exec(own.join(Event, col(Event.id) == Helper.event_id))).all()
     return [_picked(row, "email created_at joined_at") | {"event": event.title, "rights": row.rights} for row, event in rows]
 
 
-async def _bookings(db: AsyncSession, user_id: int) -> list[Values]:
-    own = select(Booking, Event).join(Event, col(Event.id) == Booking.event_id).where(Booking.user_id == user_id)
+async def _bookings(db: AsyncSession, theirs: Any) -> list[Values]:
+    own = select(Booking, Event).join(Event, col(Event.id) == Booking.event_id).where(theirs)
     rows = (await db.exec(own.order_by(col(Booking.id)))).all()
     ids = [booking.id for booking, _event in rows]
     lines = _grouped((await db.exec(select(BookingLine).where(col(BookingLine.booking_id).in_(ids)))).all(), "booking_id")
@@ -135,15 +155,15 @@ def _payment(payment: Payment, refunds: Iterable[Any]) -> Values:
     return _picked(payment, named) | {"refunds": sent_back}
 
 
-async def _waits(db: AsyncSession, user: User) -> list[Values]:
+async def _waits(db: AsyncSession, person: Person) -> list[Values]:
     own = select(WaitingEntry, Event.title).join(Event, col(Event.id) == WaitingEntry.event_id)
-    rows = (await db.exec(own.where(or_(WaitingEntry.user_id == user.id, WaitingEntry.email == user.email)))).all()
+    rows = (await db.exec(own.where(_theirs(WaitingEntry, person)))).all()
     named = "code email language qty state created_at offered_at ended_at"
     return [{"event": title} | _picked(entry, named) for entry, title in rows]
 
 
-async def _notifications(db: AsyncSession, user_id: int) -> list[Values]:
-    own = select(Notification, Delivery).where(Notification.user_id == user_id)
+async def _notifications(db: AsyncSession, theirs: Any) -> list[Values]:
+    own = select(Notification, Delivery).where(theirs)
     joined = own.join(Delivery, col(Delivery.notification_id) == Notification.id, isouter=True)
     return [
         _picked(told, "kind email created_at read_at")
@@ -155,8 +175,9 @@ async def _notifications(db: AsyncSession, user_id: int) -> list[Values]:
     ]
 
 
-async def _preferences(db: AsyncSession, user_id: int) -> list[Values]:
-    own = select(Preference).where(Preference.recipient == f"user:{user_id}")
+async def _preferences(db: AsyncSession, person: Person) -> list[Values]:
+    # An account has its own; what was said by a mail to the bare address stays with the address.
+    own = select(Preference).where(Preference.recipient == person.recipients[0])
     return [_picked(row, "topic wanted") for row in (await db.exec(own)).all()]
 
 
@@ -165,6 +186,12 @@ async def _activities(db: AsyncSession, user_id: int) -> list[Values]:
     own = select(Activity).where(or_(Activity.by_user_id == user_id, Activity.about == f"user:{user_id}"))
     rows = (await db.exec(own.order_by(col(Activity.id)))).all()
     return [_picked(row, "kind at") | {"by_you": row.by_user_id == user_id} for row in rows]
+
+
+def _theirs(table: Any, person: Person) -> Any:
+    """The condition: of the account, or under the address."""
+    under_address = col(table.email).in_(person.emails)
+    return or_(col(table.user_id) == person.user_id, under_address) if person.user else under_address
 
 
 def _picked(row: SQLModel, names: str) -> Values:

@@ -15,6 +15,7 @@ from app.core import clock, jobs
 from app.core.codes import random_id
 from app.core.db import reading, writing
 from app.core.errors import Refused
+from app.core.i18n import gettext as _
 from app.core.settings import settings
 from app.core.texts import body_of
 from app.payments import queries as payments
@@ -122,6 +123,15 @@ async def erase_for(user_id: int, *, by: int) -> None:
     """Erases a user who has asked an admin for it. Raises Refused while something is live."""
     async with reading() as db:
         person = await queries.person_of_user(db, user_id, now=clock.now())
+    await _erase(person, origin="operator", by=by)
+
+
+async def erase_guest(email: str, *, by: int) -> None:
+    """Erases a guest who has asked an admin for it. Raises Refused while something is live, or an account has the address."""
+    async with reading() as db:
+        person = await queries.person(db, email, now=clock.now())
+    if person.user:
+        raise Refused(_("There is an account with this address by now. Erase that instead."))
     await _erase(person, origin="operator", by=by)
 
 

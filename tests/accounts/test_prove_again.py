@@ -41,6 +41,8 @@ ASKED = {
     "POST /admin/managers": "",
     "POST /admin/managers/{code:str}/suspend": "/admin/managers/{code:str}",
     "POST /admin/managers/{code:str}/reinstate": "/admin/managers/{code:str}",
+    "POST /admin/guests/{reference:str}/export": "/admin/guests/{reference:str}",
+    "POST /admin/guests/{reference:str}/erase": "/admin/guests/{reference:str}",
     "GET /me/email": "",
     "POST /me/email": "",
     "GET /me/password": "",

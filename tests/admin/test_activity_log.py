@@ -100,6 +100,7 @@ def test_every_column_of_a_wish_has_a_name_for_people() -> None:
 # What activities of a kind are about, where it is not what its first word says.
 ABOUT = {
     "account": "user:1",
+    "guest": "booking:1",
     "preferences": "user:1",
     "manager": "user:1",
     "event": "event:1",

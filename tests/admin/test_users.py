@@ -89,7 +89,7 @@ async def test_nobody_finds_who_was_erased(client: httpx.AsyncClient, dora: User
     bob = await made("Bob")
     wrong = await client.post(f"/admin/users/{bob.code}/erase", data={"typed": "carol@example.com"})
     assert wrong.status_code == 422
-    assert "not the address of this account" in wrong.text
+    assert "not the address of this person" in wrong.text
     answer = await client.post(f"/admin/users/{bob.code}/erase", data={"typed": "Bob@example.com"})
     assert answer.headers["location"] == "/admin/users"
     assert (await client.get(f"/admin/users/{bob.code}")).status_code == 404

@@ -19,6 +19,12 @@ async def application(page: Page) -> None:
     await page.wait_for_load_state()
 
 
+async def guest(page: Page) -> None:
+    await page.goto("/admin/users?q=culture%40example.com")
+    await page.get_by_role("link", name="Copy or erase ").first.click()
+    await page.wait_for_load_state()
+
+
 async def return_without_reasons(page: Page) -> None:
     await sent(page, "/admin/events/a-concert-for-one-hundred-bicycles", "Ask for changes")
 
@@ -32,6 +38,7 @@ DESK = (
     Look("users", "/admin/users", ADA),
     Look("users, found", "/admin/users?q=jonas", ADA),
     Look("user", lambda page: opened(page, "/admin/users?q=sofia"), ADA),
+    Look("guest", guest, ADA),
     Look("application", application, ADA),
     Look("events of everybody", "/admin/events", ADA),
     Look("everybody's events of a manager's desk", "/manager/events?all=1", ADA),

@@ -14,6 +14,15 @@ class SuspendForm(BaseForm):
     reason = text(lazy("Reason"), most=500, missing=lazy("Say why, in words that the person will read"))
 
 
+class EraseForm(BaseForm):
+    typed = text(lazy("Email address"), most=254, missing=lazy("Type the address to say that you mean it"))
+
+    def check(self, address: str) -> None:
+        """Whoever means somebody else than they typed goes no further."""
+        if not self.errors and (self.typed.data or "").lower() != address:
+            self.typed.errors = [_("This is not the address of this person.")]
+
+
 async def user_of(db: AsyncSession, code: str) -> User:
     """Whose account it is. Raises NotFound, also for an account that was erased."""
     user = await accounts.by_code(db, code)

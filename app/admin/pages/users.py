@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.accounts.actions import admins, details, sessions, suspending
 from app.accounts.models import User
 from app.admin import people
-from app.admin.pages.common import SuspendForm, user_of
+from app.admin.pages.common import EraseForm, SuspendForm, user_of
 from app.core import clock
 from app.core.db import writing
 from app.core.errors import Refused
@@ -30,10 +30,6 @@ Asked = Request[Any, Any, Any]
 class DetailsForm(BaseForm):
     name = text(lazy("Name"), most=100)
     email = email()
-
-
-class EraseForm(BaseForm):
-    typed = text(lazy("Email address of the account"), most=254, missing=lazy("Type the address to say that you mean it"))
 
 
 @get("/admin/users")
@@ -127,8 +123,7 @@ async def export(request: Asked, visitor: Who, code: FromPath[str]) -> Response[
 @post("/admin/users/{code:str}/erase")
 async def erase(request: Asked, db: Db, visitor: Who, code: FromPath[str]) -> Response[str]:
     user, form = await user_of(db, code), await read(EraseForm, request)
-    if not form.errors and (form.typed.data or "").lower() != user.email:
-        form.typed.errors = [_("This is not the address of this account.")]
+    form.check(user.email)
     if form.rejected:
         return await _page(request, db, user, erase_form=form)
     try:
