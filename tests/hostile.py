@@ -84,6 +84,8 @@ FORMS = [
     Form("/manager/events/{}/edit/access", EVENT["access"], who="alice", thing="draft"),
     Form("/manager/events/{}/types/new", EVENT["type"], who="alice", thing="draft"),
     Form("/manager/events/{}", EVENT["type"], who="alice", thing="early form"),
+    Form("/manager/events/{}/questions/new", EVENT["question"], who="alice", thing="draft"),
+    Form("/manager/events/{}", EVENT["question"], who="alice", thing="question form"),
     Form("/manager/events/description", {"description": "x"}, who="alice"),
     Form("/manager/events/poster", {"hue": "plum", "tone": "night", "motif": "stars", "kept": "", "title": "x"}, who="alice"),
     Form("/manager/events/{}/postpone", {"reason": "Rain", "return_days": "14"}, who="alice", thing="event"),

@@ -43,8 +43,13 @@ FIELDS = {
     "presale_from": lazy("start of the pre-sale"),
     "presale_places": lazy("places of the pre-sale"),
     "needs_code": lazy("need of a code"),
+    "label": lazy("words of the question"),
+    "kind": lazy("kind of answer"),
+    "choices": lazy("answers to choose from"),
+    "is_required": lazy("need of an answer"),
+    "per_ticket": lazy("asked for every ticket"),
 }
-_TEXTS = ("title", "summary", "description", "access", "name", "note", "online_url")
+_TEXTS = ("title", "summary", "description", "access", "name", "note", "online_url", "label", "choices")
 # What a new ticket type is described by.
 _OF_NEW = ("price_minor", "capacity")
 
@@ -52,6 +57,11 @@ _OF_NEW = ("price_minor", "capacity")
 def of_event(told: Told) -> list[str]:
     """Phrases such as "start from Sat 12 Dec, 20:30 to Sat 12 Dec, 21:00", those of the ticket types behind them."""
     return [_change(told, name, pair) for name, pair in told.details.get("fields", {}).items()] + of_types(told)
+
+
+def of_fields(told: Told) -> str:
+    """Phrases about the fields of one part of an event."""
+    return ", ".join(_change(told, name, pair) for name, pair in told.details.get("fields", {}).items())
 
 
 def of_types(told: Told) -> list[str]:

@@ -5,7 +5,7 @@ The log holds ids and numbers; names are put in as they are now, so that whoever
 
 from typing import Any
 
-from app.admin import doors, looking, rewordings, selling
+from app.admin import asking, doors, looking, rewordings, selling
 from app.admin.arranging import ARRANGED
 from app.admin.log import Names
 from app.admin.made import Made as _Made
@@ -107,6 +107,7 @@ def _factor_off(told: Told) -> str:
 SENTENCES: dict[str, Sentence] = {
     **ARRANGED,
     **doors.SENTENCES,
+    **asking.SENTENCES,
     # Accounts.
     "account.registered": lazy("Somebody asked for an account with %(person)s."),
     "account.exists": lazy("Somebody asked for an account with the address of %(person)s, which has one."),

@@ -119,6 +119,16 @@ async def questions(db: AsyncSession, event_id: int) -> Sequence[Question]:
     return (await db.exec(asked.order_by(col(Question.position), col(Question.id)))).all()
 
 
+async def told_of(db: AsyncSession, event_id: int, rows: Sequence[Attendee]) -> dict[int, list[tuple[str, str]]]:
+    """What was answered about each of these tickets, by its id: pairs of a question and its answer."""
+    asked = await questions(db, event_id)
+    if not asked:
+        return {}
+    told = _told(await answers(db, [each.booking.id or 0 for each in rows]))
+    pairs = {each.ticket.id or 0: [(one.label, _answer(each.ticket, one, told)) for one in asked] for each in rows}
+    return {number: [(label, value) for label, value in found if value] for number, found in pairs.items()}
+
+
 # ---------- files ----------
 
 

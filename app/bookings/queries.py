@@ -239,6 +239,11 @@ async def events_that_ask(db: AsyncSession, event_ids: Sequence[int]) -> set[int
     return set((await db.exec(asking.distinct())).all())
 
 
+async def is_answered(db: AsyncSession, question: Question) -> bool:
+    """Whether some booking, in whatever state, has an answer to it."""
+    return (await db.exec(select(Answer.id).where(Answer.question_id == question.id).limit(1))).first() is not None
+
+
 async def answers(db: AsyncSession, booking_id: int) -> dict[AnswerKey, str]:
     """What the buyer has answered."""
     given = (await db.exec(select(Answer).where(Answer.booking_id == booking_id))).all()

@@ -11,6 +11,7 @@ from app.core.formats import list_date, money
 from app.core.i18n import gettext as _
 from app.core.i18n import ngettext
 from app.events.models import Event, Question, TicketType
+from app.events.rules import asking
 
 # More codes than these belong into several ticket types.
 MOST_CODES = 5000
@@ -51,7 +52,7 @@ def asked(
 
 def choices(question: Question) -> list[str]:
     """What can be chosen as an answer."""
-    return [line.strip() for line in question.choices.splitlines() if line.strip()]
+    return asking.choices(question.choices)
 
 
 def phase(types: Sequence[TicketType], *, now: datetime) -> str:

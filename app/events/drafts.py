@@ -5,7 +5,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
-from app.events.models import Event, TicketType
+from app.events.models import Event, Question, TicketType
 
 
 async def last_of_manager(db: AsyncSession, manager_id: int) -> Event | None:
@@ -19,6 +19,20 @@ async def type_of(db: AsyncSession, event: Event, code: str) -> TicketType:
     found = (await db.exec(select(TicketType).where(TicketType.event_id == event.id, TicketType.code == code))).first()
     if not found:
         raise NotFound(_("This event has no such ticket type."))
+    return found
+
+
+async def questions(db: AsyncSession, event: Event) -> list[Question]:
+    """What the event asks its buyers, in the order of its manager, and what it asked before: those have ended."""
+    found = select(Question).where(Question.event_id == event.id).execution_options(populate_existing=True)
+    return list((await db.exec(found.order_by(col(Question.position), col(Question.id)))).all())
+
+
+async def question_of(db: AsyncSession, event: Event, code: str) -> Question:
+    """A question that this event asks. Raises NotFound for another's, and for one that has ended."""
+    found = next((each for each in await questions(db, event) if each.code == code and each.ended_at is None), None)
+    if not found:
+        raise NotFound(_("This event does not ask this question."))
     return found
 
 

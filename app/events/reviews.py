@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.accounts.models import User
 from app.core.errors import NotFound, Refused
 from app.core.i18n import gettext as _
-from app.events import queries
+from app.events import drafts, queries
 from app.events.decisions import Revision, WishedChange
 from app.events.models import SECTIONS, Event, TicketType, Venue
 from app.events.rules import reviewing, snapshots
@@ -56,7 +56,8 @@ async def wishes(db: AsyncSession, event: Event) -> dict[str, str]:
 async def snapshot(db: AsyncSession, event: Event) -> Snapshot:
     """The event as it is now."""
     category, venue = await queries.category(db, event), await queries.venue(db, event)
-    return snapshots.taken(event, category, venue, await queries.ticket_types(db, event.id))
+    types, questions = await queries.ticket_types(db, event.id), await drafts.questions(db, event)
+    return snapshots.taken(event, category, venue, types, questions)
 
 
 async def compared(db: AsyncSession, event: Event) -> Compared:
@@ -64,7 +65,7 @@ async def compared(db: AsyncSession, event: Event) -> Compared:
     decided = select(Revision).where(Revision.event_id == event.id, col(Revision.state).in_(("approved", "returned")))
     last = (await db.exec(decided.order_by(col(Revision.id).desc()).limit(1))).first()
     if not last:
-        return Compared(None, Differences((), ()))
+        return Compared(None, Differences(()))
     return Compared(last, snapshots.differences(last.snapshot, await snapshot(db, event)))
 
 
@@ -123,7 +124,7 @@ async def _changed(db: AsyncSession, present: Snapshot, changes: dict[str, Any])
     of_event = {name: columns.get(name, value) for name, value in present["event"].items()}
     types = {code: values | changes.get("types", {}).get(code, {}) for code, values in present["types"].items()}
     added = {f"new-{number}": values for number, values in enumerate(changes.get("added", ()))}
-    return {"event": of_event, "types": types | added}
+    return {**present, "event": of_event, "types": types | added}
 
 
 async def _rows(db: AsyncSession, statement: Any) -> Sequence[Any]:

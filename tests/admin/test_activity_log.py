@@ -127,12 +127,15 @@ ABOUT = {
     "helper": "helper:1",
     "gate": "event:1",
     "waiting": "ticket_type:1",
+    "question": "event:1",
 }
 DETAILS = {
     "admin.looked": {"page": "sales"},
     "code.vouchers_made": {"codes": 2, "places": 6},
     "waiting.list_set": {"hours": 12, "open": True},
     "booking.sold_at_door": {"provider": "card"},
+    "question.changed": {"fields": {"label": [12, 15]}},
+    "question.moved": {"places": [2, 1]},
     "presale.places_moved": {"places": 2, "to": "general"},
     "presale.code_replaced": {"codes": [True, False]},
     "booking.tickets_returned": {"places": 1, "minor": 100, "kept": [200, 100]},

@@ -186,6 +186,14 @@ async def test_a_booking_shows_what_its_buyer_answered(alices: httpx.AsyncClient
     assert "What do you eat? Vegetarian &lt;b&gt;" in page
 
 
+async def test_the_list_of_attendees_says_what_was_answered_about_each_ticket(alices: httpx.AsyncClient) -> None:
+    event = await an_event()
+    booking = await sold(event, "Bob", 2)
+    await answered(event, booking, "Vegetarian <b>", per_ticket=True)
+    page = words((await alices.get(f"/manager/events/{event.slug}/attendees")).text)
+    assert page.count("What do you eat? Vegetarian &lt;b&gt;") == 1
+
+
 async def answered(event: Event, booking: Booking, value: str, *, per_ticket: bool = False) -> None:
     ticket = await ticket_of(booking)
     async with writing() as tx:

@@ -13,6 +13,7 @@ from tests.browser.looks import Look, sent
 from tests.browser.people import ADA, JONAS, MARTINA, SOFIA, address, buy, choose, fill_in, follow, go_to_pay, open_mail
 
 JOIN = "Join waiting list"
+FOUND_FOOTAGE = "/manager/events/found-footage-weddings-19741989"
 
 
 async def payment(page: Page) -> None:
@@ -198,6 +199,11 @@ async def unsubscribe(page: Page) -> None:
 
 async def wrong_event(page: Page) -> None:
     await sent(page, "/manager/events/untitled-evening-with-cello/edit/basics", "Save", Starts="2020-01-01T20:30")
+
+
+async def a_question(page: Page) -> None:
+    await page.goto(f"{FOUND_FOOTAGE}/edit/access")
+    await page.get_by_role("link", name="Cake or crisps").click()
 
 
 async def too_often(page: Page) -> None:
@@ -391,6 +397,9 @@ PAGES = (
     Look("sections of a draft", "/manager/events/untitled-evening-with-cello/edit", MARTINA),
     *(Look(f"the section {name}", f"/manager/events/nine-pianos/edit/{name}", MARTINA) for name in SECTIONS),
     Look("new ticket type", "/manager/events/nine-pianos/types/new", MARTINA),
+    Look("questions to buyers", f"{FOUND_FOOTAGE}/edit/access", MARTINA),
+    Look("new question, wrong", lambda page: sent(page, f"{FOUND_FOOTAGE}/questions/new", "Save"), MARTINA, 422),
+    Look("a question", a_question, MARTINA),
     Look("call off", "/manager/events/alpine-echo/call-off", MARTINA),
     Look("postpone", "/manager/events/alpine-echo/postpone", MARTINA),
     Look("postpone, wrong", lambda page: sent(page, "/manager/events/alpine-echo/postpone", "Postpone the event"), MARTINA, 422),

@@ -10,7 +10,7 @@ from app.events import queries
 from app.events.models import TicketType
 from app.events.rules.proposing import TypeWish
 
-# Section -> field -> what is typed. "new" is the first page, "type" the page of a ticket type.
+# Section -> field -> what is typed. "new" is the first page, "type" and "question" are pages of their own.
 SECTIONS: dict[str, dict[str, str]] = {
     "new": {"title": "Été à Turin"},
     "basics": {
@@ -56,9 +56,10 @@ SECTIONS: dict[str, dict[str, str]] = {
         "presale_places": "",
         "access_code": "",
     },
+    "question": {"wording": "What do you eat?", "answer": "choice", "lines": "Meat\nNo meat", "per": "ticket"},
 }
 # Boxes to tick are sent only when they are ticked.
-BOXES = {"is_online": "basics", "no_picture": "page", "needs_code": "type"}
+BOXES = {"is_online": "basics", "no_picture": "page", "needs_code": "type", "must": "question"}
 _OF_TYPE = "types_0_"
 
 

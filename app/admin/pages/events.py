@@ -178,6 +178,7 @@ async def _review_page(
     context: dict[str, Any] = {
         "event": event,
         "types": types,
+        "questions": await booking_queries.questions(db, event.id or 0),
         "venue": await queries.venue(db, event),
         "category": await queries.category(db, event),
         "manager": await account_queries.by_id(db, event.manager_id),

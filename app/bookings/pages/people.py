@@ -1,6 +1,6 @@
 """Who has booked an event and who comes: searched, filtered, page by page, and as a file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -56,7 +56,8 @@ async def attendees(request: Request[Any, Any, Any], db: Db, visitor: Who, slug:
     types = await queries.ticket_types(db, event.id)
     typed, number = _typed(request, "attendees"), _number(request)
     rows, total = await people.attendees(db, event.id or 0, _wish(typed, types), page=number)
-    return _list_page(request, event, types, "attendees", rows, total, typed, number)
+    told = await people.told_of(db, event.id or 0, rows)
+    return _list_page(request, event, types, "attendees", rows, total, typed, number, answers=told)
 
 
 @post("/manager/events/{slug:str}/bookings/file", guards=[at_most("export")])
@@ -111,6 +112,7 @@ def _list_page(
     total: int,
     typed: dict[str, str],
     number: int,
+    answers: Mapping[int, Sequence[tuple[str, str]]] | None = None,
 ) -> Response[str]:
     """The page, or only the next rows, which "Show 50 more" puts behind those before."""
 
@@ -123,6 +125,7 @@ def _list_page(
         "event": event,
         "types": types,
         "rows": rows,
+        "answers": answers,
         "total": total,
         "typed": typed,
         "page": number,

@@ -155,6 +155,7 @@ async def _show_page(
         "event": event,
         "may": await team.rights(db, event, visitor, now=now),
         "types": types,
+        "questions": await booking_queries.questions(db, event.id or 0),
         "venue": venue,
         "category": await queries.category(db, event),
         "now": now,

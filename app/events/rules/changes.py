@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-_WRITTEN_BY_PEOPLE = ("title", "summary", "description", "access", "name", "note", "online_url")
+_WRITTEN_BY_PEOPLE = ("title", "summary", "description", "access", "name", "note", "online_url", "label", "choices")
 _MADE_BY_US = ("search_text", "position")
 
 

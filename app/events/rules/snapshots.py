@@ -1,4 +1,4 @@
-"""Pure rules about an event as it was at one moment, and what is different between two such moments."""
+"""Pure rules about an event as it was at one moment, with its parts, and what is different between two such moments."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from app.core import formats
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
-from app.events.models import Category, Event, TicketType, Venue
+from app.events.models import Category, Event, Question, TicketType, Venue
 
 # Comparing takes more than the product of the two numbers of words: a tenth of a second for these, at worst.
 MOST_COMPARED = 200 * 200
@@ -69,6 +69,14 @@ TYPE_FIELDS = {
     "presale_places": Shown("tickets", lazy("Places in the pre-sale"), "word"),
     "needs_code": Shown("tickets", lazy("Only with an access code"), "yes_no"),
 }
+KIND_NAMES = {"text": lazy("Words"), "choice": lazy("One of several answers"), "yes_no": lazy("Yes or no")}
+QUESTION_FIELDS = {
+    "label": Shown("access", lazy("Question"), "text"),
+    "kind": Shown("access", lazy("Answer"), "answer"),
+    "choices": Shown("access", lazy("Answers to choose from"), "text"),
+    "per_ticket": Shown("access", lazy("Asked for every ticket"), "yes_no"),
+    "is_required": Shown("access", lazy("It must be answered"), "yes_no"),
+}
 # What an event and a ticket type have besides, and what is no manager's word about them (a test insists on the rest).
 UNSHOWN = {
     "id", "slug", "manager_id", "category_id", "venue_id", "search_text", "state", "wished_changes", "called_off_reason",
@@ -97,8 +105,8 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class TypeDifference:
-    """A ticket type that was "added", "removed" or "changed"; an added one has all its fields as differences."""
+class PartDifference:
+    """A part of an event that was "added", "removed" or "changed"; an added one has all its fields as differences."""
 
     name: str
     done: str
@@ -108,18 +116,25 @@ class TypeDifference:
 @dataclass(frozen=True)
 class Differences:
     fields: Sequence[Difference]
-    types: Sequence[TypeDifference]
+    types: Sequence[PartDifference] = ()
+    questions: Sequence[PartDifference] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.fields or self.types)
+        return bool(self.fields or self.types or self.questions)
 
 
-def taken(event: Event, category: Category, venue: Venue | None, types: Sequence[TicketType]) -> Snapshot:
-    """The event as JSON can hold it: columns under their names, the category and the venue in words, types by their codes."""
+def taken(
+    event: Event, category: Category, venue: Venue | None, types: Sequence[TicketType], questions: Sequence[Question] = ()
+) -> Snapshot:
+    """The event as JSON can hold it: columns under their names, the category and the venue in words, its parts by their codes.
+
+    Questions that have ended are none of its parts any more.
+    """
     named = {"category": category.name, "venue": place(venue)}
     return {
         "event": {name: named[name] if name in named else stored(getattr(event, name)) for name in EVENT_FIELDS},
-        "types": {kind.code: {name: stored(getattr(kind, name)) for name in TYPE_FIELDS} for kind in types},
+        "types": _columns(types, TYPE_FIELDS),
+        "questions": _columns([question for question in questions if question.ended_at is None], QUESTION_FIELDS),
     }
 
 
@@ -137,16 +152,8 @@ def differences(before: Snapshot, after: Snapshot) -> Differences:
     """What is different, in the order of the form. What one of the two does not know, as an older one may, is passed over."""
     old, new = before["event"], after["event"]
     fields = list(_changed(EVENT_FIELDS, old, new, old, new))
-    types = []
-    for code in [*after["types"], *(code for code in before["types"] if code not in after["types"])]:
-        was, becomes = before["types"].get(code), after["types"].get(code)
-        if was is None:
-            types.append(TypeDifference(becomes["name"], "added", list(_all(becomes, new))))
-        elif becomes is None:
-            types.append(TypeDifference(was["name"], "removed", ()))
-        elif found := list(_changed(TYPE_FIELDS, was, becomes, old, new)):
-            types.append(TypeDifference(becomes["name"], "changed", found))
-    return Differences(fields, types)
+    types = list(_parts("types", TYPE_FIELDS, before, after))
+    return Differences(fields, types, list(_parts("questions", QUESTION_FIELDS, before, after)))
 
 
 def pieces(before: str, after: str) -> list[Piece]:
@@ -218,6 +225,25 @@ def _same_at_start(old: Sequence[str], new: Sequence[str]) -> int:
     return next((place for place in range(length) if old[place] != new[place]), length)
 
 
+def _columns(parts: Sequence[Any], shown: Mapping[str, Shown]) -> Snapshot:
+    return {part.code: {name: stored(getattr(part, name)) for name in shown} for part in parts}
+
+
+def _parts(what: str, shown: Mapping[str, Shown], before: Snapshot, after: Snapshot) -> Iterator[PartDifference]:
+    """How the parts of one kind differ; the first of the columns shown is what such a part is called by."""
+    if what not in before or what not in after:
+        return
+    old, new, called = before["event"], after["event"], next(iter(shown))
+    for code in [*after[what], *(code for code in before[what] if code not in after[what])]:
+        was, becomes = before[what].get(code), after[what].get(code)
+        if was is None:
+            yield PartDifference(becomes[called], "added", list(_all(shown, becomes, new)))
+        elif becomes is None:
+            yield PartDifference(was[called], "removed", ())
+        elif found := list(_changed(shown, was, becomes, old, new)):
+            yield PartDifference(becomes[called], "changed", found)
+
+
 def _changed(
     shown: Mapping[str, Shown], old: Snapshot, new: Snapshot, old_event: Snapshot, new_event: Snapshot
 ) -> Iterator[Difference]:
@@ -230,10 +256,10 @@ def _changed(
                 yield Difference(section, str(label), before, after, in_pieces)
 
 
-def _all(kind: Snapshot, event: Snapshot) -> Iterator[Difference]:
-    for name, (section, label, what) in TYPE_FIELDS.items():
-        if name in kind and name != "name" and kind[name] not in (None, "", False):
-            yield Difference(section, str(label), "", written(what, kind[name], event))
+def _all(shown: Mapping[str, Shown], part: Snapshot, event: Snapshot) -> Iterator[Difference]:
+    for name, (section, label, kind) in list(shown.items())[1:]:
+        if name in part and part[name] not in (None, "", False):
+            yield Difference(section, str(label), "", written(kind, part[name], event))
 
 
 def written(kind: str, value: Any, event: Snapshot) -> str:
@@ -244,6 +270,8 @@ def written(kind: str, value: Any, event: Snapshot) -> str:
         return _("An uploaded picture") if value else _("The drawing")
     if value is None or value == "":
         return "–"
+    if kind == "answer":
+        return str(KIND_NAMES[value])
     if kind == "moment":
         return formats.full_date(datetime.fromisoformat(value), event["zone"])
     return formats.money(value, event["currency"]) if kind == "money" else str(value)

@@ -1,0 +1,29 @@
+"""The sentences about what an event asks its buyers. The words of its questions stand nowhere in the log."""
+
+from typing import Any
+
+from app.admin import rewordings
+from app.admin.made import Made
+from app.admin.told import Told
+from app.core.i18n import gettext as _
+from app.core.i18n import lazy
+
+
+def _changed(told: Told) -> str:
+    values = {"who": told.who, "event": told.event, "changes": rewordings.of_fields(told)}
+    return _("%(who)s changed a question to the buyers of %(event)s: %(changes)s.") % values
+
+
+def _moved(told: Told) -> str:
+    before, after = told.details["places"]
+    values = {"who": told.who, "event": told.event, "before": before, "after": after}
+    return _("%(who)s moved a question to the buyers of %(event)s from place %(before)s to place %(after)s.") % values
+
+
+SENTENCES: dict[str, Any] = {
+    "question.added": lazy("%(who)s added a question to the buyers of %(event)s."),
+    "question.changed": Made(_changed),
+    "question.moved": Made(_moved),
+    "question.ended": lazy("%(who)s ended a question to the buyers of %(event)s; its answers stay."),
+    "question.removed": lazy("%(who)s removed a question to the buyers of %(event)s that nobody had answered."),
+}
