@@ -7,6 +7,7 @@ SENTENCES = {
     "ticket.let_out": lazy("%(who)s let a ticket of booking %(booking)s out of %(event)s."),
     "ticket.undone": lazy("%(who)s undid a check-in of booking %(booking)s, %(event)s."),
     "ticket.conflicted": lazy("%(who)s admitted a used or void ticket of booking %(booking)s, %(event)s, without network."),
+    "ticket.conflict_seen": lazy("%(who)s has seen to a ticket of booking %(booking)s that was used twice at %(event)s."),
     "helper.invited": lazy("%(who)s invited somebody to help with %(event)s."),
     "helper.joined": lazy("%(who)s helps with %(event)s from now on."),
     "helper.changed": lazy("%(who)s changed what somebody may do who helps with %(event)s."),

@@ -17,6 +17,7 @@ from app.events.models import Event, TicketType
 from app.events.queries import columns
 from app.payments.models import Payment, Refund
 from app.tickets.models import Ticket
+from app.tickets.queries import open_conflicts
 
 _EPOCH = date(1970, 1, 1)
 
@@ -116,27 +117,31 @@ def _day(moment: Any, offsets: Sequence[tuple[datetime, int]]) -> Any:
 
 @dataclass(frozen=True)
 class Waiting:
-    """How much of an event waits for somebody: refunds that failed or go back by hand, pre-sale bookings that lapse soon."""
+    """How much of an event waits for somebody: refunds that failed or go back by hand, pre-sale bookings that lapse soon, and
+    tickets that the door let in twice."""
 
     failed_refunds: int
     cash_to_hand_back: int
     lapsing_presales: int
+    conflicts: int
 
 
-NOTHING_WAITS = Waiting(0, 0, 0)
+NOTHING_WAITS = Waiting(0, 0, 0, 0)
 
 
 async def waiting(db: AsyncSession, event_ids: Sequence[int], *, now: datetime, within: timedelta) -> dict[int, Waiting]:
     """What waits, by event; events of which nothing waits are left out. `within` is how soon a pre-sale booking must lapse to
-    count. Two queries for any number of events."""
+    count. Three queries for any number of events."""
     of_these = col(Booking.event_id).in_(event_ids)
     by_hand = and_(col(Refund.state) == "requested", col(Payment.provider) == "cash")
     failed, cash = func.count().filter(col(Refund.state) == "failed"), func.count().filter(by_hand)
     refunds = columns(Booking.event_id, failed, cash).select_from(Refund).join(Payment, col(Payment.id) == Refund.payment_id)
     refunds = refunds.join(Booking, col(Booking.id) == Payment.booking_id).where(of_these).group_by(col(Booking.event_id))
-    found = {event_id: Waiting(failed, cash, 0) for event_id, failed, cash in (await db.exec(refunds)).all() if failed or cash}
+    found = {event_id: Waiting(failed, cash, 0, 0) for event_id, failed, cash in (await db.exec(refunds)).all() if failed or cash}
     held = (of_these, Booking.kind == "presale", Booking.state == "held", Booking.held_until > now)
     soon = select(Booking.event_id, func.count()).where(*held, Booking.held_until <= now + within)
     for event_id, count in (await db.exec(soon.group_by(col(Booking.event_id)))).all():
         found[event_id] = replace(found.get(event_id, NOTHING_WAITS), lapsing_presales=count)
+    for event_id, count in (await db.exec(open_conflicts(event_ids))).all():
+        found[event_id] = replace(found.get(event_id, NOTHING_WAITS), conflicts=count)
     return found

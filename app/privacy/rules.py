@@ -77,6 +77,7 @@ TREATMENT = {
     "questions": "none",
     "quotas": "none",
     "recovery_codes": "gone",
+    "refusals": "none",
     "refund_codes": "gone",
     "refunds": "blank",
     "return_notes": "gone",

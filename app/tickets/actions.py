@@ -25,7 +25,7 @@ from app.core.i18n import gettext as _
 from app.core.steps import Steps, run
 from app.events.models import Event
 from app.tickets import queries as door
-from app.tickets.models import CheckIn, Gate, Ticket
+from app.tickets.models import CheckIn, Gate, Refusal, Ticket
 from app.tickets.rules import AFTER_THE_END, SAME_SCAN, UNDONE_WITHIN, Scanned, Verdict
 
 
@@ -138,12 +138,31 @@ async def check_in(
     Whether a ticket is good at all is looked at before whether it was used. The same `nonce` again, within a
     minute, gets the same answer.
     With `at` it happened at that moment on a device that had no network: somebody is inside already, and what the shop would
-    not have admitted is written down as a conflict.
+    not have admitted is written down as a conflict. Whoever is refused is written down too.
     """
     found = await door.at_door(tx, event, scanned)
-    if isinstance(found, Verdict):
-        return found
-    ticket, face = found
+    ticket, verdict = (None, found) if isinstance(found, Verdict) else found
+    told: dict[str, Any] = {"gate": gate, "nonce": nonce, "by": by, "now": now, "at": at}
+    if ticket:
+        verdict = await _let_through(tx, event, ticket, verdict, way=way, **told)
+    if not verdict.scan:
+        await _note_refusal(tx, event, ticket, verdict.word, **told)
+    return verdict
+
+
+async def _let_through(
+    tx: AsyncSession,
+    event: Event,
+    ticket: Ticket,
+    face: Verdict,
+    *,
+    way: str,
+    gate: str,
+    nonce: str,
+    by: int,
+    now: datetime,
+    at: datetime | None,
+) -> Verdict:
     known = await door.by_nonce(tx, nonce, ticket_id=ticket.id or 0)
     if known and (at or now <= known.noted_at + SAME_SCAN):
         return _answered(known, face)
@@ -169,10 +188,38 @@ async def check_in(
     return replace(face, word=refusal) if refusal else await _told_before(tx, ticket, face)
 
 
+async def _note_refusal(
+    tx: AsyncSession,
+    event: Event,
+    ticket: Ticket | None,
+    word: str,
+    *,
+    gate: str,
+    nonce: str,
+    by: int,
+    now: datetime,
+    at: datetime | None,
+) -> None:
+    # A draft has no door: whoever tries it out leaves nothing behind, so that it can be deleted.
+    if not event.published_at:
+        return
+    refusal = Refusal(
+        event_id=event.id or 0,
+        ticket_id=ticket.id if ticket else None,
+        word=word,
+        gate=gate,
+        by_user_id=by,
+        at=min(at or now, now),
+        noted_at=now,
+        nonce=nonce,
+    )
+    await add_unless_there(tx, refusal)
+
+
 async def undo(tx: AsyncSession, event: Event, scan: str, *, by: int, any_of: bool, now: datetime) -> Verdict:
     """Takes back a check-in: one's own within minutes, with `any_of` everybody's at any time. Raises Refused for others.
 
-    A conflict can be taken back too: it moved nothing, and now somebody has seen to it.
+    A conflict moved nothing, so taking it back says that somebody has seen to it.
     """
     row = await door.check_in_of(tx, event.id or 0, scan)
     if not row or row.kind == "undo":
@@ -247,9 +294,12 @@ def _moved(ticket: Ticket, way: str) -> Any:
 async def _noted(tx: AsyncSession, row: CheckIn, face: Verdict) -> Verdict:
     tx.add(row)
     await tx.flush()
-    done = (
-        "conflicted" if row.conflict and row.kind == "in" else {"in": "checked_in", "out": "let_out", "undo": "undone"}[row.kind]
+    words = (
+        {"in": "conflicted", "undo": "conflict_seen"}
+        if row.conflict
+        else {"in": "checked_in", "out": "let_out", "undo": "undone"}
     )
+    done = words[row.kind]
     await activity.record(tx, f"ticket.{done}", about=f"ticket:{row.ticket_id}", by=row.by_user_id, check_in=row.id)
     return _answered(row, face)
 
@@ -265,7 +315,8 @@ async def _told_before(tx: AsyncSession, ticket: Ticket, face: Verdict) -> Verdi
 
 
 def _answered(row: CheckIn, face: Verdict) -> Verdict:
-    word = "again" if row.conflict and row.kind == "in" else {"in": "admit", "out": "out", "undo": "undone"}[row.kind]
+    words = {"in": "again", "undo": "seen"} if row.conflict else {"in": "admit", "out": "out", "undo": "undone"}
+    word = words[row.kind]
     return replace(face, word=word, at=row.at, gate=row.gate, scan=row.code)
 
 

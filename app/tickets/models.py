@@ -6,11 +6,13 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, U
 from sqlmodel import Field, SQLModel
 
 from app.core.codes import secret_code, short_code
-from app.core.columns import link, one_of, row_id
+from app.core.columns import link, maybe_link, one_of, row_id
 
 STATES = ("valid", "void")
 CHECK_IN_KINDS = ("in", "out", "undo")
 SOURCES = ("online", "offline")
+# What a door says to whom it lets neither in nor out; see Verdict.
+REFUSALS = ("again", "left", "other_event", "void", "over", "called_off", "no_exit", "unpaid", "unknown")
 # Whether the holder of a ticket has come; whose ticket is void is not missing.
 PRESENCES = ("came", "missing")
 
@@ -88,3 +90,28 @@ class CheckIn(SQLModel, table=True):
     conflict: bool = False
     # Each is undone once at most.
     undoes_id: int | None = Field(default=None, sa_column=Column(BigInteger, ForeignKey("check_ins.id"), unique=True))
+
+
+class Refusal(SQLModel, table=True):
+    """A scan that let nobody in or out, for the list of the door. `word` says why, as the verdict did.
+
+    Only a ticket of the event itself stands here: of other events, and of strangers, the door learns nothing. The same `nonce`
+    is the same scan.
+    """
+
+    __tablename__ = "refusals"
+    __table_args__ = (
+        CheckConstraint(one_of("word", REFUSALS), name="word"),
+        UniqueConstraint("event_id", "nonce"),
+        Index("ix_refusals_of_event", "event_id", "noted_at"),
+    )
+
+    id: int | None = row_id()
+    event_id: int = link("events.id", index=False)
+    ticket_id: int | None = maybe_link("tickets.id", index=False)
+    word: str = Field(max_length=11)
+    gate: str = Field(default="", max_length=40)
+    by_user_id: int = link("users.id", index=False)
+    at: datetime
+    noted_at: datetime
+    nonce: str = Field(max_length=64)

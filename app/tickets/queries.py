@@ -17,7 +17,7 @@ from app.accounts.models import User
 from app.bookings.models import HOLDING, Booking, BookingLine
 from app.events.conditions import is_ahead
 from app.events.models import Event, TicketType, Venue
-from app.tickets.models import CheckIn, Gate, Ticket
+from app.tickets.models import CheckIn, Gate, Refusal, Ticket
 from app.tickets.rules import Scanned, Verdict
 
 # SQLModel's select() takes four columns; lists need more.
@@ -78,7 +78,7 @@ async def of_user(db: AsyncSession, user_id: int, *, now: datetime, past: bool) 
 
 @dataclass(frozen=True)
 class Scan:
-    """A check-in as the door's list shows it. `can_undo` says whether it is still the last word about its ticket."""
+    """A check-in as the door's list shows it, with the name of who did it."""
 
     check_in: CheckIn
     holder: str
@@ -86,6 +86,26 @@ class Scan:
     short_code: str
     by: str
     is_undone: bool
+
+
+@dataclass(frozen=True)
+class TurnedAway:
+    """A refusal as the door's list shows it; without a ticket of the event `holder`, `entry` and `short_code` are empty."""
+
+    refusal: Refusal
+    holder: str
+    entry: str
+    short_code: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A ticket that was let in without network although it was used or void, and the check-in that counts, if there is one."""
+
+    scan: Scan
+    first: CheckIn | None
+    first_by: str
 
 
 @dataclass(frozen=True)
@@ -145,7 +165,46 @@ async def check_in_of(db: AsyncSession, event_id: int, scan: str) -> CheckIn | N
     return (await db.exec(select(CheckIn).where(CheckIn.code == scan, CheckIn.event_id == event_id))).first()
 
 
-async def scans(db: AsyncSession, event_id: int, *, most: int, conflicts: bool = False) -> list[Scan]:
+async def last_scans(db: AsyncSession, event_id: int, *, most: int) -> list[Scan | TurnedAway]:
+    """The last check-ins and refusals, the newest first. Two queries."""
+    found = columns(Refusal, Ticket.holder, BookingLine.name, Ticket.short_code, User.name).outerjoin(
+        Ticket, Ticket.id == Refusal.ticket_id
+    )
+    found = found.outerjoin(BookingLine, BookingLine.id == Ticket.line_id).join(User, User.id == Refusal.by_user_id)
+    newest = (col(Refusal.noted_at).desc(), col(Refusal.id).desc())
+    rows = (await db.exec(found.where(Refusal.event_id == event_id).order_by(*newest).limit(most))).all()
+    both: list[tuple[datetime, Scan | TurnedAway]] = [
+        *((scan.check_in.noted_at, scan) for scan in await _scans(db, event_id, most=most)),
+        *((row[0].noted_at, TurnedAway(row[0], *(word or "" for word in row[1:]))) for row in rows),
+    ]
+    return [scan for _noted_at, scan in sorted(both, key=lambda each: each[0], reverse=True)][:most]
+
+
+async def conflicts(db: AsyncSession, event_id: int, *, most: int) -> list[Conflict]:
+    """The last conflicts that nobody has seen to, each with the check-in before it that let somebody in. Two queries."""
+    found = await _scans(db, event_id, most=most, conflicts=True)
+    ids = [scan.check_in.ticket_id for scan in found]
+    counted = select(CheckIn, User.name).join(User, col(User.id) == CheckIn.by_user_id)
+    rows = (await db.exec(counted.where(col(CheckIn.ticket_id).in_(ids), *_counts()).order_by(col(CheckIn.at)))).all()
+
+    def first(scan: Scan) -> tuple[CheckIn | None, str]:
+        of_it = [row for row in rows if row[0].ticket_id == scan.check_in.ticket_id]
+        before = [row for row in of_it if row[0].at <= scan.check_in.at]
+        chosen = before[-1:] or of_it[:1]
+        return chosen[0] if chosen else (None, "")
+
+    return [Conflict(scan, *first(scan)) for scan in found]
+
+
+def open_conflicts(event_ids: Sequence[int]) -> Any:
+    """A question: (event id, how many conflicts nobody has seen to) for those of these events that have any."""
+    undone = aliased(CheckIn)
+    is_seen = exists().where(col(undone.undoes_id) == col(CheckIn.id)).correlate(CheckIn)
+    counted = columns(CheckIn.event_id, func.count()).where(col(CheckIn.event_id).in_(event_ids), CheckIn.kind != "undo")
+    return counted.where(col(CheckIn.conflict), ~is_seen).group_by(CheckIn.event_id)
+
+
+async def _scans(db: AsyncSession, event_id: int, *, most: int, conflicts: bool = False) -> list[Scan]:
     """The last check-ins, the newest first; with `conflicts` only those that nobody has seen to."""
     undone = aliased(CheckIn)
     found = columns(CheckIn, Ticket.holder, BookingLine.name, Ticket.short_code, User.name, col(undone.id).is_not(None))

@@ -28,7 +28,7 @@ class Scanned:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the door says. `word` is admit, out, again, left, other_event, void, over, called_off, no_exit, unpaid or unknown.
+    """What the door says. `word` is admit, out, undone, seen (a conflict), or one of REFUSALS.
 
     With `again` and `left`, `at`, `gate` and `by` tell of the check-in that came before. `scan` is what undoes this one.
     """
@@ -50,7 +50,9 @@ class Verdict:
     @property
     def look(self) -> str:
         """The class of its colour; icon and verb say the same."""
-        return "" if self.is_good else " verdict--again" if self.word in ("again", "left") else " verdict--no"
+        return (
+            "" if self.is_good or self.word == "seen" else " verdict--again" if self.word in ("again", "left") else " verdict--no"
+        )
 
 
 def read(text: str) -> Scanned:

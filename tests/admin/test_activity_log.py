@@ -46,7 +46,7 @@ PUT_TOGETHER = {
     "booking.{to}": {f"booking.{state}" for state in STATES} - {"booking.paying", "booking.processing"},
     "refund.{state}": {f"refund.{state}" for state in REFUND_STATES} - {"refund.requested"},
     "dispute.{found.status}": {"dispute.won", "dispute.lost"},
-    "ticket.{done}": {"ticket.checked_in", "ticket.let_out", "ticket.undone", "ticket.conflicted"},
+    "ticket.{done}": {"ticket.checked_in", "ticket.let_out", "ticket.undone", "ticket.conflicted", "ticket.conflict_seen"},
 }
 
 

@@ -186,13 +186,63 @@ async def test_a_ticket_used_twice_offline_is_a_conflict_that_somebody_sees_to(d
     for _time in range(2):
         assert (await tonight.scan(tonight.codes[0], at=clock.now(), nonce="c" * 32)).word == "again"
     async with reading() as db:
-        (conflict,) = await queries.scans(db, tonight.event.id or 0, most=9, conflicts=True)
+        (conflict,) = await queries.conflicts(db, tonight.event.id or 0, most=9)
     assert await tonight.inside() == (1, 2)
-    await tonight.undo(conflict.check_in.code, any_of=True)
+    assert (await tonight.undo(conflict.scan.check_in.code, any_of=True)).word == "seen"
     async with reading() as db:
-        assert await queries.scans(db, tonight.event.id or 0, most=9, conflicts=True) == []
+        assert await queries.conflicts(db, tonight.event.id or 0, most=9) == []
     assert await tonight.inside() == (1, 2)
     assert await invariants.broken() == []
+
+
+async def test_a_conflict_says_when_and_at_which_gates(database: Database, moment: time_machine.Traveller) -> None:
+    """The check-in before it counts, not one that was undone, and not the one after the holder had gone out."""
+    tonight = await evening(has_exit=True)
+    wrong = await tonight.scan(tonight.codes[0], gate="Cellar")
+    await tonight.undo(wrong.scan)
+    moment.shift(timedelta(minutes=1))
+    first = await tonight.scan(tonight.codes[0], gate="Main door")
+    moment.shift(timedelta(minutes=1))
+    copied = clock.now()
+    moment.shift(timedelta(minutes=1))
+    await tonight.scan(tonight.codes[0], way="out")
+    await tonight.scan(tonight.codes[0], gate="Garden")
+    await tonight.scan(tonight.codes[0], gate="Balcony", at=copied)
+    async with reading() as db:
+        (conflict,) = await queries.conflicts(db, tonight.event.id or 0, most=9)
+    assert conflict.first and (conflict.first.gate, conflict.first.at, conflict.first_by) == ("Main door", first.at, "Erin")
+    assert (conflict.scan.check_in.gate, conflict.scan.check_in.at) == ("Balcony", copied)
+
+
+async def test_who_was_refused_stands_among_the_last_scans(database: Database, moment: time_machine.Traveller) -> None:
+    """The newest first, and of another event's ticket or a stranger's code nothing but that there was one."""
+    tonight, other = await evening(), await evening(title="Late Show")
+    await voided(tonight.codes[1])
+    for code in (tonight.codes[0], tonight.codes[0], tonight.codes[1], other.codes[0], "hello"):
+        await tonight.scan(code, gate="Main door")
+        moment.shift(timedelta(seconds=1))
+    shown = await last_scans(tonight.event)
+    assert shown == [
+        ("unknown", ""),
+        ("other_event", ""),
+        ("void", "Ada Bianchi"),
+        ("again", "Ada Bianchi"),
+        ("in", "Ada Bianchi"),
+    ]
+    assert await last_scans(other.event) == []
+
+
+async def test_a_refused_scan_that_is_sent_again_is_one(database: Database) -> None:
+    tonight = await evening()
+    for _time in range(2):
+        await tonight.scan("hello", at=clock.now(), nonce="d" * 32)
+    assert await last_scans(tonight.event) == [("unknown", "")]
+
+
+async def last_scans(event: Event) -> list[tuple[str, str]]:
+    async with reading() as db:
+        found = await queries.last_scans(db, event.id or 0, most=9)
+    return [(scan.refusal.word if isinstance(scan, queries.TurnedAway) else scan.check_in.kind, scan.holder) for scan in found]
 
 
 async def test_a_void_ticket_admitted_offline_is_a_conflict_and_is_not_in(database: Database) -> None:
@@ -200,7 +250,7 @@ async def test_a_void_ticket_admitted_offline_is_a_conflict_and_is_not_in(databa
     await voided(tonight.codes[0])
     assert (await tonight.scan(tonight.codes[0], at=clock.now())).word == "void"
     async with reading() as db:
-        assert len(await queries.scans(db, tonight.event.id or 0, most=9, conflicts=True)) == 1
+        assert len(await queries.conflicts(db, tonight.event.id or 0, most=9)) == 1
     assert not (await tonight.ticket(tonight.codes[0])).inside
 
 

@@ -14,9 +14,11 @@ from sqlmodel import select
 from app.core import clock
 from app.core.db import reading, writing
 from app.events.models import Helper
-from app.tickets import signing
+from app.tickets import queries, signing
 from app.tickets.models import CheckIn, Gate
 from tests import world
+from tests.admin.logbook import said
+from tests.bookings.test_pages import words
 from tests.tickets.doors import Evening, evening
 
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -129,6 +131,49 @@ async def test_the_check_ins_are_a_file_for_the_manager(client: httpx.AsyncClien
     assert '"Balcony","Erin","online"' in file
 
 
+async def test_a_conflict_waits_for_the_manager_until_they_have_seen_to_it(
+    client: httpx.AsyncClient, tonight: Evening, sign_in: Any
+) -> None:
+    await tonight.scan(tonight.codes[0], gate="Main door")
+    await tonight.scan(tonight.codes[0], gate="Balcony", at=clock.now())
+    # Erin reads of it; whether it is settled is for the manager to say.
+    assert "Seen to" not in (await client.get(door(tonight))).text
+    await alices(sign_in, client)
+    desk, page = f"/manager/events/{tonight.event.slug}", words((await client.get(door(tonight))).text)
+    assert "Main door · Erin" in page and "Balcony · Erin" in page
+    assert "1 ticket was used twice" in words((await client.get(desk)).text)
+    assert "1 ticket was used twice" in words((await client.get("/manager")).text)
+    async with reading() as db:
+        (conflict,) = await queries.conflicts(db, tonight.event.id or 0, most=9)
+    answer = await client.post(f"{door(tonight)}/undo", data={"scan": conflict.scan.check_in.code})
+    assert "<h2>Seen to</h2>" in answer.text and "Somebody may be inside" not in answer.text
+    assert "used twice" not in (await client.get(desk)).text
+    assert (await said())[-1].startswith("Alice (alice@example.com) has seen to a ticket of booking")
+
+
+async def test_a_seller_who_may_not_open_the_door_reads_nothing_of_it(
+    client: httpx.AsyncClient, tonight: Evening, sign_in: Any
+) -> None:
+    await tonight.scan(tonight.codes[0])
+    await tonight.scan(tonight.codes[0], at=clock.now())
+    async with writing() as tx:
+        sam = await world.sam(tx)
+        await world.helper(tx, tonight.event, sam, "sales")
+    await sign_in(client, sam)
+    page = await client.get(f"/manager/events/{tonight.event.slug}")
+    assert page.status_code == 200 and "used twice" not in page.text
+
+
+async def test_the_list_of_last_scans_shows_who_was_refused(client: httpx.AsyncClient, tonight: Evening) -> None:
+    refused = await client.post(door(tonight), data={"code": "hello"}, headers=HTMX)
+    assert "<strong>Unknown</strong>" in refused.text and 'id="nobody" hx-swap-oob="delete"' in refused.text
+    await client.post(door(tonight), data={"code": tonight.codes[0]})
+    await client.post(door(tonight), data={"code": tonight.codes[0]})
+    page = words((await client.get(door(tonight))).text)
+    assert page.index("Already in Ada Bianchi · Standard") < page.index("Unknown")
+    assert "Nobody has come yet" not in page
+
+
 # ---------- without a network ----------
 
 
@@ -189,9 +234,9 @@ def test_a_signature_is_of_this_ticket_for_this_event() -> None:
     code = "a" * 22
     signed = base64.urlsafe_b64decode(signing.scanned_address(7, code).partition("#")[2] + "==")
     key.verify(signed, f"ticket:7:{code}".encode())
-    for words in (f"ticket:8:{code}", f"ticket:7:{'b' * 22}", f"list:7:{code}"):
+    for other in (f"ticket:8:{code}", f"ticket:7:{'b' * 22}", f"list:7:{code}"):
         with pytest.raises(InvalidSignature):
-            key.verify(signed, words.encode())
+            key.verify(signed, other.encode())
 
 
 async def test_a_right_at_the_door_that_was_taken_admits_nobody(client: httpx.AsyncClient, tonight: Evening) -> None:

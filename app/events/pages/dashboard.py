@@ -1,7 +1,7 @@
 """How one event sells, as its manager sees it: numbers, the line of its sales, what waits. All is counted in the database."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -28,21 +28,26 @@ class Todo:
     action: str
 
 
-async def context(db: AsyncSession, event: Event, types: Sequence[TicketType], *, now: datetime) -> dict[str, Any]:
-    """What the dashboard of a published event shows; of any other event only its stock."""
+async def context(
+    db: AsyncSession, event: Event, types: Sequence[TicketType], *, may: frozenset[str], now: datetime
+) -> dict[str, Any]:
+    """What the dashboard of a published event shows to who may do this; of any other event only its stock."""
     stock = rules.stock(types)
     if not event.published_at:
         return {"stock": stock, "numbers": None}
     by_day = await queries.sold_by_day(db, event, now=now)
     numbers = await queries.numbers(db, event.id or 0, types)
     waiting = await queries.waiting(db, [event.id or 0], now=now, within=LAPSES_SOON)
+    waits = waiting.get(event.id or 0, NOTHING_WAITS)
+    if "door" not in may:
+        waits = replace(waits, conflicts=0)
     today = now.astimezone(event.tz).date()
     return {
         "stock": stock,
         "numbers": numbers,
         "chart": _chart(event, types, by_day, stock.capacity, today=today),
         "this_week": sum(count for day, count in by_day.items() if day > today - timedelta(days=7)),
-        "event_todo": [*todo(event, waiting.get(event.id or 0, NOTHING_WAITS)), *_sold_out(event, numbers, now=now)],
+        "event_todo": [*todo(event, waits), *_sold_out(event, numbers, now=now)],
     }
 
 
@@ -60,12 +65,14 @@ def _chart(event: Event, types: Sequence[TicketType], by_day: Any, capacity: int
 
 
 def todo(event: Event, waiting: Waiting) -> list[Todo]:
-    """What waits at one event: money first, then places."""
+    """What waits at one event: the door first, then money, then places."""
     base = f"/manager/events/{event.slug}"
     failed = ngettext("%(num)s refund has failed", "%(num)s refunds have failed", waiting.failed_refunds)
     cash = ngettext("%(num)s refund in cash", "%(num)s refunds in cash", waiting.cash_to_hand_back)
     lapsing = ngettext("%(num)s pre-sale booking lapses soon", "%(num)s pre-sale bookings lapse soon", waiting.lapsing_presales)
+    twice = ngettext("%(num)s ticket was used twice", "%(num)s tickets were used twice", waiting.conflicts)
     found = (
+        (waiting.conflicts, "warn", twice, _("Somebody may be inside with a copy."), f"{base}/checkin#conflicts"),
         (waiting.failed_refunds, "warn", failed, _("An admin pays it back in another way."), f"{base}/payments"),
         (waiting.cash_to_hand_back, "euro", cash, _("The buyer gets it from your hand."), f"{base}/payments"),
         (waiting.lapsing_presales, "clock", lapsing, _("Over within a day unless they are paid."), f"{base}/bookings?state=held"),

@@ -151,9 +151,10 @@ async def _show_page(
 ) -> Response[str]:
     now = clock.now()
     types, venue = await queries.ticket_types(db, event.id), await queries.venue(db, event)
+    may = await team.rights(db, event, visitor, now=now)
     context: dict[str, Any] = {
         "event": event,
-        "may": await team.rights(db, event, visitor, now=now),
+        "may": may,
         "types": types,
         "questions": await booking_queries.questions(db, event.id or 0),
         "venue": venue,
@@ -165,7 +166,7 @@ async def _show_page(
         "missing": proposing.missing(event, venue, types, now=now) if event.state == "draft" else [],
         "codes": await booking_queries.access_codes(db, event.id or 0),
         "word": offering.state_word(event, types, now=now),
-        **await dashboard.context(db, event, types, now=now),
+        **await dashboard.context(db, event, types, may=may, now=now),
     }
     return page(request, "manager/show.html", status=409 if refused else 200, **context)
 

@@ -34,6 +34,22 @@ from app.web.visitor import Db, Who, team
 SHOWN = 8
 MOST_FOUND = 20
 
+WORDS = {
+    "admit": lazy("Admit"),
+    "out": lazy("Goodbye"),
+    "undone": lazy("Undone"),
+    "seen": lazy("Seen to"),
+    "again": lazy("Already in"),
+    "left": lazy("Not inside"),
+    "other_event": lazy("Not tonight"),
+    "void": lazy("Void"),
+    "over": lazy("It is over"),
+    "called_off": lazy("Called off"),
+    "no_exit": lazy("Nobody goes out"),
+    "unpaid": lazy("Not paid"),
+    "unknown": lazy("Unknown"),
+}
+
 # What the page brings along for a time without network: its script fills in the name.
 SAMPLES = {word: Verdict(word, holder="–", entry="–") for word in ("admit", "again", "unknown")}
 
@@ -184,14 +200,16 @@ async def _page(
         "by_gate": by_gate,
         "gate": await _gate(request, db, event),
         "gates": await queries.gates(db, event_id),
-        "scans": await queries.scans(db, event_id, most=SHOWN),
-        "conflicts": await queries.scans(db, event_id, most=SHOWN, conflicts=True),
+        "scans": await queries.last_scans(db, event_id, most=SHOWN),
+        "conflicts": await queries.conflicts(db, event_id, most=SHOWN),
         "search": search,
         "found": await queries.holders(db, event_id, search, most=MOST_FOUND) if search.strip() and search.isprintable() else [],
         "may": await teams.rights(db, event, visitor, now=clock.now()),
         "keys": " ".join(signing.public_keys()),
         "samples": SAMPLES,
+        "words": WORDS,
         "moment": lambda at: clock_time(at, event.zone),
+        "place": lambda row, by: " · ".join(filter(None, (clock_time(row.at, event.zone), row.gate, by))),
     }
     status = refused.status if refused else wrong.status if wrong else 200
     also = ("tickets/_door_oob.html",)
