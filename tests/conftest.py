@@ -1,11 +1,13 @@
 """The ground the tests stand on: a throw-away database, a clock that can be moved, and a browser without a screen."""
 
 import dataclasses
+import gc
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import time_machine
 from app.accounts.models import User
 from app.core import clock, db, logs, migrate
 from app.core.settings import Settings, use
+from app.core.settings import settings as current
 from tests import canaries
 from tests.postgres import Cluster, MissingBinaries
 
@@ -111,13 +114,30 @@ async def empty_url(request: pytest.FixtureRequest, tmp_path: Path, cluster: Clu
     await cluster.drop(url)
 
 
-@pytest.fixture
-async def app(sqlite_database: db.Database) -> Any:
-    """The whole application over an empty SQLite database."""
+def whole_shop() -> Any:
+    """The application as the present settings have it, built once in each process: it keeps nothing between requests."""
+    chosen = current()
+    return _built(chosen.keep_pages_seconds, chosen.trusted_proxies)
+
+
+@cache
+def _built(*_from_these: object) -> Any:
     # Imported here: the tests of the rules need no application.
     from main import create_app
 
     return create_app()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays, so the garbage collector need not walk through it once a test."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+@pytest.fixture
+async def app(sqlite_database: db.Database) -> Any:
+    """The whole application over an empty SQLite database."""
+    return whole_shop()
 
 
 @pytest.fixture

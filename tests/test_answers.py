@@ -8,8 +8,8 @@ import pytest
 import time_machine
 
 from app.core.db import Database
-from main import create_app
 from tests import town
+from tests.conftest import whole_shop
 from tests.routes import ALLOWED, RULES, Rule
 from tests.town import VISITORS, Town
 
@@ -35,7 +35,7 @@ async def small_town(sqlite_database: Database, moment: time_machine.Traveller, 
 async def answer_to(rule: Rule, a_town: Town, **headers: str) -> httpx.Response:
     """The answer for the last visitor who may have it, who has most rights."""
     visitor = [name for name, what in zip(VISITORS, rule.group, strict=True) if what == ALLOWED][-1]
-    async with a_town.browser(create_app(), visitor, **headers) as browser:
+    async with a_town.browser(whole_shop(), visitor, **headers) as browser:
         return await browser.get(rule.path(a_town, visitor))
 
 

@@ -16,7 +16,7 @@ from app.web import security
 from app.web.limits import LIMITS, Limit
 from main import create_app
 from tests import town, world
-from tests.conftest import BASE_URL
+from tests.conftest import BASE_URL, whole_shop
 from tests.hostile import never_too_often
 from tests.routes import RULES, Rule
 from tests.stage import free_port, serving
@@ -169,7 +169,7 @@ async def test_every_route_carries_the_policies_for_everybody(
     never_too_often(monkeypatch)
     use(dataclasses.replace(settings(), stripe_api_key=""))
     found = {}
-    async with small_town.browser(create_app(), visitor) as browser:
+    async with small_town.browser(whole_shop(), visitor) as browser:
         for rule in RULES:
             answer = await browser.request(rule.method, rule.path(small_town, visitor))
             if faults := complaints(rule, answer):
@@ -312,7 +312,7 @@ COOKIES = {"login", "visitor", "theme", "favourites", "flash", "known"}
 async def cookies_of_a_visit(base_url: str, a_town: Town) -> dict[str, str]:
     """Every cookie that the shop sets, by its name."""
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=create_app()), base_url=base_url, headers={"Origin": base_url}
+        transport=httpx.ASGITransport(app=whole_shop()), base_url=base_url, headers={"Origin": base_url}
     ) as browser:
         slug = a_town.things["event"]
         kind = re.search(r'name="(q-[^"]+)"', (await browser.get(f"/events/{slug}")).text)
@@ -350,7 +350,7 @@ async def test_over_https_cookies_are_secure_and_belong_to_this_host_alone(small
 @pytest.mark.asvs("V3.4.1", "V12.2.1")
 async def test_over_https_browsers_are_told_to_stay_there(small_town: Town) -> None:
     use(dataclasses.replace(settings(), base_url=SECURE_URL))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=create_app()), base_url=SECURE_URL) as browser:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=whole_shop()), base_url=SECURE_URL) as browser:
         for path in ("/", "/nowhere", "/me", "/static/app.css"):
             headers = (await browser.get(path)).headers
             assert headers["strict-transport-security"] == "max-age=63072000; includeSubDomains", path

@@ -18,7 +18,7 @@ from app.events.models import Event
 from app.payments import stripe
 from app.payments.flows.checkout import checkout
 from app.sandbox.app import Sandbox
-from main import create_app
+from tests.conftest import whole_shop
 from tests.payments.story import BOB, card_is_charged, held, payment_of, pays, stock_of
 from tests.stage import WEBHOOK_SECRET
 
@@ -28,7 +28,7 @@ ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.fixture
 def app(fake: Sandbox) -> Any:
     """The whole application, over the database and the Stripe of these tests."""
-    return create_app()
+    return whole_shop()
 
 
 def letter(*, live: bool = False, secret: str = WEBHOOK_SECRET) -> tuple[bytes, str]:

@@ -24,8 +24,8 @@ from app.payments.flows.notices import work_notices
 from app.payments.flows.refunds import send_refunds
 from app.payments.models import Notice, Refund
 from app.sandbox.app import Sandbox
-from main import create_app
 from tests import world
+from tests.conftest import whole_shop
 from tests.payments.story import card_is_charged, held, now_is, payment_of, pays, refunds_of, stock_of, tickets_of
 from tests.stage import WEBHOOK_SECRET
 
@@ -38,7 +38,7 @@ BUYER = {"email": "bob@example.com", "name": "Bob Buyer"}
 @pytest.fixture
 def app(fake: Sandbox) -> Any:
     """The whole application, over the database and the Stripe of these tests."""
-    return create_app()
+    return whole_shop()
 
 
 def words(html: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from app.core.settings import settings, use
 from app.web import cookies
 from app.web.cookies import signed
-from main import create_app
+from tests.conftest import whole_shop
 from tests.hostile import SCRIPT, mistakes
 from tests.stage import free_port, serving
 from tests.town import Town
@@ -21,7 +21,7 @@ from tests.world import PASSWORD
 def shop(small_town: Town) -> Any:
     # With the wrapper that keeps pages, which reads cookies too.
     use(replace(settings(), keep_pages_seconds=2))
-    return create_app()
+    return whole_shop()
 
 
 # ---------- cookies ----------

@@ -24,8 +24,9 @@ from app.core.db import Database, writing
 from app.core.settings import settings, use
 from app.payments.models import Refund
 from app.tickets import actions as tickets
-from main import create_app, litestar_app
+from main import litestar_app
 from tests import town, world
+from tests.conftest import whole_shop
 from tests.hostile import FORMS, never_too_often
 from tests.routes import ADMIN, ALLOWED, EVERYBODY, LOGIN, RULES, UNKNOWN, Rule
 from tests.town import VISITORS, Town
@@ -107,7 +108,7 @@ async def _mallorys() -> dict[str, str]:
 
 @pytest.fixture
 def shop(small_town: Town) -> Any:
-    return create_app()
+    return whole_shop()
 
 
 def with_things() -> list[Rule]:

@@ -27,7 +27,7 @@ from app.web.limits import HOUR, LIMITS, LOOKS, MINUTE, Limit
 from app.web.security import client_address
 from main import create_app
 from tests import town, world
-from tests.conftest import BASE_URL
+from tests.conftest import BASE_URL, whole_shop
 from tests.events.forms import typed
 from tests.town import Town
 
@@ -149,7 +149,7 @@ async def test_one_more_than_the_limit_has_to_wait(
 ) -> None:
     await everything_is_open(monkeypatch)
     who, ask = WAYS[alone]
-    async with small_town.browser(create_app(), who) as browser:
+    async with small_town.browser(whole_shop(), who) as browser:
         await use_up(alone, browser, small_town)
         refused = await ask(browser, small_town, FAR)
         assert refused.status_code == 429
@@ -303,7 +303,7 @@ async def test_a_process_learns_of_a_guesser_at_the_first_miss(database: Databas
 
 @pytest.mark.asvs("V2.4.1")
 async def test_who_guesses_is_not_told_either_when_a_guess_is_right(small_town: Town) -> None:
-    shop = create_app()
+    shop = whole_shop()
     async with at(shop, "203.0.113.9") as mallorys, at(shop, "203.0.113.10") as neighbours:
         for number in range(20):
             assert (await mallorys.get(f"/bookings/guess-{number}")).status_code == 404
@@ -333,7 +333,7 @@ async def test_access_codes_are_counted_wherever_they_are_tried(small_town: Town
     use(dataclasses.replace(settings(), holds_per_minute=100))
     event = f"/events/{small_town.things['early']}"
     kind = small_town.things["early type"]
-    async with small_town.browser(create_app(), "bob", address="203.0.113.9") as browser:
+    async with small_town.browser(whole_shop(), "bob", address="203.0.113.9") as browser:
         for number in range(4):
             assert (await browser.get(event, params={"code": f"GUESS{number}"})).status_code == 200
         for number in range(8):
@@ -354,7 +354,7 @@ async def counters() -> list[str]:
 
 
 async def test_looking_writes_nothing(small_town: Town) -> None:
-    async with small_town.browser(create_app(), "client") as browser:
+    async with small_town.browser(whole_shop(), "client") as browser:
         for path in ("/", "/events", f"/events/{small_town.things['event']}", f"/tickets/{small_town.things['ticket']}"):
             assert (await browser.get(path)).status_code == 200
     assert await counters() == []
@@ -367,14 +367,14 @@ async def test_pages_that_are_kept_are_not_counted(small_town: Town) -> None:
 
 
 async def test_people_behind_one_address_who_sign_in_are_counted_apart(small_town: Town) -> None:
-    shop = create_app()
+    shop = whole_shop()
     for who in ("bob", "carol"):
         async with small_town.browser(shop, who) as browser:
             assert [(await browser.get("/events")).status_code for _ in range(6)] == [200] * 5 + [429], who
 
 
 async def test_a_form_that_is_only_checked_is_not_counted(small_town: Town) -> None:
-    async with small_town.browser(create_app(), "alice") as browser:
+    async with small_town.browser(whole_shop(), "alice") as browser:
         checked = await browser.post("/manager/events/new?check=title", data=typed("new"))
         looked = await browser.post("/manager/events/poster", data=typed("page"))
     assert checked.status_code == looked.status_code == 200
@@ -388,6 +388,6 @@ async def test_bookings_of_a_crowd_open_from_one_network(small_town: Town, monke
         bookings = [
             await town._held(tx, await world.event(tx, title=f"Evening {n}"), town.Visitor(key=f"b{n}")) for n in range(3)
         ]
-    async with small_town.browser(create_app(), "client") as browser:
+    async with small_town.browser(whole_shop(), "client") as browser:
         assert [(await browser.get(f"/bookings/{booking.code}")).status_code for booking in bookings] == [200] * 3
         assert (await browser.get(f"/bookings/{bookings[0].code}")).status_code == 429
