@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import escape
 
 from app.core import formats, i18n
 from app.core.settings import settings
@@ -40,6 +41,13 @@ def render_block(template: str, block: str, context: dict[str, Any]) -> str:
     """One named block of a template as text."""
     found = environment().get_template(template)
     return "".join(found.blocks[block](found.new_context(context)))
+
+
+def render_title(template: str, context: dict[str, Any]) -> str:
+    """The <title> that the whole page would have; empty when the template is only a part."""
+    if "title" not in environment().get_template(template).blocks:
+        return ""
+    return f"<title>{render_block(template, 'title', context)} · {escape(context['site_name'])}</title>"
 
 
 @cache

@@ -8,7 +8,7 @@ from litestar.exceptions import HTTPException
 from app.accounts.models import Visitor
 from app.core import i18n
 from app.core.settings import settings
-from app.core.templates import render, render_block
+from app.core.templates import render, render_block, render_title
 from app.web import cookies
 
 
@@ -42,7 +42,9 @@ def page(
         **context,
     }
     if fragment and wants_part(request):
-        body = render_block(template, fragment, context) + "".join(render(name, context) for name in also)
+        # htmx gives the window the title, so that after a swap, too, it says that there is a problem, or what was searched for.
+        title = render_title(template, context)
+        body = title + render_block(template, fragment, context) + "".join(render(name, context) for name in also)
     else:
         body = render(template, context)
     kept = public and not visitor.is_signed_in and not flashes

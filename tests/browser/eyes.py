@@ -15,18 +15,38 @@ WIDER = """() => {
   return wide <= innerWidth ? [] : [`the page is ${wide} wide`, ...some];
 }"""
 
+# Controls that are too small for a thumb. A link in a sentence may be as high as its line; a hidden radio has a label.
+SMALL = """() => [...document.querySelectorAll('button, select, textarea, summary, .button, input')]
+  .filter(one => one.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && !one.closest('.sr, iframe'))
+  .filter(one => !['checkbox', 'radio', 'hidden', 'range'].includes(one.type))
+  .map(one => [one, one.getBoundingClientRect()])
+  .filter(([_one, box]) => box.width > 0 && Math.min(box.height, box.width) < 43.5)
+  .map(([one, box]) => `${Math.round(box.width)} × ${Math.round(box.height)}: ${one.outerHTML.slice(0, 160)}`)"""
+
+# What is said at a field and not in the summary, or the other way round; and a title that does not say that there is a problem.
+UNSAID = """() => {
+  const words = (all, drop) => [...document.querySelectorAll(all)].map(one => {
+    const copy = one.cloneNode(true); copy.querySelectorAll('.sr').forEach(x => x.remove()); return copy.textContent.trim() });
+  const above = words('#errors li'), beside = words('.error');
+  const faults = beside.filter(one => !above.includes(one)).map(one => `not in the summary: ${one}`);
+  if (above.length && !document.title.startsWith('Error')) faults.push(`the title is ${document.title}`);
+  const at = document.activeElement;
+  if (above.length && at.id !== 'errors') faults.push(`the focus is at ${at.outerHTML.slice(0, 80)}`);
+  return faults }"""
+
 HEIGHTS = {320: 640, 390: 844, 1280: 900}
 
 
 async def faults_of(page: Page) -> list[str]:
     """No violation that axe-core finds, and nothing wider than the window."""
     await page.evaluate(AXE)
-    faults = []
+    faults = list(await page.evaluate(UNSAID))
     for width, height in HEIGHTS.items():
         await page.set_viewport_size({"width": width, "height": height})
         faults += await too_wide(page, width)
         if width == 320:
             continue
+        faults += [f"{width} small: {one}" for one in await page.evaluate(SMALL)]
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)
             faults += [f"{width} {scheme}: {fault}" for fault in await violations(page)]

@@ -120,6 +120,11 @@ async def unlocked(page: Page) -> None:
     await sent(page, "/events/nine-pianos", "Use the code", Code="NINEPIANOS")
 
 
+async def in_line(page: Page) -> None:
+    await sent(page, "/events/print-your-own-poster", JOIN)
+    await page.get_by_role("heading", name="You are number").wait_for()
+
+
 async def presale_hold(page: Page) -> None:
     await page.goto("/me/presales")
     await page.get_by_role("link", name="Pay").first.click()
@@ -281,7 +286,7 @@ PAGES = (
     Look("event, sold out", "/events/songs-for-a-broken-lift"),
     Look("event, waiting list", "/events/print-your-own-poster"),
     Look("waiting list, wrong", lambda page: sent(page, "/events/print-your-own-poster", JOIN, Email="bob"), status=422),
-    Look("place in line", lambda page: sent(page, "/events/print-your-own-poster", JOIN), SOFIA),
+    Look("place in line", in_line, SOFIA),
     Look("event, not on sale yet", "/events/alpine-echo"),
     Look("event, called off", "/events/lost-property-office"),
     Look("event, postponed", "/events/shadow-play-for-grown-ups"),

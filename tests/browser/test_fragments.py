@@ -91,9 +91,12 @@ async def test_a_code_unlocks_in_place(people: People, page: Page):
     await page.get_by_label("Code", exact=True).fill("wrong")
     await page.get_by_role("button", name="Use the code").click()
     await expect(page.get_by_text("No ticket type of this event opens with that code.").first).to_be_visible()
+    await expect(page).to_have_title(re.compile("^Error: Nine Pianos"))
+    await expect(page.locator("#errors")).to_be_focused()
     await page.get_by_label("Code", exact=True).fill("ninepianos")
     await page.get_by_role("button", name="Use the code").click()
     await expect(page.get_by_role("radiogroup")).to_have_count(2)
+    await expect(page).to_have_title(re.compile("^Nine Pianos"))
     assert await has_stayed(page)
 
 

@@ -322,7 +322,8 @@ async def test_htmx_gets_the_opened_picker(client: httpx.AsyncClient) -> None:
     event, kind = await locked()
     opened = await client.post(f"/events/{event.slug}/unlock", data={"code": "NINEPIANOS"}, headers=PART)
     assert opened.status_code == 200
-    assert opened.text.lstrip().startswith('<div class="panel" id="picker">')
+    assert opened.text.lstrip().startswith(f"<title>{event.title}, ")
+    assert opened.text.partition("</title>")[2].lstrip().startswith('<div class="panel" id="picker">')
     assert f'name="q-{kind.code}"' in opened.text
 
 
