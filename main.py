@@ -62,8 +62,10 @@ import app.events.pages.favourites  # noqa: E402
 import app.events.pages.jobs  # noqa: E402
 import app.events.pages.manager  # noqa: E402
 import app.events.pages.postponing  # noqa: E402
+import app.events.pages.repeating  # noqa: E402
 import app.events.pages.reviewing  # noqa: E402
 import app.events.pages.sales  # noqa: E402
+import app.events.pages.series  # noqa: E402
 import app.events.pages.show  # noqa: E402
 import app.events.pages.waiting  # noqa: E402
 import app.events.pages.waiting_desk  # noqa: E402
@@ -107,6 +109,7 @@ YEAR = 365 * 24 * 3600
 ROUTERS = (
     app.events.pages.browse.router,
     app.events.pages.show.router,
+    app.events.pages.series.router,
     app.events.pages.waiting.router,
     app.events.pages.favourites.router,
     app.bookings.pages.checkout.router,
@@ -137,6 +140,7 @@ ROUTERS = (
     app.events.pages.reviewing.router,
     app.events.pages.postponing.router,
     app.events.pages.copying.router,
+    app.events.pages.repeating.router,
     app.events.pages.writing.edit.router,
     app.events.pages.writing.ticket_types.router,
     app.events.pages.writing.questions.router,

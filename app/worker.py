@@ -12,6 +12,7 @@ from app.accounts.actions import attempts
 from app.admin import flows as admin
 from app.analytics import flows as analytics
 from app.bookings import flows as bookings
+from app.bookings import repeating
 from app.core import activity, clock, jobs, leases, limits, seals
 from app.core.activity import Activity
 from app.core.codes import random_id
@@ -34,6 +35,7 @@ REACTIONS: dict[str, tuple[Reaction, ...]] = dict.fromkeys(TOLD, (tell,))
 # A job's kind -> the flow that works one batch of it (app/core/jobs.py).
 JOBS: dict[str, jobs.Flow] = {
     "events.find_anew": events.find_anew,
+    repeating.JOB: repeating.work,
     "people.listed": analytics.list_people,
     "announcement.told": notifications.announce,
     "payments.listed": files.list_payments,

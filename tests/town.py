@@ -34,6 +34,7 @@ from app.tickets.models import Gate
 from app.web.visitor import login_cookie
 from tests import canaries, world
 from tests.conftest import BASE_URL
+from tests.events import repeating as series
 
 # A client; Bob, whose things are asked for; Carol, another user; Mallory, another manager; Alice, whose events they are;
 # Dora, the admin; Erin, who helps at the door of all of Alice's events; and Sam, who sells for them.
@@ -133,7 +134,7 @@ async def _built() -> Town:
             "alice's job": await _worked(tx, people["alice"]),
             "announcement": await _announced(tx, people["alice"]),
         }
-        things |= await _helpers(tx, people)
+        things |= await _helpers(tx, people) | await series.made(tx, people["alice"])
     cookies = {visitor: login_cookie(session, people[visitor].role).value or "" for visitor, session in signed_in.items()}
     return Town(cookies, things)
 

@@ -166,6 +166,7 @@ SENTENCES: dict[str, Sentence] = {
     # Events.
     "event.drafted": _Made(_drafted),
     "event.copied": lazy("%(who)s drafted %(event)s as a copy of an event."),
+    "event.repeated": lazy("%(who)s put %(event)s on a further date."),
     "event.handed_over": lazy("%(who)s drafted %(event)s for its manager."),
     "event.revised": _Made(_revised),
     "event.deleted": lazy("%(who)s deleted a draft."),

@@ -75,6 +75,11 @@ def recorded(kind: str, *, about: str, by: int | None, at: datetime, has_reactio
         yield insert(ActivityWork, activity_id=activity_id, next_try_at=at)
 
 
+def hushed(quiet: bool) -> dict[str, bool]:
+    """Details of an activity that nobody is told of, because they are told of another one of the same act."""
+    return {"quiet": True} if quiet else {}
+
+
 def wake() -> None:
     """The worker of this process looks at once for what is to be done."""
     for call in list(_wakers):

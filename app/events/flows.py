@@ -1,23 +1,45 @@
-"""What happens to events by the clock."""
+"""What happens to events by the clock, and what is done to many dates of a series in one act."""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core import clock, jobs
+from app.core import clock, formats, jobs
 from app.core.db import reading, writing
+from app.core.errors import Refused
+from app.core.i18n import gettext as _
 from app.core.jobs import Job
 from app.events import queries
 from app.events.actions import arranging, deciding
 from app.events.models import Event
+from app.events.rules.repeating import AT_ONCE
+from app.events.rules.reviewing import Said
+
+# Does something to one date. The last argument says whether nobody is to be told, because they were of another one.
+Verb = Callable[[AsyncSession, Event, bool], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Done:
+    """To how many dates something was done, and a sentence about each to which it was not."""
+
+    count: int
+    refused: Sequence[str]
 
 
 async def publish_due() -> None:
-    """Publishes approved events whose moment has come, each in a transaction of its own."""
+    """Publishes approved events whose moment has come, each in a transaction of its own. Of a series people are told once."""
     now = clock.now()
+    told: set[int | None] = set()
     async with reading() as db:
         due = await queries.due_for_publishing(db, now=now)
-    for event_id in due:
+    for event_id, series_id in due:
         async with writing() as tx:
-            await deciding.publish(tx, event_id, now=now)
+            if await deciding.publish(tx, event_id, now=now, quiet=series_id in told) and series_id:
+                told.add(series_id)
 
 
 async def find_anew(job: Job) -> None:
@@ -32,3 +54,75 @@ async def find_anew(job: Job) -> None:
         await arranging.write_search_text(tx, ids)
         cursor = {"event": ids[-1]} if ids else job.cursor
         await jobs.advance(tx, job, cursor=cursor, done=len(ids), over=len(ids) < jobs.BATCH)
+
+
+async def submit_dates(dates: Sequence[Event], *, by: int) -> Done:
+    """Sends the drafts of a series."""
+
+    async def submit(tx: AsyncSession, event: Event, quiet: bool) -> None:
+        if event.state != "draft":
+            raise Refused(_("It was sent before."))
+        await deciding.submit(tx, event, by=by, now=clock.now(), quiet=quiet)
+
+    return await _each(dates, submit)
+
+
+async def approve_dates(dates: Sequence[Event], *, by: int) -> Done:
+    """Lets out those dates of a series that are as they were read; each is an act of its own in the log."""
+
+    async def approve(tx: AsyncSession, event: Event, quiet: bool) -> None:
+        await deciding.approve(tx, event, by=by, now=clock.now(), quiet=quiet)
+
+    return await _each(dates, _as_read(dates, approve))
+
+
+async def return_dates(dates: Sequence[Event], said: Said, *, by: int) -> Done:
+    """Gives those back that are as they were read."""
+
+    async def give_back(tx: AsyncSession, event: Event, quiet: bool) -> None:
+        await deciding.return_for_changes(tx, event, said, by=by, now=clock.now(), quiet=quiet)
+
+    return await _each(dates, _as_read(dates, give_back))
+
+
+def _as_read(dates: Sequence[Event], verb: Verb) -> Verb:
+    """The verb, if the date is still the one that was sent when the admin's page was made."""
+    seen: Mapping[int | None, datetime | None] = {date.id: date.submitted_at for date in dates}
+
+    async def checked(tx: AsyncSession, event: Event, quiet: bool) -> None:
+        if event.submitted_at != seen[event.id]:
+            raise Refused(_("The manager has sent another version meanwhile. Look at it before you decide."))
+        await verb(tx, event, quiet)
+
+    return checked
+
+
+async def _each(dates: Sequence[Event], verb: Verb) -> Done:
+    """Does it to a few dates in a transaction, so that sales go on between them; one that refuses spoils none of the others."""
+    count, refused = 0, list[str]()
+    for few in _in_parts(dates):
+        # Said only once the transaction is kept.
+        done, sentences = 0, []
+        async with writing() as tx:
+            for date in few:
+                try:
+                    async with tx.begin_nested():
+                        event = await tx.get(Event, date.id, populate_existing=True)
+                        if not event:
+                            raise Refused(_("It is gone."))
+                        await verb(tx, event, count + done > 0)
+                except Refused as refusal:
+                    sentences.append(about_date(date, refusal.sentence))
+                else:
+                    done += 1
+        count, refused = count + done, [*refused, *sentences]
+    return Done(count, refused)
+
+
+def about_date(event: Event, sentence: str) -> str:
+    """A sentence about one of several dates."""
+    return f"{formats.list_date(event.starts_at, event.zone)}: {sentence}"
+
+
+def _in_parts(dates: Sequence[Event]) -> Iterator[Sequence[Event]]:
+    return (dates[start : start + AT_ONCE] for start in range(0, len(dates), AT_ONCE))

@@ -82,6 +82,8 @@ class Event(SQLModel, table=True):
     manager_id: int = link("users.id")
     category_id: int = link("categories.id")
     venue_id: int | None = maybe_link("venues.id")
+    # What it is a date of, when it takes place several times.
+    series_id: int | None = maybe_link("series.id")
     title: str = Field(max_length=120)
     summary: str = Field(default="", max_length=200)
     description: str = Field(default="", max_length=20_000)

@@ -18,6 +18,7 @@ from app.events import team
 from app.events.conditions import is_ahead, upcoming
 from app.events.models import Category, Event, Favourite, Quota, TicketType, Venue
 from app.events.rules import offering, searching
+from app.events.series import Series
 
 PER_PAGE = 12
 SIMILAR = 4
@@ -123,6 +124,7 @@ class EventPage:
     types: Sequence[TicketType]
     is_favourite: bool
     similar: Sequence[EventCard]
+    series: Series | None = None
 
 
 async def by_slug(db: AsyncSession, slug: str) -> Event | None:
@@ -138,16 +140,18 @@ async def public_event(db: AsyncSession, slug: str) -> Event | None:
 
 async def event_page(db: AsyncSession, slug: str, *, watcher: Watcher, now: datetime) -> EventPage | None:
     """Everything on the page of a public event. Three queries: the event, what is like it, and the ticket types of all."""
-    joined = columns(Event, Venue, Category, _marked(watcher)).join(Category, col(Category.id) == Event.category_id)
-    found = (await rows_of(db, joined.outerjoin(Venue, col(Venue.id) == Event.venue_id).where(Event.slug == slug)))[:1]
+    joined = columns(Event, Venue, Category, Series, _marked(watcher)).join(Category, col(Category.id) == Event.category_id)
+    joined = joined.outerjoin(Venue, col(Venue.id) == Event.venue_id).outerjoin(Series, col(Series.id) == Event.series_id)
+    found = (await rows_of(db, joined.where(Event.slug == slug)))[:1]
     if not found or not found[0][0].is_public:
         return None
-    event, venue, category, is_marked = found[0]
-    same = _cards(watcher, *upcoming(now), Event.category_id == event.category_id, Event.id != event.id)
+    event, venue, category, series, is_marked = found[0]
+    same = _cards(watcher, *upcoming(now), Event.category_id == event.category_id, *_another(event))
     rows = await rows_of(db, same.order_by(Event.starts_at, Event.id).limit(SIMILAR))
     types = await _types_of(db, [event.id, *(row.id for row in rows)])
     cards = [_card(row, types.get(row.id, []), watcher, now=now) for row in rows]
-    return EventPage(event, venue, category, types.get(event.id, []), bool(is_marked) or slug in watcher.slugs, cards)
+    marked = bool(is_marked) or slug in watcher.slugs
+    return EventPage(event, venue, category, types.get(event.id, []), marked, cards, series)
 
 
 async def event_of(db: AsyncSession, slug: str, visitor: Visitor, *, right: str = "edit") -> Event:
@@ -190,6 +194,15 @@ async def upcoming_cards(
     statement = _cards(watcher, *upcoming(now), *([Venue.city == city] if city else []))
     rows = await rows_of(db, statement.order_by(Event.starts_at, Event.id).limit(most))
     return await _with_types(db, rows, watcher, now=now)
+
+
+async def dates_ahead(db: AsyncSession, series_id: int | None, *, now: datetime) -> list[EventCard]:
+    """The dates of a series that are not over, also those that were called off; the soonest first. Two queries."""
+    shown = and_(col(Event.state).in_(("published", "called_off")), col(Event.published_at).is_not(None))
+    rows = await rows_of(
+        db, _cards(NOBODY, shown, is_ahead(now), Event.series_id == series_id).order_by(Event.starts_at, Event.id)
+    )
+    return await _with_types(db, rows, NOBODY, now=now)
 
 
 async def search(
@@ -262,10 +275,12 @@ async def state_counts(db: AsyncSession) -> dict[str, int]:
     return dict((await db.exec(select(Event.state, func.count()).group_by(Event.state))).all())
 
 
-async def due_for_publishing(db: AsyncSession, *, now: datetime) -> list[int]:
-    """Ids of approved events whose publish_at has come."""
-    due = select(Event.id).where(Event.state == "approved", or_(col(Event.publish_at).is_(None), col(Event.publish_at) <= now))
-    return [found for found in (await db.exec(due.order_by(col(Event.publish_at)))).all() if found]
+async def due_for_publishing(db: AsyncSession, *, now: datetime) -> list[tuple[int, int | None]]:
+    """Ids of approved events whose publish_at has come, each with that of its series."""
+    due = select(Event.id, Event.series_id).where(Event.state == "approved")
+    due = due.where(or_(col(Event.publish_at).is_(None), col(Event.publish_at) <= now))
+    rows = (await db.exec(due.order_by(col(Event.publish_at), col(Event.starts_at)))).all()
+    return [(event_id or 0, series_id) for event_id, series_id in rows]
 
 
 # ---------- parts ----------
@@ -286,6 +301,12 @@ def _stock_of_events() -> Any:
 
 async def rows_of(db: AsyncSession, statement: Any) -> list[Any]:
     return list((await db.exec(statement)).all())
+
+
+def _another(event: Event) -> tuple[Any, ...]:
+    """Neither the event nor another date of its series."""
+    other = or_(col(Event.series_id).is_(None), col(Event.series_id) != event.series_id) if event.series_id else literal(True)
+    return (Event.id != event.id, other)
 
 
 def _cards(watcher: Watcher, *conditions: Any) -> Any:

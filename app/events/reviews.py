@@ -16,16 +16,27 @@ from app.events.decisions import Revision, WishedChange
 from app.events.models import SECTIONS, Event, TicketType, Venue
 from app.events.rules import reviewing, snapshots
 from app.events.rules.snapshots import Differences, Snapshot
+from app.events.series import Series
 
 
 @dataclass(frozen=True)
 class Pending:
-    """Something that waits for an admin since a moment: a submitted event, or a change of one that was let out before."""
+    """Something that waits for an admin since a moment: a submitted event, or a change of one that was let out before.
+
+    Submitted dates of one series wait together: `dates` says how many, `series` is the address of their page.
+    """
 
     event: Event
     manager: User
     since: datetime
     revision: Revision | None = None
+    series: str = ""
+    dates: int = 1
+
+    @property
+    def path(self) -> str:
+        """Where an admin decides about it."""
+        return f"/admin/series/{self.series}" if self.dates > 1 else f"/admin/events/{self.event.slug}"
 
 
 @dataclass(frozen=True)
@@ -108,12 +119,23 @@ async def type_as_wanted(db: AsyncSession, event: Event, kind: TicketType) -> Ti
 
 async def queue(db: AsyncSession) -> list[Pending]:
     """Everything that waits for an admin's decision, the oldest first."""
-    submitted = select(Event, User).join(User, col(User.id) == Event.manager_id).where(Event.state == "submitted")
-    found = [Pending(event, manager, event.submitted_at or event.created_at) for event, manager in await _rows(db, submitted)]
+    submitted = select(Event, User, Series.slug).join(User, col(User.id) == Event.manager_id)
+    submitted = submitted.outerjoin(Series, col(Series.id) == Event.series_id).where(Event.state == "submitted")
+    rows = await _rows(db, submitted.order_by(col(Event.starts_at), col(Event.id)))
+    found = [
+        _together([row for row in rows if row[0].series_id == number]) for number in {row[0].series_id for row in rows} - {None}
+    ]
+    found += [_together([row]) for row in rows if row[0].series_id is None]
     changes = select(Event, User, Revision).join(User, col(User.id) == Event.manager_id)
     changes = changes.join(Revision, col(Revision.event_id) == Event.id).where(Revision.state == "waiting")
     found += [Pending(event, manager, revision.created_at, revision) for event, manager, revision in await _rows(db, changes)]
     return sorted(found, key=lambda pending: pending.since)
+
+
+def _together(rows: Sequence[Any]) -> Pending:
+    """Submitted dates as one thing: the soonest stands for all of them."""
+    event, manager, series = rows[0]
+    return Pending(event, manager, min(row[0].submitted_at or row[0].created_at for row in rows), None, series or "", len(rows))
 
 
 async def _changed(db: AsyncSession, present: Snapshot, changes: dict[str, Any]) -> Snapshot:

@@ -83,8 +83,10 @@ _SET_PREFERENCE = text(
 async def tell(tx: AsyncSession, activity: Activity) -> None:
     """The reaction to everything in TOLD: a notification per reader, and a mail unless the reader switched that topic off.
 
-    Running it twice tells nobody twice.
+    Running it twice tells nobody twice. An activity that is quiet is told with another one of the same act.
     """
+    if activity.details.get("quiet"):
+        return
     told = set(await queries.told(tx, activity.id or 0))
     for kind, find in TOLD.get(activity.kind, ()):
         # Somebody who was erased meanwhile is told nothing.

@@ -82,6 +82,8 @@ TREATMENT = {
     "refunds": "blank",
     "return_notes": "gone",
     "revisions": "none",
+    # A series goes with its last event; it names its manager as events do.
+    "series": "none",
     "settings": "none",
     "site_texts": "none",
     "ticket_types": "none",

@@ -29,6 +29,8 @@ async def return_without_reasons(page: Page) -> None:
     await sent(page, "/admin/events/a-concert-for-one-hundred-bicycles", "Ask for changes")
 
 
+TIMES = "How many times more (optional)"
+REPEAT = "/manager/events/nine-pianos/repeat"
 DESK = (
     Look("desk of an admin", "/admin", ADA),
     Look("mails", "/admin/mails", ADA),
@@ -42,6 +44,9 @@ DESK = (
     Look("application", application, ADA),
     Look("events of everybody", "/admin/events", ADA),
     Look("everybody's events of a manager's desk", "/manager/events?all=1", ADA),
+    Look("repeat", REPEAT, ADA),
+    Look("repeat, looked at", lambda page: sent(page, REPEAT, "Look at the dates", **{TIMES: "3"}), ADA),
+    Look("repeat, wrong", lambda page: sent(page, REPEAT, "Look at the dates", **{TIMES: "99"}), ADA, 422),
     Look("review", "/admin/events/a-concert-for-one-hundred-bicycles", ADA),
     Look("review, without reasons", return_without_reasons, ADA, 422),
     Look("payments of everybody", "/admin/payments", ADA),

@@ -18,10 +18,10 @@ from app.events.rules import proposing
 from app.events.rules.reviewing import Said
 
 
-async def submit(tx: AsyncSession, event: Event, *, by: int, now: datetime) -> None:
+async def submit(tx: AsyncSession, event: Event, *, by: int, now: datetime, quiet: bool = False) -> None:
     """Sends a complete draft to the admins; what somebody sends who is trusted, or an admin, goes out without a review.
 
-    Raises Refused with what is missing.
+    `quiet`: nobody is told, because they are told of another date of the same act. Raises Refused with what is missing.
     """
     if event.is_rejected:
         raise Refused(_("An admin has rejected this draft, so it cannot be sent again."))
@@ -32,10 +32,11 @@ async def submit(tx: AsyncSession, event: Event, *, by: int, now: datetime) -> N
     if await reviews.is_trusted(tx, by):
         states = await _let_out(tx, event, by=by, now=now, submitted_at=now, wished_changes="")
         await activity.record(tx, "event.trusted", about=f"event:{event.id}", by=by, states=states)
-        await _tell_when_public(tx, event, states, by=by)
+        await _tell_when_public(tx, event, states, by=by, quiet=quiet)
         return
     await _move(tx, event, "submitted", submitted_at=now, wished_changes="")
-    await activity.record(tx, "event.submitted", about=f"event:{event.id}", by=by, states=["draft", "submitted"])
+    details = {"states": ["draft", "submitted"], **activity.hushed(quiet)}
+    await activity.record(tx, "event.submitted", about=f"event:{event.id}", by=by, **details)
 
 
 async def withdraw(tx: AsyncSession, event: Event, *, by: int) -> None:
@@ -46,31 +47,32 @@ async def withdraw(tx: AsyncSession, event: Event, *, by: int) -> None:
     await activity.record(tx, "event.withdrawn", about=f"event:{event.id}", by=by, states=["submitted", "draft"])
 
 
-async def approve(tx: AsyncSession, event: Event, *, by: int, now: datetime) -> None:
+async def approve(tx: AsyncSession, event: Event, *, by: int, now: datetime, quiet: bool = False) -> None:
     """Lets a submitted event out: at its publish_at, or at once. Raises Refused when it has begun already."""
     if event.state != "submitted":
         raise Refused(_moved_on())
     if event.starts_at <= now:
         raise Refused(_("The event has begun. Ask its manager for another date."))
     states = await _let_out(tx, event, by=by, now=now)
-    await activity.record(tx, "event.approved", about=f"event:{event.id}", by=by, states=states)
-    await _tell_when_public(tx, event, states, by=by)
+    await activity.record(tx, "event.approved", about=f"event:{event.id}", by=by, states=states, **activity.hushed(quiet))
+    await _tell_when_public(tx, event, states, by=by, quiet=quiet)
 
 
-async def publish(tx: AsyncSession, event_id: int, *, now: datetime) -> bool:
+async def publish(tx: AsyncSession, event_id: int, *, now: datetime, quiet: bool = False) -> bool:
     """Publishes an approved event whose moment has come; False when somebody was faster or it is not due any more."""
     due = or_(col(Event.publish_at).is_(None), col(Event.publish_at) <= now)
     approved = update(Event).where(col(Event.id) == event_id, col(Event.state) == "approved", due)
     if not await changed(tx, approved.values(state="published", published_at=now)):
         return False
-    await activity.record(tx, "event.published", about=f"event:{event_id}", by=None, states=["approved", "published"])
+    details = {"states": ["approved", "published"], **activity.hushed(quiet)}
+    await activity.record(tx, "event.published", about=f"event:{event_id}", by=None, **details)
     return True
 
 
-async def return_for_changes(tx: AsyncSession, event: Event, said: Said, *, by: int, now: datetime) -> None:
+async def return_for_changes(tx: AsyncSession, event: Event, said: Said, *, by: int, now: datetime, quiet: bool = False) -> None:
     """Gives a submitted event back to its manager with what the admin wishes changed: in all, and by section of the form."""
     await _give_back(tx, event, said, by=by, now=now)
-    details = {"states": ["submitted", "draft"], "sections": sorted(said.wishes)}
+    details = {"states": ["submitted", "draft"], "sections": sorted(said.wishes), **activity.hushed(quiet)}
     await activity.record(tx, "event.returned", about=f"event:{event.id}", by=by, **details)
 
 
@@ -114,9 +116,9 @@ async def _let_out(tx: AsyncSession, event: Event, *, by: int, now: datetime, **
     return [before, state]
 
 
-async def _tell_when_public(tx: AsyncSession, event: Event, states: list[str], *, by: int) -> None:
+async def _tell_when_public(tx: AsyncSession, event: Event, states: list[str], *, by: int, quiet: bool) -> None:
     if states[-1] == "published":
-        await activity.record(tx, "event.published", about=f"event:{event.id}", by=by, states=states)
+        await activity.record(tx, "event.published", about=f"event:{event.id}", by=by, states=states, **activity.hushed(quiet))
 
 
 async def _give_back(tx: AsyncSession, event: Event, said: Said, *, by: int, now: datetime, **values: Any) -> None:

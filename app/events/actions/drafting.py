@@ -12,6 +12,7 @@ from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.settings import settings
 from app.events import drafts, queries
+from app.events.actions import repeating
 from app.events.actions.revising import search_text
 from app.events.decisions import Revision, WishedChange
 from app.events.models import Event, Favourite, Helper, Question, Quota, TicketType
@@ -57,4 +58,5 @@ async def delete_draft(tx: AsyncSession, event: Event, *, by: int) -> None:
         await changed(tx, delete(table).where(col(table.event_id) == event.id))
     if not await changed(tx, delete(Event).where(col(Event.id) == event.id, col(Event.state) == "draft")):
         raise Refused(_("Only a draft can be deleted."))
+    await repeating.drop_if_empty(tx, event.series_id)
     await activity.record(tx, "event.deleted", about=f"event:{event.id}", by=by)

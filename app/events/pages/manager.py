@@ -15,11 +15,11 @@ from app.analytics import queries as analytics
 from app.bookings import actions as booking_actions
 from app.bookings import queries as booking_queries
 from app.core import clock
-from app.core.db import writing
+from app.core.db import reading, writing
 from app.core.errors import NotYours, Refused
 from app.core.i18n import gettext as _
-from app.core.i18n import lazy
-from app.events import drafts, pictures, queries, team
+from app.core.i18n import lazy, ngettext
+from app.events import dates, drafts, flows, pictures, queries, team
 from app.events.actions import deciding, drafting
 from app.events.models import Event, Helper
 from app.events.pages import dashboard
@@ -89,6 +89,19 @@ async def submit(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
     except Refused as refused:
         return await _show_page(request, db, await _event(db, slug, visitor), visitor, refused=refused.sentence)
     return see_other(request, f"/manager/events/{slug}", flash=_submitted(event))
+
+
+@post("/manager/events/{slug:str}/dates/submit")
+async def submit_dates(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[Any]:
+    """All drafts of a series at once; what lacks something stays a draft, and is named."""
+    event = await queries.event_of(db, slug, visitor, right="team")
+    done = await flows.submit_dates(await dates.unsent(db, event), by=visitor.user_id or 0)
+    said = ngettext("%(num)s date is sent.", "%(num)s dates are sent.", done.count) % {"num": done.count}
+    if done.refused:
+        async with reading() as now_is:
+            event = await _event(now_is, slug, visitor)
+            return await _show_page(request, now_is, event, visitor, refused=" ".join([said, *done.refused]))
+    return see_other(request, f"/manager/events/{slug}#dates", flash=said)
 
 
 @post("/manager/events/{slug:str}/delete")
@@ -167,8 +180,17 @@ async def _show_page(
         "codes": await booking_queries.access_codes(db, event.id or 0),
         "word": offering.state_word(event, types, now=now),
         **await dashboard.context(db, event, types, may=may, now=now),
+        **await _series(db, event, now=now),
     }
     return page(request, "manager/show.html", status=409 if refused else 200, **context)
+
+
+async def _series(db: AsyncSession, event: Event, *, now: datetime) -> dict[str, Any]:
+    """What manager/_dates.html shows: the other dates of the event's series, each with its state."""
+    found = await dates.of_series(db, event.series_id)
+    unsent = [date for date in found if date.state == "draft" and not date.is_rejected]
+    series = await dates.series_of(db, event)
+    return {"series": series, "dates": [(date, offering.state_word(date, (), now=now)) for date in found], "unsent": len(unsent)}
 
 
 async def _call_off_page(request: Request[Any, Any, Any], db: AsyncSession, event: Event, form: CallOffForm) -> Response[str]:
@@ -221,5 +243,5 @@ def _todo(proposals: Sequence[queries.Proposal]) -> list[Todo]:
 router = Router(
     "/",
     guards=[in_team, writes_at_most("desk")],
-    route_handlers=[overview, index, show, submit, delete, call_off, called_off, team_pages.router],
+    route_handlers=[overview, index, show, submit, submit_dates, delete, call_off, called_off, team_pages.router],
 )

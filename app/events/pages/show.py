@@ -216,6 +216,7 @@ async def context_of(
         "category": found.category,
         "is_favourite": found.is_favourite,
         "similar": found.similar,
+        "series": found.series,
         "facts": _json_ld(event, found.venue, found.category, offers),
         "offers": offers,
         "seen": _fingerprint(offers),

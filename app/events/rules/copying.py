@@ -22,9 +22,9 @@ MOVED_OF_TYPE = ("sale_from", "sale_to", "presale_from")
 ALSO_COPIED = ("manager_id", "category_id", "venue_id", "search_text", "is_waiting_list_open", "offer_hours", "has_exit")
 # What happened to the original did not happen to its copy.
 ANEW = (
-    "id", "slug", "saved_sections", "state", "wished_changes", "called_off_reason", "postponed_reason", "postponed_at",
-    "redated_at", "return_days", "created_at", "submitted_at", "rejected_at", "published_at", "called_off_at", "changed_at",
-    "version",
+    "id", "slug", "series_id", "saved_sections", "state", "wished_changes", "called_off_reason", "postponed_reason",
+    "postponed_at", "redated_at", "return_days", "created_at", "submitted_at", "rejected_at", "published_at", "called_off_at",
+    "changed_at", "version",
 )  # fmt: skip
 
 COPIED = (*(name for name in EVENT_FIELDS if name in Event.model_fields and name not in MOVED), *ALSO_COPIED)
