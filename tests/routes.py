@@ -204,6 +204,7 @@ RULES = [
     post("/manager/events/{slug:str}/delete", ITS_MANAGER, slug="old draft"),
     *both("/manager/events/{slug:str}/call-off", ITS_MANAGER, slug="event"),
     *both("/manager/events/{slug:str}/postpone", ITS_MANAGER, slug="event"),
+    post("/manager/events/{slug:str}/keep-date", ITS_MANAGER, slug="event"),
     *both("/manager/events/{slug:str}/waiting-list", ITS_SELLER, slug="full house"),
     post("/manager/events/{slug:str}/waiting-list/{code:str}/add", ITS_SELLER, slug="full house", code="full type"),
     post("/manager/events/{slug:str}/waiting-list/offer", ITS_SELLER, slug="full house"),

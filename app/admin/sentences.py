@@ -189,6 +189,7 @@ SENTENCES: dict[str, Sentence] = {
     "event.change_withdrawn": lazy("%(who)s took a change of %(event)s back before it was decided."),
     "event.change_approved": lazy("%(who)s agreed to a change of %(event)s."),
     "event.change_declined": lazy("%(who)s declined a change of %(event)s, which stays as it was."),
+    "event.date_kept": lazy("%(who)s kept the old date of %(event)s: it was %(before)s and is %(after)s."),
     "event.postponed": lazy("%(who)s postponed %(event)s: it was %(before)s and is %(after)s, without a new date yet."),
     "announcement.sent": _Made(
         lambda told: (

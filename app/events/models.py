@@ -165,9 +165,16 @@ class Event(SQLModel, table=True):
         return self.state == "published" and self.postponed_at is not None
 
     @property
+    def keeps_its_date(self) -> bool:
+        """It was postponed and takes place when it was to after all: then there is no reason any more."""
+        return self.redated_at is not None and not self.is_postponed and not self.postponed_reason
+
+    @property
     def returns_until(self) -> datetime | None:
         """Until when everything that was booked before the new date was known goes back whole; None while that is not known."""
-        return self.redated_at + timedelta(days=self.return_days) if self.redated_at and not self.is_postponed else None
+        if not self.redated_at or self.is_postponed:
+            return None
+        return min(self.redated_at + timedelta(days=self.return_days), self.starts_at)
 
     def gives_all_back(self, booked_at: datetime, now: datetime) -> bool:
         """Whether what was booked at that moment may be given back for its full price, whatever the rule for refunds says."""

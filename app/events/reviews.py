@@ -86,6 +86,13 @@ async def waiting(db: AsyncSession, event: Event) -> Revision | None:
     return (await db.exec(found.execution_options(populate_existing=True))).first()
 
 
+async def declined(db: AsyncSession, event: Event) -> Revision | None:
+    """The newest change of the event, if an admin has declined it; its manager reads why until they change something else."""
+    newest = select(Revision).where(Revision.event_id == event.id).order_by(col(Revision.id).desc()).limit(1)
+    found = (await db.exec(newest)).first()
+    return found if found and found.state == "declined" else None
+
+
 async def waiting_by_code(db: AsyncSession, event: Event, code: str) -> Revision:
     """The change that an admin looks at. Raises NotFound for one that never was, Refused when it does not wait any more."""
     of_event = select(Revision).where(Revision.event_id == event.id, Revision.code == code)

@@ -57,6 +57,7 @@ TOLD: dict[str, tuple[tuple[str, Finder], ...]] = {
     "event.change_approved": (("event_change_approved", recipients.manager),),
     "event.change_declined": (("event_change_declined", recipients.manager_of_declined),),
     "event.postponed": (("event_postponed", recipients.buyers_of_postponed),),
+    "event.date_kept": (("event_date_kept", recipients.buyers_of_kept_date),),
     "event.called_off": (("event_called_off", recipients.buyers_of_called_off),),
     "waiting.joined": (("waiting_joined", recipients.in_line),),
     "waiting.offered": (("waiting_offered", recipients.buyer_of_offer),),

@@ -36,7 +36,7 @@ LONGEST = 90
 REMINDED_AT_ONCE = 200
 
 # A new date or place makes the old paper wrong, so tickets go out again.
-WITH_TICKETS = ("booking_paid", "event_changed", "event_redated")
+WITH_TICKETS = ("booking_paid", "event_changed", "event_redated", "event_date_kept")
 WITH_RECEIPTS = ("booking_paid", "booking_refunded")
 WITH_FILES = (*WITH_TICKETS, *WITH_RECEIPTS, "presale_held")
 

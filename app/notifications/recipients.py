@@ -155,8 +155,11 @@ async def buyers_of_postponed(tx: AsyncSession, activity: Activity) -> list[Read
 
 async def buyers_of_redated(tx: AsyncSession, activity: Activity) -> list[Reader]:
     """Everybody who had booked before the new date of a postponed event was known."""
-    if not activity.details.get("redated"):
-        return []
+    return await buyers_of_kept_date(tx, activity) if activity.details.get("redated") else []
+
+
+async def buyers_of_kept_date(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Everybody who had booked before it was known when a postponed event takes place, and until when tickets go back whole."""
     event, venue = await _event(tx, activity)
     facts = event_facts(event, venue) | {"returns_until": event.returns_until}
     found = await _booked(tx, event, *HOLDING, "paid")

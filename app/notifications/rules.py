@@ -66,6 +66,7 @@ KINDS = {
     "event_change_declined": Kind("/manager/events/{slug}"),
     "event_postponed": Kind("/bookings/{booking}"),
     "event_redated": Kind("/bookings/{booking}"),
+    "event_date_kept": Kind("/bookings/{booking}"),
     "event_called_off": Kind("/bookings/{booking}"),
     "presale_held": Kind("/bookings/{booking}"),
     "presale_lapses_soon": Kind("/bookings/{booking}", topic="presales"),

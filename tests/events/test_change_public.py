@@ -15,7 +15,7 @@ from app.core import clock
 from app.core.db import Database, reading, writing
 from app.core.errors import Refused
 from app.events import flows, reviews
-from app.events.actions import deciding, ticket_types
+from app.events.actions import deciding, ticket_types, waiting
 from app.events.decisions import Revision
 from app.events.models import Event, TicketType, Venue
 from app.notifications.models import Notification
@@ -259,6 +259,23 @@ async def test_a_change_is_declined_with_a_reason(client: Client, sign_in: SignI
     async with reading() as db:
         mail = (await db.exec(select(Notification).where(Notification.kind == "event_change_declined"))).one()
     assert (mail.email, mail.facts["reason"]) == ("alice@example.com", "The hall is taken.")
+
+
+async def test_the_manager_reads_why_until_something_else_is_changed(client: Client, sign_in: SignIn) -> None:
+    event = await public()
+    await postponed_by(event, 1)
+    async with writing() as tx:
+        dora, alice = await world.dora(tx), await world.alice(tx)
+        present = await tx.get_one(Event, event.id)
+        asked = await reviews.waiting(tx, present)
+        assert asked
+        reason = "The hall <b>is</b> taken."
+        await waiting.decline(tx, present, asked, reason=reason, by=dora.id or 0, now=clock.now())
+    await sign_in(client, alice)
+    assert "The hall &lt;b&gt;is&lt;/b&gt; taken." in (await client.get(f"/manager/events/{event.slug}")).text
+    assert "taken" not in (await client.get(f"/events/{event.slug}")).text
+    await postponed_by(event, 2)
+    assert "taken" not in (await client.get(f"/manager/events/{event.slug}")).text
 
 
 async def test_a_manager_takes_the_change_back(client: Client, sign_in: SignIn) -> None:

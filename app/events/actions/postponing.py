@@ -1,4 +1,4 @@
-"""A published event does not take place when it was to, and nobody knows yet when it will."""
+"""A published event does not take place when it was to, and nobody knows yet when it will; or it does after all."""
 
 from datetime import datetime
 
@@ -10,6 +10,8 @@ from app.core import activity
 from app.core.db import changed
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
+from app.events import reviews
+from app.events.actions import revising, waiting
 from app.events.models import Event
 
 
@@ -27,3 +29,23 @@ async def postpone(tx: AsyncSession, event: Event, *, reason: str, return_days: 
     await tx.refresh(event)
     details = {"states": ["published", "postponed"], "days": return_days}
     await activity.record(tx, "event.postponed", about=f"event:{event.id}", by=by, **details)
+
+
+async def keep_date(tx: AsyncSession, event: Event, *, by: int, now: datetime) -> None:
+    """The event takes place when it was to after all, and its sale goes on.
+
+    Buyers were promised that everything goes back whole for some days after the date is known, and that holds. The reason goes
+    with what it was given for. Raises Refused when the event is not postponed, that date has passed or another one waits for an
+    admin, and Overtaken when somebody else changed the event in the same moment.
+    """
+    if not event.is_postponed:
+        raise Refused(_("This event is not postponed, so nothing was changed."))
+    if event.starts_at <= now:
+        raise Refused(_("That date has passed. Set the new date, or call the event off."))
+    await waiting.lock(tx, event)
+    change = await reviews.waiting(tx, event)
+    if change and "starts_at" in change.changes.get("event", {}):
+        raise Refused(_("A new date waits for an admin. Take that change back first."))
+    await revising.keep(tx, event, postponed_at=None, postponed_reason="", redated_at=now, changed_at=now)
+    states = ["postponed", "published"]
+    await activity.record(tx, "event.date_kept", about=f"event:{event.id}", by=by, states=states, days=event.return_days)

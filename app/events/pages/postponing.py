@@ -1,4 +1,4 @@
-"""A manager postpones a public event."""
+"""A manager postpones a public event, or says that it takes place on its old date after all."""
 
 from typing import Any
 
@@ -50,6 +50,14 @@ async def postponed(request: Request[Any, Any, Any], db: Db, visitor: Who, slug:
     )
 
 
+@post("/manager/events/{slug:str}/keep-date")
+async def keep_date(request: Request[Any, Any, Any], visitor: Who, slug: FromPath[str]) -> Response[Any]:
+    async with writing() as tx:
+        event = await queries.event_of(tx, slug, visitor)
+        await postponing.keep_date(tx, event, by=visitor.user_id or 0, now=clock.now())
+    return see_other(request, f"/manager/events/{slug}", flash=_("The date stays, and the sale goes on. Buyers are told."))
+
+
 async def _event(db: AsyncSession, slug: str, visitor: Visitor) -> Event:
     """The event, if it can be postponed. An admin may open everybody's, and the log keeps that."""
     event = await queries.event_of(db, slug, visitor)
@@ -65,4 +73,4 @@ async def _page(request: Request[Any, Any, Any], db: AsyncSession, event: Event,
     return page(request, "manager/postpone.html", status=form.status, event=event, form=form, paid=paid)
 
 
-router = Router("/", guards=[team, writes_at_most("desk")], route_handlers=[postpone, postponed])
+router = Router("/", guards=[team, writes_at_most("desk")], route_handlers=[postpone, postponed, keep_date])

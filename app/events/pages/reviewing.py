@@ -40,6 +40,7 @@ async def review_context(db: AsyncSession, event: Event, visitor: Visitor) -> di
     change = await reviews.waiting(db, event)
     return {
         "change": change,
+        "declined": await reviews.declined(db, event) if event.state in ("approved", "published") else None,
         "asked": await reviews.asked(db, event, change) if change else None,
         "wishes": await reviews.wishes(db, event) if event.state == "draft" else {},
         "section_names": reviewing.SECTION_NAMES,
