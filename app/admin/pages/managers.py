@@ -1,6 +1,7 @@
 """Who may propose events and sell tickets."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from litestar import Request, Response, Router, get, post
@@ -12,7 +13,7 @@ from app.accounts import queries as accounts
 from app.accounts.actions import managers, suspending
 from app.accounts.models import User
 from app.admin import people, queries
-from app.admin.pages.common import SuspendForm, manager_of
+from app.admin.pages.common import SuspendForm, act, manager_of, suspension
 from app.core import clock, i18n
 from app.core.db import reading, writing
 from app.core.errors import Refused
@@ -67,20 +68,16 @@ async def invite(request: Request[Any, Any, Any], visitor: Who) -> Response[str]
 
 @post("/admin/managers/{code:str}/trust")
 async def trust(request: Request[Any, Any, Any], visitor: Who, code: FromPath[str]) -> Response[str]:
-    async with writing() as tx:
-        user = await manager_of(tx, code)
-        await managers.trust(tx, user, by=visitor.user_id or 0, now=clock.now())
-    return see_other(request, "/admin/managers", flash=_("%(email)s publishes without a review now.") % {"email": user.email})
+    verb = partial(managers.trust, by=visitor.user_id or 0, now=clock.now())
+    said = _("%(email)s publishes without a review now.")
+    return await act(request, manager_of, code, verb, said, back="/admin/managers")
 
 
 @post("/admin/managers/{code:str}/untrust")
 async def untrust(request: Request[Any, Any, Any], visitor: Who, code: FromPath[str]) -> Response[str]:
-    async with writing() as tx:
-        user = await manager_of(tx, code)
-        await managers.untrust(tx, user, by=visitor.user_id or 0)
-    return see_other(
-        request, "/admin/managers", flash=_("The next events of %(email)s wait for a review.") % {"email": user.email}
-    )
+    verb = partial(managers.untrust, by=visitor.user_id or 0)
+    said = _("The next events of %(email)s wait for a review.")
+    return await act(request, manager_of, code, verb, said, back="/admin/managers")
 
 
 @get("/admin/managers/{code:str}")
@@ -96,19 +93,14 @@ async def suspend(request: Request[Any, Any, Any], db: Db, visitor: Who, code: F
     form = await read(SuspendForm, request)
     if form.rejected:
         return await _page_of(request, db, user, suspending_form=form)
-    async with writing() as tx:
-        user = await manager_of(tx, code)
-        await suspending.suspend(tx, user, reason=form.reason.data, by=visitor.user_id, now=clock.now())
-    said = _("%(email)s is suspended. Their events go on selling.") % {"email": user.email}
-    return see_other(request, f"/admin/managers/{code}", flash=said)
+    said = _("%(email)s is suspended. Their events go on selling.")
+    return await act(request, manager_of, code, suspension(form, visitor.user_id or 0), said)
 
 
 @post("/admin/managers/{code:str}/reinstate")
 async def reinstate(request: Request[Any, Any, Any], visitor: Who, code: FromPath[str]) -> Response[str]:
-    async with writing() as tx:
-        user = await manager_of(tx, code)
-        await suspending.reinstate(tx, user, by=visitor.user_id)
-    return see_other(request, f"/admin/managers/{code}", flash=_("%(email)s can sign in again.") % {"email": user.email})
+    verb = partial(suspending.reinstate, by=visitor.user_id)
+    return await act(request, manager_of, code, verb, _("%(email)s can sign in again."))
 
 
 @post("/admin/managers/{code:str}/propose")

@@ -1,5 +1,6 @@
 """Whose account is it, and what can be done for its owner? Every look and every act is written down."""
 
+from functools import partial
 from typing import Any
 
 from litestar import Request, Response, Router, get, post
@@ -9,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.accounts.actions import admins, details, sessions, suspending
 from app.accounts.models import User
 from app.admin import people
-from app.admin.pages.common import EraseForm, SuspendForm, user_of
+from app.admin.pages.common import EraseForm, SuspendForm, act, suspension, user_of
 from app.core import clock
 from app.core.db import writing
 from app.core.errors import Refused
@@ -73,51 +74,44 @@ async def suspend(request: Asked, db: Db, visitor: Who, code: FromPath[str]) -> 
     user, form = await user_of(db, code), await read(SuspendForm, request)
     if form.rejected:
         return await _page(request, db, user, suspend_form=form)
-    async with writing() as tx:
-        user = await user_of(tx, code)
-        await suspending.suspend(tx, user, reason=form.reason.data, by=visitor.user_id, now=clock.now())
-    return _back(request, user, _("%(email)s is suspended and signed out everywhere."))
+    said = _("%(email)s is suspended and signed out everywhere.")
+    return await act(request, user_of, code, suspension(form, visitor.user_id or 0), said)
 
 
 @post("/admin/users/{code:str}/reinstate")
 async def reinstate(request: Asked, visitor: Who, code: FromPath[str]) -> Response[str]:
-    async with writing() as tx:
-        user = await user_of(tx, code)
-        await suspending.reinstate(tx, user, by=visitor.user_id)
-    return _back(request, user, _("%(email)s can sign in again."))
+    return await act(request, user_of, code, partial(suspending.reinstate, by=visitor.user_id), _("%(email)s can sign in again."))
 
 
 @post("/admin/users/{code:str}/sign-out")
 async def sign_out(request: Asked, visitor: Who, code: FromPath[str]) -> Response[str]:
-    async with writing() as tx:
-        user = await user_of(tx, code)
+    async def verb(tx: AsyncSession, user: User) -> None:
         await sessions.end_all(tx, user.id or 0, by=visitor.user_id or 0, now=clock.now())
-    return _back(request, user, _("%(email)s is signed out everywhere."))
+
+    return await act(request, user_of, code, verb, _("%(email)s is signed out everywhere."))
 
 
 @post("/admin/users/{code:str}/make-admin")
 async def make_admin(request: Asked, visitor: Who, code: FromPath[str]) -> Response[str]:
-    async with writing() as tx:
-        user = await user_of(tx, code)
-        await admins.make_admin(tx, user, by=visitor.user_id or 0, now=clock.now())
-    return _back(request, user, _("%(email)s is an admin now and signs in again to see it."))
+    verb = partial(admins.make_admin, by=visitor.user_id or 0, now=clock.now())
+    return await act(request, user_of, code, verb, _("%(email)s is an admin now and signs in again to see it."))
 
 
 @post("/admin/users/{code:str}/end-admin")
 async def end_admin(request: Asked, visitor: Who, code: FromPath[str]) -> Response[str]:
-    async with writing() as tx:
-        user = await user_of(tx, code)
-        await admins.end_admin(tx, user, by=visitor.user_id or 0, now=clock.now())
-    return _back(request, user, _("%(email)s is a manager now and no admin any more."))
+    verb = partial(admins.end_admin, by=visitor.user_id or 0, now=clock.now())
+    return await act(request, user_of, code, verb, _("%(email)s is a manager now and no admin any more."))
 
 
 @post("/admin/users/{code:str}/export")
 async def export(request: Asked, visitor: Who, code: FromPath[str]) -> Response[str]:
     """The copy is made for its owner, who alone can download it."""
-    async with writing() as tx:
-        user = await user_of(tx, code)
+
+    async def verb(tx: AsyncSession, user: User) -> None:
         await exports.ask(tx, user.id or 0, by=visitor.user_id or 0, now=clock.now())
-    return _back(request, user, _("The copy is being made. %(email)s gets a mail and downloads it; nobody else can."))
+
+    said = _("The copy is being made. %(email)s gets a mail and downloads it; nobody else can.")
+    return await act(request, user_of, code, verb, said)
 
 
 @post("/admin/users/{code:str}/erase")
@@ -147,10 +141,6 @@ async def _page(request: Asked, db: AsyncSession, user: User, *, status: int = 2
     reasons = [REFUSALS[word] for word in account.cannot_erase]
     context: dict[str, Any] = forms | {"user": user, "account": account, "reasons": reasons, "wrong": wrong, "now": clock.now()}
     return page(request, "admin/user.html", status=status, **context)
-
-
-def _back(request: Asked, user: User, said: str) -> Response[str]:
-    return see_other(request, f"/admin/users/{user.code}", flash=said % {"email": user.email})
 
 
 router = Router(
