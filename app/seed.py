@@ -28,7 +28,7 @@ from app.core import activity
 from app.core.activity import Activity
 from app.core.codes import secret_code
 from app.core.db import reading, writing
-from app.events.models import SECTIONS, Category, Event, Favourite, Question, TicketType, Venue
+from app.events.models import SECTIONS, Category, Event, Favourite, Question, Quota, TicketType, Venue
 from app.events.rules import proposing
 from app.payments.models import Payment
 from app.tickets import actions as tickets
@@ -194,11 +194,21 @@ async def _ticket_types(tx: AsyncSession, given: list[dict[str, Any]], events: l
     """All ticket types in the order of the file, with the access codes of their pre-sales."""
     entries = [(event, n, entry) for event, whole in zip(events, given, strict=True) for n, entry in enumerate(whole["types"])]
     types = await _kept(tx, (_ticket_type(event, n, entry, now) for event, n, entry in entries))
+    quotas = await _kept(tx, _quotas(given, events))
+    for ticket_type in types:
+        ticket_type.quota_id = next((quota.id for quota in quotas if quota.event_id == ticket_type.event_id), None)
     coded = [
         (ticket_type, entry["code"]) for ticket_type, (_event, _n, entry) in zip(types, entries, strict=True) if "code" in entry
     ]
     await _kept(tx, (AccessCode(ticket_type_id=ticket_type.id or 0, code=code) for ticket_type, code in coded))
     return types
+
+
+def _quotas(given: list[dict[str, Any]], events: list[Event]) -> Iterator[Quota]:
+    for event, whole in zip(events, given, strict=True):
+        if "quota" in whole:
+            sold = sum(entry.get("sold", 0) for entry in whole["types"])
+            yield Quota(event_id=event.id or 0, sold=sold, **whole["quota"])
 
 
 def _questions(given: list[dict[str, Any]], events: list[Event]) -> Iterator[Question]:

@@ -14,7 +14,7 @@ from app.events.rules.reviewing import REASONS
 from tests.events.forms import BOXES, SECTIONS
 from tests.naughty import NASTIEST_ENCODED
 from tests.town import SENT_AT, Town
-from tests.world import PASSWORD
+from tests.world import DRAFT_TYPE, PASSWORD
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -84,6 +84,8 @@ FORMS = [
     Form("/manager/events/{}/edit/access", EVENT["access"], who="alice", thing="draft"),
     Form("/manager/events/{}/types/new", EVENT["type"], who="alice", thing="draft"),
     Form("/manager/events/{}", EVENT["type"], who="alice", thing="early form"),
+    Form("/manager/events/{}/quotas/new", EVENT["quota"] | {"shared_by": DRAFT_TYPE}, who="alice", thing="draft"),
+    Form("/manager/events/{}", EVENT["quota"] | {"shared_by": DRAFT_TYPE}, who="alice", thing="quota form"),
     Form("/manager/events/{}/questions/new", EVENT["question"], who="alice", thing="draft"),
     Form("/manager/events/{}", EVENT["question"], who="alice", thing="question form"),
     Form("/manager/events/description", {"description": "x"}, who="alice"),

@@ -168,10 +168,8 @@ async def _events(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
     await world.event(tx, manager=people["mallory"], title="Other Evening")
     gates = {f"gate for {visitor}": Gate(event_id=things["event"].id, name=visitor) for visitor in VISITORS}
     tx.add_all(gates.values())
+    parts = await world.parts(tx, things["draft"], VISITORS)
     spare = {f"type to remove for {visitor}": await _spare(tx, things["draft"], visitor) for visitor in VISITORS}
-    question = await world.question(tx, things["draft"], "What do you eat?")
-    idle = {visitor: await world.question(tx, things["draft"], f"{visitor}?") for visitor in VISITORS}
-    spare |= {f"question to remove for {visitor}": each.code for visitor, each in idle.items()}
     early = await world.event(tx, manager=alice, title="Early Evening")
     kind = await world.only_type(tx, early)
     kind.presale_from, kind.sale_from = clock.now() - timedelta(hours=1), clock.now() + timedelta(days=7)
@@ -182,8 +180,7 @@ async def _events(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
         **slugs,
         **spare,
         **{f"{name} of the draft": f"{slugs['draft']}/edit/{name}" for name in SECTIONS},
-        "question": question.code,
-        "question form": f"{things['draft'].slug}/questions/{question.code}",
+        **parts,
         "early": early.slug,
         "early type": kind.code,
         "early sales": f"{early.slug}/sales/{kind.code}",

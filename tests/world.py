@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,10 +12,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import User
 from app.core import clock
-from app.events.models import RIGHTS, Category, Event, Helper, Question, TicketType, Venue
+from app.events.models import RIGHTS, Category, Event, Helper, Question, Quota, TicketType, Venue
 from app.events.rules import proposing
 
 PASSWORD = "nine pianos in the rain"
+
+# The public code of a draft's first ticket type, which forms name in a field.
+DRAFT_TYPE = "type-of-the-draft"
 
 # Made once, at the lowest cost: hashing has no place inside a writing block.
 _PASSWORD_HASH = bcrypt.hashpw(base64.b64encode(hashlib.sha256(PASSWORD.encode()).digest()), bcrypt.gensalt(4)).decode()
@@ -127,6 +131,22 @@ async def question(tx: AsyncSession, event: Event, label: str, **overrides: Any)
     """What buyers are asked: a text about the booking that need not be answered. `overrides` are columns of the question."""
     made: Question = await _kept(tx, Question(event_id=event.id or 0, label=label, **overrides))
     return made
+
+
+async def parts(tx: AsyncSession, draft: Event, visitors: Sequence[str]) -> dict[str, str]:
+    """The questions and quotas of a draft: one to change, and one of each for every visitor to remove."""
+    (await only_type(tx, draft)).code = DRAFT_TYPE
+    questions = {visitor: await question(tx, draft, f"{visitor}?") for visitor in ("", *visitors)}
+    quotas = {visitor: Quota(event_id=draft.id or 0, name=visitor, capacity=9) for visitor in ("", *visitors)}
+    tx.add_all(quotas.values())
+    return {
+        "question": questions[""].code,
+        "question form": f"{draft.slug}/questions/{questions[''].code}",
+        "quota": quotas[""].code,
+        "quota form": f"{draft.slug}/quotas/{quotas[''].code}",
+        **{f"question to remove for {visitor}": questions[visitor].code for visitor in visitors},
+        **{f"quota to remove for {visitor}": quotas[visitor].code for visitor in visitors},
+    }
 
 
 async def only_type(db: AsyncSession, event: Event) -> TicketType:

@@ -75,6 +75,10 @@ def _type(told: Told, each: dict[str, Any]) -> str:
     fields = each["fields"]
     if each["done"] == "removed":
         return _("ticket type %(name)s removed") % {"name": named}
+    if each["done"] == "put_in":
+        return _("ticket type %(name)s put in") % {"name": named}
+    if each["done"] == "taken_out":
+        return _("ticket type %(name)s taken out") % {"name": named}
     if each["done"] == "added":
         price, capacity = (fields.get(name, [None, 0])[1] for name in _OF_NEW)
         values = {"name": named, "price": told.amount(price), "places": capacity}

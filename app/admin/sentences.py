@@ -5,7 +5,7 @@ The log holds ids and numbers; names are put in as they are now, so that whoever
 
 from typing import Any
 
-from app.admin import asking, doors, looking, rewordings, selling
+from app.admin import doors, looking, parts, rewordings, selling
 from app.admin.arranging import ARRANGED
 from app.admin.log import Names
 from app.admin.made import Made as _Made
@@ -107,7 +107,7 @@ def _factor_off(told: Told) -> str:
 SENTENCES: dict[str, Sentence] = {
     **ARRANGED,
     **doors.SENTENCES,
-    **asking.SENTENCES,
+    **parts.SENTENCES,
     # Accounts.
     "account.registered": lazy("Somebody asked for an account with %(person)s."),
     "account.exists": lazy("Somebody asked for an account with the address of %(person)s, which has one."),
@@ -185,7 +185,7 @@ SENTENCES: dict[str, Sentence] = {
     "event.withdrawn": lazy("%(who)s took %(event)s back from the admins: it was %(before)s and is %(after)s again."),
     "event.rejected": lazy("%(who)s rejected %(event)s, which was %(before)s."),
     "event.returned": lazy("%(who)s gave %(event)s back for changes: it was submitted and is a draft again."),
-    "event.change_asked": lazy("%(who)s asked for a change of the date, the place or a price of %(event)s."),
+    "event.change_asked": lazy("%(who)s asked for a change of the date, the place, a price or the places of %(event)s."),
     "event.change_withdrawn": lazy("%(who)s took a change of %(event)s back before it was decided."),
     "event.change_approved": lazy("%(who)s agreed to a change of %(event)s."),
     "event.change_declined": lazy("%(who)s declined a change of %(event)s, which stays as it was."),

@@ -5,7 +5,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
-from app.events.models import Event, Question, TicketType
+from app.events import queries
+from app.events.models import Event, Question, Quota, TicketType
+from app.events.rules.sharing import Shared
 
 
 async def last_of_manager(db: AsyncSession, manager_id: int) -> Event | None:
@@ -33,6 +35,22 @@ async def question_of(db: AsyncSession, event: Event, code: str) -> Question:
     found = next((each for each in await questions(db, event) if each.code == code and each.ended_at is None), None)
     if not found:
         raise NotFound(_("This event does not ask this question."))
+    return found
+
+
+async def shared(db: AsyncSession, event: Event) -> list[Shared]:
+    """The quotas of the event with the types that are in them, the oldest first."""
+    types = await queries.ticket_types(db, event.id)
+    found = select(Quota).where(Quota.event_id == event.id).execution_options(populate_existing=True)
+    each = (await db.exec(found.order_by(col(Quota.id)))).all()
+    return [Shared(quota, [kind for kind in types if kind.quota_id == quota.id]) for quota in each]
+
+
+async def shared_of(db: AsyncSession, event: Event, code: str) -> Shared:
+    """A quota of this event. Raises NotFound for another's."""
+    found = next((each for each in await shared(db, event) if each.quota.code == code), None)
+    if not found:
+        raise NotFound(_("This event has no such quota."))
     return found
 
 

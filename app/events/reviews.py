@@ -1,7 +1,7 @@
 """Questions about reviews: what an admin wished, what was let out, and what waits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,8 @@ from app.core.i18n import gettext as _
 from app.events import drafts, queries
 from app.events.decisions import Revision, WishedChange
 from app.events.models import SECTIONS, Event, TicketType, Venue
-from app.events.rules import reviewing, snapshots
+from app.events.rules import reviewing, sharing, snapshots
+from app.events.rules.sharing import QuotaWish, Shared
 from app.events.rules.snapshots import Differences, Snapshot
 from app.events.series import Series
 
@@ -68,7 +69,7 @@ async def snapshot(db: AsyncSession, event: Event) -> Snapshot:
     """The event as it is now."""
     category, venue = await queries.category(db, event), await queries.venue(db, event)
     types, questions = await queries.ticket_types(db, event.id), await drafts.questions(db, event)
-    return snapshots.taken(event, category, venue, types, questions)
+    return snapshots.taken(event, category, venue, types, questions=questions, quotas=await drafts.shared(db, event))
 
 
 async def compared(db: AsyncSession, event: Event) -> Compared:
@@ -124,6 +125,13 @@ async def type_as_wanted(db: AsyncSession, event: Event, kind: TicketType) -> Ti
     return TicketType(**kind.model_dump() | wanted) if wanted else kind
 
 
+async def quota_as_wanted(db: AsyncSession, event: Event, shared: Shared) -> QuotaWish:
+    """The same for one of its quotas."""
+    revision = await waiting(db, event)
+    wanted = revision.changes.get("quotas", {}).get(shared.quota.code, {}) if revision else {}
+    return replace(shared.wish, **sharing.revived(wanted))
+
+
 async def queue(db: AsyncSession) -> list[Pending]:
     """Everything that waits for an admin's decision, the oldest first."""
     submitted = select(Event, User, Series.slug).join(User, col(User.id) == Event.manager_id)
@@ -153,7 +161,9 @@ async def _changed(db: AsyncSession, present: Snapshot, changes: dict[str, Any])
     of_event = {name: columns.get(name, value) for name, value in present["event"].items()}
     types = {code: values | changes.get("types", {}).get(code, {}) for code, values in present["types"].items()}
     added = {f"new-{number}": values for number, values in enumerate(changes.get("added", ()))}
-    return {**present, "event": of_event, "types": types | added}
+    quotas = {code: values | changes.get("quotas", {}).get(code, {}) for code, values in present["quotas"].items()}
+    new_quotas = {f"new-{number}": values for number, values in enumerate(changes.get("added_quotas", ()))}
+    return {**present, "event": of_event, "types": types | added, "quotas": quotas | new_quotas}
 
 
 async def _rows(db: AsyncSession, statement: Any) -> Sequence[Any]:

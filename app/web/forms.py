@@ -162,10 +162,11 @@ def number(label: Any, *, least: int, most: int = LARGEST, sentence: Any, missin
     return IntegerField(label, rules, **given)
 
 
-def boxes(label: Any, choices: Iterable[tuple[str, Any]]) -> Any:
-    """Boxes to tick, any number of them; `choices` are (word, label)."""
+def boxes(label: Any, choices: Iterable[tuple[str, Any]] = (), *, missing: Any = "") -> Any:
+    """Boxes to tick, any number of them; `choices` are (word, label). With `missing` one at least must be ticked."""
     return SelectMultipleField(
         label,
+        [required(missing)] if missing else [],
         choices=[SelectChoice(word, name) for word, name in choices],
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),

@@ -128,12 +128,14 @@ ABOUT = {
     "gate": "event:1",
     "waiting": "ticket_type:1",
     "question": "event:1",
+    "quota": "event:1",
 }
 DETAILS = {
     "admin.looked": {"page": "sales"},
     "code.vouchers_made": {"codes": 2, "places": 6},
     "waiting.list_set": {"hours": 12, "open": True},
     "booking.sold_at_door": {"provider": "card"},
+    **{f"quota.{done}": {"types": [{"type": 1, "done": "put_in", "fields": {}}]} for done in ("added", "changed", "removed")},
     "question.changed": {"fields": {"label": [12, 15]}},
     "question.moved": {"places": [2, 1]},
     "presale.places_moved": {"places": 2, "to": "general"},

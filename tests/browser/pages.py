@@ -6,14 +6,13 @@ from pyotp import TOTP
 
 from app.core.settings import DEMO_SECRET_KEY
 from app.core.tokens import SIGNED_WITH
-from app.events.models import SECTIONS
 from tests.browser.checkouts import answers, details, questions, wrong_answers, wrong_details
 from tests.browser.desk import DESK
 from tests.browser.looks import Look, sent
 from tests.browser.people import ADA, JONAS, MARTINA, SOFIA, address, buy, choose, fill_in, follow, go_to_pay, open_mail
+from tests.browser.writing import WRITING
 
 JOIN = "Join waiting list"
-FOUND_FOOTAGE = "/manager/events/found-footage-weddings-19741989"
 
 
 async def payment(page: Page) -> None:
@@ -202,15 +201,6 @@ async def unsubscribe(page: Page) -> None:
     await page.goto(f"/unsubscribe/{signer.dumps(f'mail:{SOFIA[1]}|reminders')}")
 
 
-async def wrong_event(page: Page) -> None:
-    await sent(page, "/manager/events/untitled-evening-with-cello/edit/basics", "Save", Starts="2020-01-01T20:30")
-
-
-async def a_question(page: Page) -> None:
-    await page.goto(f"{FOUND_FOOTAGE}/edit/access")
-    await page.get_by_role("link", name="Cake or crisps").click()
-
-
 async def too_often(page: Page) -> None:
     for _attempt in range(21):
         await page.request.post("/events/nine-pianos/unlock", form={"code": "x"}, headers={"Sec-Fetch-Site": "same-origin"})
@@ -396,19 +386,11 @@ PAGES = (
     Look("refund by a manager", refund_desk, MARTINA),
     Look("refund by a manager, wrong", wrong_refund, MARTINA, 422),
     Look("draft", "/manager/events/untitled-evening-with-cello", MARTINA),
-    Look("new event", "/manager/events/new", MARTINA),
-    Look("new event, wrong", wrong_event, MARTINA, 422),
-    Look("edit an event", "/manager/events/nine-pianos/edit", MARTINA),
-    Look("sections of a draft", "/manager/events/untitled-evening-with-cello/edit", MARTINA),
-    *(Look(f"the section {name}", f"/manager/events/nine-pianos/edit/{name}", MARTINA) for name in SECTIONS),
-    Look("new ticket type", "/manager/events/nine-pianos/types/new", MARTINA),
-    Look("questions to buyers", f"{FOUND_FOOTAGE}/edit/access", MARTINA),
-    Look("new question, wrong", lambda page: sent(page, f"{FOUND_FOOTAGE}/questions/new", "Save"), MARTINA, 422),
-    Look("a question", a_question, MARTINA),
     Look("call off", "/manager/events/alpine-echo/call-off", MARTINA),
     Look("postpone", "/manager/events/alpine-echo/postpone", MARTINA),
     Look("postpone, wrong", lambda page: sent(page, "/manager/events/alpine-echo/postpone", "Postpone the event"), MARTINA, 422),
     Look("desk of a postponed event", "/manager/events/shadow-play-for-grown-ups", MARTINA),
     Look("too late", "/manager/events/the-long-goodbye-to-summer/call-off", MARTINA, 409),
+    *WRITING,
     *DESK,
 )

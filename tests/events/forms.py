@@ -10,7 +10,7 @@ from app.events import queries
 from app.events.models import TicketType
 from app.events.rules.proposing import TypeWish
 
-# Section -> field -> what is typed. "new" is the first page, "type" and "question" are pages of their own.
+# Section -> field -> what is typed. "new" is the first page, "type", "quota" and "question" are pages of their own.
 SECTIONS: dict[str, dict[str, str]] = {
     "new": {"title": "Été à Turin"},
     "basics": {
@@ -56,6 +56,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "presale_places": "",
         "access_code": "",
     },
+    "quota": {"name": "House", "places": "50"},
     "question": {"wording": "What do you eat?", "answer": "choice", "lines": "Meat\nNo meat", "per": "ticket"},
 }
 # Boxes to tick are sent only when they are ticked.

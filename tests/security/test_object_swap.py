@@ -36,6 +36,8 @@ MIXED = {
     "/bookings/{code:str}/receipts/{number:str}": {"number": "mallory's receipt"},
     "/manager/events/{slug:str}/types/{code:str}": {"code": "mallory's type", "slug": "mallory's event"},
     "/manager/events/{slug:str}/types/{code:str}/remove": {"code": "mallory's type", "slug": "mallory's event"},
+    "/manager/events/{slug:str}/quotas/{code:str}": {"slug": "mallory's event"},
+    "/manager/events/{slug:str}/quotas/{code:str}/remove": {"slug": "mallory's event"},
     "/manager/events/{slug:str}/questions/{code:str}": {"slug": "mallory's event"},
     "/manager/events/{slug:str}/questions/{code:str}/up": {"slug": "mallory's event"},
     "/manager/events/{slug:str}/questions/{code:str}/down": {"slug": "mallory's event"},

@@ -17,7 +17,7 @@ from app.core.db import writing
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
-from app.events import queries, reviews
+from app.events import drafts, queries, reviews
 from app.events.actions import deciding
 from app.events.models import SECTIONS, STATES, Event
 from app.events.rules import offering, reviewing
@@ -178,6 +178,7 @@ async def _review_page(
     context: dict[str, Any] = {
         "event": event,
         "types": types,
+        "shared": await drafts.shared(db, event),
         "questions": await booking_queries.questions(db, event.id or 0),
         "venue": await queries.venue(db, event),
         "category": await queries.category(db, event),

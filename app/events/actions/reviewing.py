@@ -9,12 +9,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import activity
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
-from app.events import queries, reviews
-from app.events.actions import revising, ticket_types, waiting
+from app.events import drafts, queries, reviews
+from app.events.actions import quotas, revising, ticket_types, waiting
 from app.events.decisions import Revision
 from app.events.models import Event
-from app.events.rules import reviewing
+from app.events.rules import reviewing, sharing
 from app.events.rules.proposing import TypeWish
+from app.events.rules.sharing import QuotaWish
 
 
 async def approve_change(tx: AsyncSession, event: Event, revision: Revision, *, by: int, booked: bool, now: datetime) -> None:
@@ -40,5 +41,11 @@ async def approve_change(tx: AsyncSession, event: Event, revision: Revision, *, 
             await ticket_types.change_type(tx, event, kind, replace(ticket_types.wish_of(kind), **values), **who_and_when)
     for values in revision.changes.get("added", ()):
         await ticket_types.add_type(tx, event, TypeWish(**reviewing.revived(values)), **who_and_when)
+    shared = {each.quota.code: each for each in await drafts.shared(tx, event)}
+    for code, values in revision.changes.get("quotas", {}).items():
+        if present := shared.get(code):
+            await quotas.change_quota(tx, event, present, replace(present.wish, **sharing.revived(values)), **who_and_when)
+    for values in revision.changes.get("added_quotas", ()):
+        await quotas.add_quota(tx, event, QuotaWish(**sharing.revived(values)), **who_and_when)
     revision.snapshot = await reviews.snapshot(tx, event)
     await activity.record(tx, "event.change_approved", about=f"event:{event.id}", by=by, revision=revision.id)

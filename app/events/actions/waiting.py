@@ -5,6 +5,7 @@ manager changes next joins it, and what they set back to what is live leaves it.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +20,8 @@ from app.core.i18n import gettext as _
 from app.events import reviews
 from app.events.decisions import Revision
 from app.events.models import Event, TicketType
-from app.events.rules import reviewing
+from app.events.rules import reviewing, sharing
+from app.events.rules.sharing import QuotaWish, Shared
 from app.events.rules.snapshots import stored
 
 
@@ -63,6 +65,34 @@ async def hold_back_new_type(tx: AsyncSession, event: Event, columns: Mapping[st
     waiting = await _locked(tx, event)
     later = {**(waiting.changes if waiting else {})}
     later["added"] = [*later.get("added", ()), {name: stored(value) for name, value in columns.items()}]
+    await _replace(tx, event, waiting, later, by=by, now=now)
+    return True
+
+
+async def hold_back_quota(
+    tx: AsyncSession, event: Event, shared: Shared, wish: QuotaWish, *, by: int, now: datetime
+) -> QuotaWish:
+    """The same for a quota: fewer places wait, and so do types that join it, since fewer of theirs can be sold then."""
+    if not await _is_reviewed(tx, event, by):
+        return wish
+    present, wanted = sharing.stored(shared.wish), sharing.stored(wish)
+    waits = {"capacity": wish.capacity < shared.quota.capacity, "types": bool(wish.types - shared.wish.types)}
+    held = {name: wanted[name] for name, does in waits.items() if does}
+    waiting = await _locked(tx, event)
+    later = {**(waiting.changes if waiting else {})}
+    of_quotas = dict(later.get("quotas", {})) | {shared.quota.code: reviewing.merged({}, held, present)}
+    later["quotas"] = {code: values for code, values in of_quotas.items() if values}
+    await _replace(tx, event, waiting, later, by=by, now=now)
+    return replace(wish, **{name: getattr(shared.wish, name) for name in held})
+
+
+async def hold_back_new_quota(tx: AsyncSession, event: Event, wish: QuotaWish, *, by: int, now: datetime) -> bool:
+    """Whether a new quota, which leaves its types fewer places, waits as a whole."""
+    if not await _is_reviewed(tx, event, by):
+        return False
+    waiting = await _locked(tx, event)
+    later = {**(waiting.changes if waiting else {})}
+    later["added_quotas"] = [*later.get("added_quotas", ()), sharing.stored(wish)]
     await _replace(tx, event, waiting, later, by=by, now=now)
     return True
 

@@ -12,6 +12,7 @@ from app.analytics.queries import NOTHING_WAITS, Numbers, Waiting
 from app.analytics.rules import Chart
 from app.core.i18n import gettext as _
 from app.core.i18n import ngettext
+from app.events import drafts
 from app.events.models import Event, TicketType
 
 LAPSES_SOON = timedelta(hours=24)
@@ -32,9 +33,9 @@ async def context(
     db: AsyncSession, event: Event, types: Sequence[TicketType], *, may: frozenset[str], now: datetime
 ) -> dict[str, Any]:
     """What the dashboard of a published event shows to who may do this; of any other event only its stock."""
-    stock = rules.stock(types)
+    stock, shared = rules.stock(types), await drafts.shared(db, event)
     if not event.published_at:
-        return {"stock": stock, "numbers": None}
+        return {"stock": stock, "shared": shared, "numbers": None}
     by_day = await queries.sold_by_day(db, event, now=now)
     numbers = await queries.numbers(db, event.id or 0, types)
     waiting = await queries.waiting(db, [event.id or 0], now=now, within=LAPSES_SOON)
@@ -44,6 +45,7 @@ async def context(
     today = now.astimezone(event.tz).date()
     return {
         "stock": stock,
+        "shared": shared,
         "numbers": numbers,
         "chart": _chart(event, types, by_day, stock.capacity, today=today),
         "this_week": sum(count for day, count in by_day.items() if day > today - timedelta(days=7)),

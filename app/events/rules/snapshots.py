@@ -12,6 +12,8 @@ from app.core import formats
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
 from app.events.models import Category, Event, Question, TicketType, Venue
+from app.events.rules import sharing
+from app.events.rules.sharing import Shared
 
 # Comparing takes more than the product of the two numbers of words: a tenth of a second for these, at worst.
 MOST_COMPARED = 200 * 200
@@ -69,6 +71,11 @@ TYPE_FIELDS = {
     "presale_places": Shown("tickets", lazy("Places in the pre-sale"), "word"),
     "needs_code": Shown("tickets", lazy("Only with an access code"), "yes_no"),
 }
+QUOTA_FIELDS = {
+    "name": Shown("tickets", lazy("Name"), "word"),
+    "capacity": Shown("tickets", lazy("Places"), "word"),
+    "types": Shown("tickets", lazy("Ticket types that share them"), "word"),
+}
 KIND_NAMES = {"text": lazy("Words"), "choice": lazy("One of several answers"), "yes_no": lazy("Yes or no")}
 QUESTION_FIELDS = {
     "label": Shown("access", lazy("Question"), "text"),
@@ -119,13 +126,20 @@ class Differences:
     fields: Sequence[Difference]
     types: Sequence[PartDifference] = ()
     questions: Sequence[PartDifference] = ()
+    quotas: Sequence[PartDifference] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.fields or self.types or self.questions)
+        return bool(self.fields or self.types or self.questions or self.quotas)
 
 
 def taken(
-    event: Event, category: Category, venue: Venue | None, types: Sequence[TicketType], questions: Sequence[Question] = ()
+    event: Event,
+    category: Category,
+    venue: Venue | None,
+    types: Sequence[TicketType],
+    *,
+    questions: Sequence[Question] = (),
+    quotas: Sequence[Shared] = (),
 ) -> Snapshot:
     """The event as JSON can hold it: columns under their names, the category and the venue in words, its parts by their codes.
 
@@ -136,6 +150,7 @@ def taken(
         "event": {name: named[name] if name in named else stored(getattr(event, name)) for name in EVENT_FIELDS},
         "types": _columns(types, TYPE_FIELDS),
         "questions": _columns([question for question in questions if question.ended_at is None], QUESTION_FIELDS),
+        "quotas": {each.quota.code: sharing.stored(each.wish) for each in quotas},
     }
 
 
@@ -154,7 +169,11 @@ def differences(before: Snapshot, after: Snapshot) -> Differences:
     old, new = before["event"], after["event"]
     fields = list(_changed(EVENT_FIELDS, old, new, old, new))
     types = list(_parts("types", TYPE_FIELDS, before, after))
-    return Differences(fields, types, list(_parts("questions", QUESTION_FIELDS, before, after)))
+    questions = list(_parts("questions", QUESTION_FIELDS, before, after))
+    # A type that has got another name is called by it on both sides: it is in the same quota.
+    names = {code: kind["name"] for snapshot in (before, after) for code, kind in snapshot["types"].items()}
+    quotas = list(_parts("quotas", QUOTA_FIELDS, _with_names(before, names), _with_names(after, names)))
+    return Differences(fields, types, questions, quotas)
 
 
 def pieces(before: str, after: str) -> list[Piece]:
@@ -228,6 +247,17 @@ def _same_at_start(old: Sequence[str], new: Sequence[str]) -> int:
 
 def _columns(parts: Sequence[Any], shown: Mapping[str, Shown]) -> Snapshot:
     return {part.code: {name: stored(getattr(part, name)) for name in shown} for part in parts}
+
+
+def _with_names(snapshot: Snapshot, names: Mapping[str, str]) -> Snapshot:
+    """The snapshot with the names of the types that are in its quotas instead of their codes."""
+    if "quotas" not in snapshot:
+        return snapshot
+    in_words = {
+        code: quota | {"types": ", ".join(name for each, name in names.items() if each in quota["types"])}
+        for code, quota in snapshot["quotas"].items()
+    }
+    return {**snapshot, "quotas": in_words}
 
 
 def _parts(what: str, shown: Mapping[str, Shown], before: Snapshot, after: Snapshot) -> Iterator[PartDifference]:

@@ -18,7 +18,7 @@ from app.events.actions.revising import Overtaken
 from app.events.models import SECTIONS, Event
 from app.events.pages.writing import common
 from app.events.pages.writing.sections import FORMS, Known, PageForm, SectionForm, TitleForm
-from app.events.rules import asking, proposing, snapshots
+from app.events.rules import asking, proposing, sharing, snapshots
 from app.web import limits
 from app.web.forms import read
 from app.web.limits import writes_at_most
@@ -152,6 +152,7 @@ async def _section_page(request: Request[Any, Any, Any], db: AsyncSession, form:
     context: dict[str, Any] = {"section": form.section, "wished": (await reviews.wishes(db, event)).get(form.section, "")}
     if form.section == "tickets":
         context |= {"types": await queries.ticket_types(db, event.id), "most_types": proposing.MOST_TYPES}
+        context |= {"shared": await drafts.shared(db, event), "most_quotas": sharing.MOST_QUOTAS}
     if form.section == "access":
         context |= {"questions": await drafts.questions(db, event), "most_questions": asking.MOST_QUESTIONS}
         context["kind_names"] = snapshots.KIND_NAMES
