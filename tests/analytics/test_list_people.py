@@ -158,7 +158,7 @@ async def test_a_page_is_not_long_and_more_comes_behind_it(alices: httpx.AsyncCl
     assert first.text.count("Change name") == 4
     assert "Page 1 of 2" in words(first.text) and f'hx-get="{path}?page=2"' in first.text
     more = await alices.get(f"{path}?page=2", headers=PART)
-    assert more.text.startswith('<ul class="todo"') and more.text.count("Change name") == 2
+    assert more.text.partition("</title>")[2].startswith('<ul class="todo"') and more.text.count("Change name") == 2
     assert "Page 2 of 2" in words((await alices.get(f"{path}?page=2")).text)
 
 
