@@ -219,12 +219,12 @@ async def _note_refusal(
 async def undo(tx: AsyncSession, event: Event, scan: str, *, by: int, any_of: bool, now: datetime) -> Verdict:
     """Takes back a check-in: one's own within minutes, with `any_of` everybody's at any time. Raises Refused for others.
 
-    A conflict moved nothing, so taking it back says that somebody has seen to it.
+    A conflict moved nothing, so taking it back says that somebody has seen to it; that is not for whoever made it.
     """
     row = await door.check_in_of(tx, event.id or 0, scan)
     if not row or row.kind == "undo":
         raise Refused(_("There is nothing to undo."))
-    if not any_of and (row.by_user_id != by or now > row.noted_at + UNDONE_WITHIN):
+    if not any_of and (row.conflict or row.by_user_id != by or now > row.noted_at + UNDONE_WITHIN):
         raise Refused(_("You can undo your own scans for ten minutes. After that the event’s manager can."))
     ticket = await tx.get_one(Ticket, row.ticket_id)
     back = update(Ticket).where(col(Ticket.id) == ticket.id)

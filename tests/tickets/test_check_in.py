@@ -188,6 +188,8 @@ async def test_a_ticket_used_twice_offline_is_a_conflict_that_somebody_sees_to(d
     async with reading() as db:
         (conflict,) = await queries.conflicts(db, tonight.event.id or 0, most=9)
     assert await tonight.inside() == (1, 2)
+    with pytest.raises(Refused):
+        await tonight.undo(conflict.scan.check_in.code)
     assert (await tonight.undo(conflict.scan.check_in.code, any_of=True)).word == "seen"
     async with reading() as db:
         assert await queries.conflicts(db, tonight.event.id or 0, most=9) == []
