@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, func, or_
+from sqlalchemy import exists, func, literal, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -17,6 +17,7 @@ from app.events.models import Event, Question, TicketType
 from app.events.queries import columns
 from app.tickets.models import PRESENCES, Ticket
 from app.tickets.queries import came_at, has_presence
+from app.tickets.rules import read
 
 ON_A_PAGE = 50
 
@@ -76,13 +77,9 @@ class Attendee:
 
 
 async def bookings(db: AsyncSession, event_id: int, wish: Wish, *, page: int) -> tuple[list[BookedRow], int]:
-    """One page of an event's bookings, and how many there are on all pages. Two queries."""
-    conditions = _of_bookings(event_id, wish)
-    order = (
-        [func.lower(Booking.name), col(Booking.id)]
-        if wish.sort == "name"
-        else [col(Booking.created_at).desc(), col(Booking.id).desc()]
-    )
+    """One page of an event's bookings, and how many there are on all pages. Two queries, for what looks like a code four."""
+    conditions = _of_bookings(event_id, wish, await _named(db, event_id, wish.q))
+    order = [func.lower(Booking.name), col(Booking.id)] if wish.sort == "name" else [col(Booking.id).desc()]
     found = columns(Booking, _places()).where(*conditions).order_by(*order)
     rows = (await db.exec(found.limit(ON_A_PAGE).offset((page - 1) * ON_A_PAGE))).all()
     total = (await db.exec(select(func.count()).select_from(Booking).where(*conditions))).one()
@@ -90,17 +87,26 @@ async def bookings(db: AsyncSession, event_id: int, wish: Wish, *, page: int) ->
 
 
 async def attendees(db: AsyncSession, event_id: int, wish: Wish, *, page: int) -> tuple[list[Attendee], int]:
-    """One page of an event's tickets with their holders, and how many there are on all pages. Three queries."""
-    conditions = _of_attendees(event_id, wish)
-    by_name = [func.lower(func.coalesce(func.nullif(Ticket.holder, ""), Booking.name)), col(Ticket.id)]
-    order = by_name if wish.sort == "name" else [col(Ticket.issued_at).desc(), col(Ticket.id).desc()]
-    found = _joined(*conditions).order_by(*order).limit(ON_A_PAGE).offset((page - 1) * ON_A_PAGE)
-    return await _attendees(db, found), await count_attendees(db, event_id, wish)
+    """One page of an event's tickets with their holders, and how many there are on all pages. At most six queries: the page
+    is chosen among the tickets alone, and only what it shows is joined."""
+    conditions = _of_attendees(event_id, wish, await _named(db, event_id, wish.q))
+    # A search looks through every ticket, so it counts them meanwhile; without one, indexes know both.
+    total = func.count().over() if wish.q else literal(0)
+    chosen = columns(Ticket.id, total).where(*conditions).limit(ON_A_PAGE).offset((page - 1) * ON_A_PAGE)
+    if wish.sort == "name":
+        by_name = func.lower(func.coalesce(func.nullif(Ticket.holder, ""), Booking.name))
+        chosen = chosen.join(Booking, col(Booking.id) == Ticket.booking_id).order_by(by_name, col(Ticket.id))
+    else:
+        chosen = chosen.order_by(col(Ticket.id).desc())
+    found = (await db.exec(chosen)).all()
+    shown = {each.ticket.id: each for each in await _attendees(db, _joined(col(Ticket.id).in_([row[0] for row in found])))}
+    counted = select(func.count()).select_from(Ticket).where(*conditions)
+    count = found[0][1] if wish.q and found else (await db.exec(counted)).one()
+    return [shown[ticket_id] for ticket_id, _total in found], count
 
 
 async def count_attendees(db: AsyncSession, event_id: int, wish: Wish) -> int:
-    counted = select(func.count()).select_from(Ticket).join(Booking, col(Booking.id) == Ticket.booking_id)
-    return (await db.exec(counted.where(*_of_attendees(event_id, wish)))).one()
+    return (await db.exec(select(func.count()).select_from(Ticket).where(*_of_attendees(event_id, wish)))).one()
 
 
 async def count_bookings(db: AsyncSession, event_id: int, wish: Wish) -> int:
@@ -227,20 +233,43 @@ def _joined(*conditions: Any) -> Any:
     return joined.join(Booking, col(Booking.id) == Ticket.booking_id).where(*conditions)
 
 
-def _of_bookings(event_id: int, wish: Wish) -> list[Any]:
+@dataclass(frozen=True)
+class _Named:
+    """What a code names: a ticket with the booking that it came with, or a booking."""
+
+    ticket_ids: Sequence[int]
+    their_bookings: Sequence[int]
+    booking_ids: Sequence[int]
+
+
+async def _named(db: AsyncSession, event_id: int, q: str) -> _Named | None:
+    """What was typed, as the code of a ticket or a booking of the event; None when it is none, though it may look like one."""
+    code = read(q).short_code
+    if not code:
+        return None
+    tickets = columns(Ticket.id, Ticket.booking_id).where(Ticket.event_id == event_id, Ticket.short_code == code)
+    found = (await db.exec(tickets)).all()
+    bookings = select(Booking.id).where(Booking.event_id == event_id, Booking.reference == code)
+    named = _Named([row[0] for row in found], [row[1] for row in found], [each or 0 for each in (await db.exec(bookings)).all()])
+    return named if named.ticket_ids or named.booking_ids else None
+
+
+def _of_bookings(event_id: int, wish: Wish, named: _Named | None = None) -> list[Any]:
     found: list[Any] = [col(Booking.event_id) == event_id]
     if wish.state:
         found.append(col(Booking.state).in_(BOOKING_STATES[wish.state]))
     if wish.type_id is not None:
         of_type = (col(BookingLine.booking_id) == Booking.id, col(BookingLine.ticket_type_id) == wish.type_id)
         found.append(exists().where(*of_type))
-    if wish.q:
-        has_ticket = exists().where(col(Ticket.booking_id) == Booking.id, col(Ticket.short_code) == wish.q.upper())
-        found.append(or_(*_named(wish.q, col(Booking.name)), has_ticket))
+    if named:
+        found.append(col(Booking.id).in_([*named.booking_ids, *named.their_bookings]))
+    elif wish.q:
+        found.append(_bought_by(wish.q))
     return found
 
 
-def _of_attendees(event_id: int, wish: Wish) -> list[Any]:
+def _of_attendees(event_id: int, wish: Wish, named: _Named | None = None) -> list[Any]:
+    """Conditions on tickets alone: to join each with its booking would cost more than to look through both."""
     found: list[Any] = [col(Ticket.event_id) == event_id]
     if wish.state in PRESENCES:
         found.append(has_presence(wish.state))
@@ -248,16 +277,17 @@ def _of_attendees(event_id: int, wish: Wish) -> list[Any]:
         found.append(col(Ticket.state) == wish.state)
     if wish.type_id is not None:
         found.append(col(Ticket.ticket_type_id) == wish.type_id)
-    if wish.q:
-        named = _named(wish.q, col(Ticket.holder), col(Booking.name))
-        found.append(or_(*named, col(Ticket.short_code) == wish.q.upper()))
+    if named:
+        found.append(or_(col(Ticket.id).in_(named.ticket_ids), col(Ticket.booking_id).in_(named.booking_ids)))
+    elif wish.q:
+        of_buyer = col(Ticket.booking_id).in_(select(Booking.id).where(Booking.event_id == event_id, _bought_by(wish.q)))
+        found.append(or_(col(Ticket.holder).icontains(wish.q, autoescape=True), of_buyer))
     return found
 
 
-def _named(q: str, *names: Any) -> list[Any]:
-    """A part of a name or of the address, or the whole reference."""
-    parts = [name.icontains(q, autoescape=True) for name in (*names, col(Booking.email))]
-    return [*parts, col(Booking.reference) == q.upper()]
+def _bought_by(q: str) -> Any:
+    """A part of the buyer's name or address."""
+    return or_(col(Booking.name).icontains(q, autoescape=True), col(Booking.email).icontains(q, autoescape=True))
 
 
 def type_id_of(types: Sequence[TicketType], code: str) -> int | None:

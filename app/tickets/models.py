@@ -24,6 +24,8 @@ class Ticket(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("line_id", "n"),
         UniqueConstraint("event_id", "short_code"),
+        # The newest tickets of an event, and all of them in the order in which they lie.
+        Index("ix_tickets_of_event", "event_id", "id"),
         CheckConstraint(one_of("state", STATES), name="state"),
     )
 

@@ -87,6 +87,25 @@ async def test_people_are_found_by_name_address_reference_and_short_code(databas
         assert await found(event, q=word) == [] == await found(event, "bookings", q=word), word
 
 
+async def test_a_name_that_looks_like_a_code_is_still_found(database: Database) -> None:
+    """Whoever types a code means the one ticket, and not everybody in whose address it stands."""
+    event = await an_event()
+    annas = await sold(event, "Anna-Maya")
+    carols = await ticket_of(await sold(event, "Carol"))
+    assert await found(event, q="anna-maya") == ["Anna-Maya"] == await found(event, "bookings", q="anna-maya")
+    async with writing() as tx:
+        (await tx.get_one(Booking, annas.id)).email = f"{carols.short_code}@example.com"
+    assert await found(event, q=carols.short_code) == ["Carol"] == await found(event, "bookings", q=carols.short_code)
+
+
+async def test_a_page_behind_the_last_one_still_counts(database: Database) -> None:
+    event = await an_event()
+    await sold(event, "Bob")
+    async with reading() as db:
+        for q in ("", "bob"):
+            assert await people.attendees(db, event.id or 0, Wish(q=q), page=9) == ([], 1)
+
+
 async def test_filters_and_orders(database: Database) -> None:
     event = await an_event()
     async with writing() as tx:
