@@ -72,6 +72,7 @@ import app.events.pages.waiting_desk  # noqa: E402
 import app.events.pages.writing.edit  # noqa: E402
 import app.events.pages.writing.questions  # noqa: E402
 import app.events.pages.writing.quotas  # noqa: E402
+import app.events.pages.writing.spreading  # noqa: E402
 import app.events.pages.writing.ticket_types  # noqa: E402
 import app.notifications.pages  # noqa: E402
 import app.notifications.pages.announcements  # noqa: E402
@@ -144,6 +145,7 @@ ROUTERS = (
     app.events.pages.repeating.router,
     app.events.pages.writing.edit.router,
     app.events.pages.writing.ticket_types.router,
+    app.events.pages.writing.spreading.router,
     app.events.pages.writing.questions.router,
     app.events.pages.writing.quotas.router,
     app.bookings.pages.people.router,

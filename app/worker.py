@@ -12,7 +12,7 @@ from app.accounts.actions import attempts
 from app.admin import flows as admin
 from app.analytics import flows as analytics
 from app.bookings import flows as bookings
-from app.bookings import repeating
+from app.bookings import repeating, spreading
 from app.core import activity, clock, jobs, leases, limits, seals
 from app.core.activity import Activity
 from app.core.codes import random_id
@@ -36,6 +36,7 @@ REACTIONS: dict[str, tuple[Reaction, ...]] = dict.fromkeys(TOLD, (tell,))
 JOBS: dict[str, jobs.Flow] = {
     "events.find_anew": events.find_anew,
     repeating.JOB: repeating.work,
+    spreading.JOB: spreading.work,
     "people.listed": analytics.list_people,
     "announcement.told": notifications.announce,
     "payments.listed": files.list_payments,

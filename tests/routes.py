@@ -203,6 +203,7 @@ RULES = [
     post("/manager/events/{slug:str}/withdraw", ITS_MANAGER, slug="submitted"),
     post("/manager/events/{slug:str}/copy", ITS_MANAGER, slug="draft"),
     *both("/manager/events/{slug:str}/repeat", ITS_MANAGER, slug="draft"),
+    *both("/manager/events/{slug:str}/dates/change", ITS_MANAGER, slug="draft"),
     post("/manager/events/{slug:str}/dates/submit", ITS_MANAGER, slug="draft"),
     post("/manager/events/{slug:str}/delete", ITS_MANAGER, slug="old draft"),
     *both("/manager/events/{slug:str}/call-off", ITS_MANAGER, slug="event"),

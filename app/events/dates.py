@@ -7,7 +7,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts import queries as accounts
-from app.events.models import Event, TicketType
+from app.events.models import Event, Question, Quota, TicketType
+from app.events.rules.repeating import Parts
 from app.events.series import Series
 
 
@@ -31,13 +32,24 @@ async def unsent(db: AsyncSession, event: Event) -> Sequence[Event]:
     return [date for date in await of_series(db, event.series_id, "draft") if not date.is_rejected]
 
 
-async def types_of(db: AsyncSession, events: Sequence[Event]) -> dict[int, list[TicketType]]:
-    """The ticket types of several dates by the ids of their events, in the order of the form."""
-    found: dict[int, list[TicketType]] = {event.id or 0: [] for event in events}
+async def parts_of(db: AsyncSession, events: Sequence[Event]) -> dict[int, Parts]:
+    """What belongs to several dates, by the ids of their events, in the order of the form."""
+    found = {event.id or 0: Parts([], [], []) for event in events}
     kinds = select(TicketType).where(col(TicketType.event_id).in_(found))
     for kind in (await db.exec(kinds.order_by(col(TicketType.position), col(TicketType.id)))).all():
-        found[kind.event_id].append(kind)
+        found[kind.event_id].types.append(kind)
+    asked = select(Question).where(col(Question.event_id).in_(found), col(Question.ended_at).is_(None))
+    for question in (await db.exec(asked.order_by(col(Question.position), col(Question.id)))).all():
+        found[question.event_id].questions.append(question)
+    for quota in (await db.exec(select(Quota).where(col(Quota.event_id).in_(found)).order_by(col(Quota.id)))).all():
+        found[quota.event_id].quotas.append(quota)
     return found
+
+
+async def others_ahead(db: AsyncSession, event: Event, *, now: datetime) -> Sequence[Event]:
+    """The other dates of the event's series that are ahead and not called off, the soonest first."""
+    found = await of_series(db, event.series_id, "draft", "submitted", "approved", "published")
+    return [date for date in found if date.id != event.id and date.starts_at > now and not date.is_rejected]
 
 
 async def starts_of(db: AsyncSession, event: Event) -> set[datetime]:

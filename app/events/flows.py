@@ -1,6 +1,6 @@
 """What happens to events by the clock, and what is done to many dates of a series in one act."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -97,32 +97,32 @@ def _as_read(dates: Sequence[Event], verb: Verb) -> Verb:
     return checked
 
 
-async def _each(dates: Sequence[Event], verb: Verb) -> Done:
-    """Does it to a few dates in a transaction, so that sales go on between them; one that refuses spoils none of the others."""
-    count, refused = 0, list[str]()
-    for few in _in_parts(dates):
-        # Said only once the transaction is kept.
-        done, sentences = 0, []
-        async with writing() as tx:
-            for date in few:
-                try:
-                    async with tx.begin_nested():
-                        event = await tx.get(Event, date.id, populate_existing=True)
-                        if not event:
-                            raise Refused(_("It is gone."))
-                        await verb(tx, event, count + done > 0)
-                except Refused as refusal:
-                    sentences.append(about_date(date, refusal.sentence))
-                else:
-                    done += 1
-        count, refused = count + done, [*refused, *sentences]
+async def each_of(tx: AsyncSession, dates: Sequence[Event], verb: Verb, *, told: bool) -> Done:
+    """Does something to a few dates in one transaction, each in whole or not at all: one that refuses spoils none of the others.
+
+    `told`: people were told of another date of this act already.
+    """
+    count, refused = 0, []
+    # A refusal lets the session forget what it has read.
+    for event_id, day in [(date.id, formats.list_date(date.starts_at, date.zone)) for date in dates]:
+        try:
+            async with tx.begin_nested():
+                event = await tx.get(Event, event_id, populate_existing=True)
+                if not event:
+                    raise Refused(_("It is gone."))
+                await verb(tx, event, told or count > 0)
+        except Refused as refusal:
+            refused.append(f"{day}: {refusal.sentence}")
+        else:
+            count += 1
     return Done(count, refused)
 
 
-def about_date(event: Event, sentence: str) -> str:
-    """A sentence about one of several dates."""
-    return f"{formats.list_date(event.starts_at, event.zone)}: {sentence}"
-
-
-def _in_parts(dates: Sequence[Event]) -> Iterator[Sequence[Event]]:
-    return (dates[start : start + AT_ONCE] for start in range(0, len(dates), AT_ONCE))
+async def _each(dates: Sequence[Event], verb: Verb) -> Done:
+    """The same to any number of dates, a few in a transaction, so that sales go on between them."""
+    count, refused = 0, list[str]()
+    for start in range(0, len(dates), AT_ONCE):
+        async with writing() as tx:
+            done = await each_of(tx, dates[start : start + AT_ONCE], verb, told=count > 0)
+        count, refused = count + done.count, [*refused, *done.refused]
+    return Done(count, refused)

@@ -13,7 +13,7 @@ from app.core import clock
 from app.core.activity import Activity
 from app.core.db import Database, reading, writing
 from app.events import dates, flows, queries, reviews
-from app.events.models import Event
+from app.events.models import Event, Quota
 from app.notifications.models import Notification
 from app.worker import Worker
 from tests import world
@@ -54,6 +54,21 @@ async def test_an_admin_sees_the_dates_as_one_row_and_approves_them_in_one_act(a
     assert [kinds.count(kind) for kind in ("event.submitted", "event.approved", "event.published")] == [4, 4, 4]
 
 
+async def test_the_page_of_one_date_leads_to_all_that_wait_with_it(a_series: tuple[Client, Event]) -> None:
+    doras, event = a_series
+    page = (await doras.get(f"/admin/events/{event.slug}")).text
+    assert "Decide about all 4 dates of the series" in page
+    assert 'href="/admin/series/nine-pianos"' in page
+
+
+async def test_the_to_do_list_names_a_series_once(client: Client, sign_in: SignIn) -> None:
+    async with writing() as tx:
+        alice, event = await world.alice(tx), await world.event(tx, **UNSENT)
+    await repeated(event, WEEKS)
+    await sign_in(client, alice)
+    assert (await client.get("/manager")).text.count("A draft that nobody else sees yet") == 1
+
+
 async def test_an_admin_gives_all_dates_back_with_one_reason(a_series: tuple[Client, Event]) -> None:
     doras, event = a_series
     page = await doras.get("/admin/series/nine-pianos")
@@ -76,13 +91,16 @@ async def test_an_admin_does_not_decide_about_dates_that_they_have_not_read(a_se
     refused = await doras.post("/admin/series/nine-pianos/approve", data={"seen": mark_in(page)})
     assert (refused.status_code, {found.state for found in await all_events()}) == (409, {"submitted"})
     again = await doras.get("/admin/series/nine-pianos")
-    assert "Another than the first date: Summary" in again.text
+    assert "Another than the first date: Summary, Ticket types, Quotas, Questions" in again.text
     assert (await doras.post("/admin/series/nine-pianos/approve", data={"seen": mark_in(again)})).status_code == 303
 
 
 async def deciding_again(tx: Any, event: Event) -> None:
     """One of the dates was taken back, changed and sent anew."""
     one = (await dates.of_series(tx, event.series_id or 1))[2]
+    tx.add(Quota(event_id=one.id or 0, name="Hall", capacity=50))
+    await world.question(tx, one, "How do you come?")
+    (await world.only_type(tx, one)).price_minor = 9900
     one.summary, one.submitted_at, one.version = "Other words.", clock.now() + timedelta(seconds=1), one.version + 1
 
 

@@ -17,7 +17,7 @@ from app.core.db import writing
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
-from app.events import drafts, queries, reviews
+from app.events import dates, drafts, queries, reviews
 from app.events.actions import deciding
 from app.events.models import SECTIONS, STATES, Event
 from app.events.rules import offering, reviewing
@@ -188,6 +188,8 @@ async def _review_page(
         "compared": await reviews.compared(db, event) if event.state == "submitted" else None,
         "wishes": await reviews.wishes(db, event),
         **await _change(db, event),
+        "series": await dates.series_of(db, event),
+        "together": len(await dates.of_series(db, event.series_id, "submitted")),
         "section_names": reviewing.SECTION_NAMES,
         "return_form": return_form,
         "call_off_form": call_off_form,

@@ -95,11 +95,11 @@ async def _page(
 ) -> Response[str]:
     found = await dates.of_series(db, series.id, "submitted")
     form.seen.data = _mark(found)
-    types = await dates.types_of(db, found)
+    parts = await dates.parts_of(db, found)
     context: dict[str, Any] = {
         "series": series,
         "dates": found,
-        "others": {date.slug: repeating.other(date, found[0], types) for date in found},
+        "others": {date.slug: repeating.other(date, found[0], parts) for date in found},
         "form": form,
         "manager": await account_queries.by_id(db, series.manager_id),
         "refused": refused,

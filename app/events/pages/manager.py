@@ -224,10 +224,11 @@ async def _waiting(db: AsyncSession, proposals: Sequence[queries.Proposal], *, n
 
 
 def _todo(proposals: Sequence[queries.Proposal]) -> list[Todo]:
-    """Returned events first, then drafts, then what waits for an admin."""
-    returned = [found.event for found in proposals if found.event.state == "draft" and found.event.wished_changes]
-    drafts = [found.event for found in proposals if found.event.state == "draft" and not found.event.wished_changes]
-    waiting = [found.event for found in proposals if found.event.state == "submitted"]
+    """Returned events first, then drafts, then what waits for an admin; of the dates of a series the soonest stands for all."""
+    events = [found.event for found in proposals]
+    returned = _once([event for event in events if event.state == "draft" and event.wished_changes])
+    drafts = _once([event for event in events if event.state == "draft" and not event.wished_changes])
+    waiting = _once([event for event in events if event.state == "submitted"])
     changes, unsent, at_admin = (
         _("An admin asks for changes."),
         _("A draft that nobody else sees yet."),
@@ -238,6 +239,14 @@ def _todo(proposals: Sequence[queries.Proposal]) -> list[Todo]:
         *(Todo("edit", event.title, unsent, f"/manager/events/{event.slug}/edit", _("Go on")) for event in drafts),
         *(Todo("clock", event.title, at_admin, f"/manager/events/{event.slug}", _("Open")) for event in waiting),
     ]
+
+
+def _once(events: Sequence[Event]) -> list[Event]:
+    """Of each series the first."""
+    firsts: dict[object, Event] = {}
+    for event in events:
+        firsts.setdefault(event.series_id or f"event {event.id}", event)
+    return list(firsts.values())
 
 
 router = Router(

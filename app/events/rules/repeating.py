@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from app.core.errors import Refused
 from app.core.formats import clock_time
 from app.core.i18n import gettext as _
-from app.events.models import Event, TicketType
+from app.events.models import Event, Question, Quota, TicketType
 from app.events.rules import copying
 from app.events.rules.snapshots import EVENT_FIELDS, TYPE_FIELDS
 
@@ -22,6 +22,21 @@ AT_ONCE = 12
 STEPS = {"day": timedelta(days=1), "week": timedelta(days=7), "two_weeks": timedelta(days=14)}
 EVERY = (*STEPS, "month", "dates")
 _LATEST = date(2100, 12, 31)
+_OF_TYPE = [name for name in TYPE_FIELDS if name not in copying.MOVED_OF_TYPE]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What belongs to a date besides its own columns, in the order of the form."""
+
+    types: list[TicketType]
+    questions: list[Question]
+    quotas: list[Quota]
+
+    def shared(self) -> list[tuple[str, int, list[str]]]:
+        """The quotas, each with the names of the types in it."""
+        names = {quota.id: [kind.name for kind in self.types if kind.quota_id == quota.id] for quota in self.quotas}
+        return [(quota.name, quota.capacity, names[quota.id]) for quota in self.quotas]
 
 
 @dataclass(frozen=True)
@@ -100,8 +115,8 @@ def planned(event: Event, wanted: Sequence[date], there: Collection[datetime]) -
     return dates
 
 
-def other(event: Event, first: Event, types: Mapping[int, Sequence[TicketType]]) -> list[str]:
-    """Names of what is another at one date than at the first: fields of the form but the day, and the ticket types."""
+def other(event: Event, first: Event, parts: Mapping[int, Parts]) -> list[str]:
+    """Names of what is another at one date than at the first: fields of the form but the day, ticket types, quotas, questions."""
     columns = {name: {"category": "category_id", "venue": "venue_id"}.get(name, name) for name in EVENT_FIELDS}
     found = [
         str(EVENT_FIELDS[name].label)
@@ -110,8 +125,13 @@ def other(event: Event, first: Event, types: Mapping[int, Sequence[TicketType]])
     ]
     if in_zone(event.starts_at, event.zone).time() != in_zone(first.starts_at, first.zone).time():
         found.append(str(EVENT_FIELDS["starts_at"].label))
-    if _kinds(types[event.id or 0]) != _kinds(types[first.id or 0]):
+    mine, theirs = parts[event.id or 0], parts[first.id or 0]
+    if _as_copied(mine.types, _OF_TYPE) != _as_copied(theirs.types, _OF_TYPE):
         found.append(_("Ticket types"))
+    if mine.shared() != theirs.shared():
+        found.append(_("Quotas"))
+    if _as_copied(mine.questions, copying.COPIED_OF_QUESTION) != _as_copied(theirs.questions, copying.COPIED_OF_QUESTION):
+        found.append(_("Questions"))
     return found
 
 
@@ -128,8 +148,8 @@ def in_zone(moment: datetime, zone: str) -> datetime:
     return moment.astimezone(ZoneInfo(zone))
 
 
-def _kinds(types: Sequence[TicketType]) -> list[dict[str, object]]:
-    return [copying.copied(kind, [name for name in TYPE_FIELDS if name not in copying.MOVED_OF_TYPE]) for kind in types]
+def _as_copied(rows: Sequence[object], names: Sequence[str]) -> list[dict[str, object]]:
+    return [copying.copied(row, names) for row in rows]
 
 
 def _following(every: str, first: date) -> Iterator[date]:

@@ -16,9 +16,10 @@ from app.events import drafts, pictures, queries, reviews
 from app.events.actions import drafting, revising
 from app.events.actions.revising import Overtaken
 from app.events.models import SECTIONS, Event
-from app.events.pages.writing import common
+from app.events.pages.writing import common, spreading
 from app.events.pages.writing.sections import FORMS, Known, PageForm, SectionForm, TitleForm
 from app.events.rules import asking, proposing, sharing, snapshots
+from app.events.rules.spreading import change_of
 from app.web import limits
 from app.web.forms import read
 from app.web.limits import writes_at_most
@@ -93,7 +94,8 @@ async def save(
         form.refuse(refused)
         return await _section_page(request, db, form)
     await _forget_picture(db, event, form)
-    return see_other(request, f"/manager/events/{slug}/edit", flash=await common.saved(slug, visitor))
+    onward = await spreading.onward(db, event, visitor, change_of(form.changed()))
+    return see_other(request, onward or f"/manager/events/{slug}/edit", flash=await common.saved(slug, visitor))
 
 
 @post("/manager/events/poster", guards=[manager], opt={"changes_nothing": True})

@@ -101,6 +101,12 @@ class SectionForm(Watched):
     def place(self) -> Place | None:
         return None
 
+    def changed(self) -> list[str]:
+        """Names of the columns that become others by this form."""
+        event, place = self.known.event, self.place()
+        moved = ["venue_id"] if place is not None and place != place_of(self.known.venue) else []
+        return [*moved, *(name for name, value in self.columns().items() if getattr(event, name) != value)]
+
 
 class BasicsForm(SectionForm):
     section = "basics"
@@ -284,6 +290,10 @@ class AccessForm(SectionForm):
 
     minimum_age = number(lazy("Minimum age"), least=1, most=99, sentence=lazy("Enter an age from 1 to 99, or leave it empty"))
     access = text(lazy("Access"), most=500, field=ManyLines)
+
+
+def place_of(venue: Venue | None) -> Place:
+    return Place(venue.name, venue.address, venue.city) if venue else Place()
 
 
 def one_of(word: str, words: Sequence[str]) -> str:

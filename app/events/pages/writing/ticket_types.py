@@ -1,6 +1,7 @@
 """A ticket type has a page of its own: its price, its places, and when it sells."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from litestar import Request, Response, Router, get, post
@@ -21,9 +22,10 @@ from app.events import drafts, reviews
 from app.events.actions import ticket_types
 from app.events.actions.revising import Overtaken
 from app.events.models import Event, TicketType
-from app.events.pages.writing import common
+from app.events.pages.writing import common, spreading
 from app.events.pages.writing.fields import Watched, local, price_minor
-from app.events.rules import proposing
+from app.events.rules import changes, proposing
+from app.events.rules.spreading import Change, change_of
 from app.web.forms import number, read, text
 from app.web.limits import writes_at_most
 from app.web.page import see_other
@@ -101,6 +103,12 @@ class TypeForm(Watched):
             needs_code=self.needs_code.data,
         )
 
+    def change(self) -> Change:
+        """What of a ticket type that is there becomes another."""
+        assert self.kind
+        differing = changes.differences(self.kind, asdict(self.wish()))
+        return change_of((), code=self.kind.code, type_fields=differing, was=self.kind.name)
+
 
 def _values(event: Event, kind: TicketType, access_code: str) -> dict[str, Any]:
     names = ("name", "note", "capacity", "per_booking", "presale_places", "needs_code")
@@ -140,7 +148,9 @@ async def add(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromP
         form.refuse(refused)
         return common.written(request, TEMPLATE, form, event)
     said = _("%(name)s is added.") if kind else _("%(name)s waits for an admin, because of its price.")
-    return see_other(request, f"/manager/events/{slug}/edit/tickets", flash=said % {"name": form.name.data or _("Standard")})
+    onward = await spreading.onward(db, event, visitor, change_of((), code=kind.code)) if kind else ""
+    onward = onward or f"/manager/events/{slug}/edit/tickets"
+    return see_other(request, onward, flash=said % {"name": form.name.data or _("Standard")})
 
 
 @get("/manager/events/{slug:str}/types/{code:str}")
@@ -155,6 +165,7 @@ async def save(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: From
     form = await read(TypeForm, request, event=event, kind=await drafts.type_of(db, event, code))
     if form.rejected:
         return common.written(request, TEMPLATE, form, event)
+    change = form.change()
     try:
         await _save(form, slug, code, visitor)
     except Overtaken:
@@ -162,7 +173,8 @@ async def save(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: From
     except Refused as refused:
         form.refuse(refused)
         return common.written(request, TEMPLATE, form, event)
-    return see_other(request, f"/manager/events/{slug}/edit/tickets", flash=await common.saved(slug, visitor))
+    onward = await spreading.onward(db, event, visitor, change) or f"/manager/events/{slug}/edit/tickets"
+    return see_other(request, onward, flash=await common.saved(slug, visitor))
 
 
 @post("/manager/events/{slug:str}/types/{code:str}/remove")
