@@ -58,6 +58,7 @@ SAID = {
     **dict.fromkeys(("reason", *REASONS), "Shorter"),
     **{f"{section}_reasons": next(iter(reasons)) for section, reasons in REASONS.items()},
 }
+REPEATED = {"do": "look", "seen": "", "every": "week", "times": "2", "until": "", "days": ""}
 
 FORMS = [
     Form("/theme", {"theme": "dark", "next": "/events"}),
@@ -88,6 +89,8 @@ FORMS = [
     Form("/manager/events/{}", EVENT["quota"] | {"shared_by": DRAFT_TYPE}, who="alice", thing="quota form"),
     Form("/manager/events/{}/questions/new", EVENT["question"], who="alice", thing="draft"),
     Form("/manager/events/{}", EVENT["question"], who="alice", thing="question form"),
+    Form("/manager/events/{}/repeat", REPEATED, who="alice", thing="draft"),
+    Form("/manager/events/{}/dates/change", {"fields": "access", "kind": "", "was": ""}, who="alice", thing="series"),
     Form("/manager/events/description", {"description": "x"}, who="alice"),
     Form("/manager/events/poster", {"hue": "plum", "tone": "night", "motif": "stars", "kept": "", "title": "x"}, who="alice"),
     Form("/manager/events/{}/postpone", {"reason": "Rain", "return_days": "14"}, who="alice", thing="event"),
@@ -120,6 +123,7 @@ QUERIES = {
     "/admin/payments": ["q", "show", "page"],
     "/manager/events/{event}/payments": ["q", "show", "page"],
     "/bookings/{paid booking}/refund": ["ticket", "chosen"],
+    "/manager/events/{series}/dates/change": ["fields", "kind", "was"],
     "/events/{event}": ["code"],
     "/events/{event}/availability": ["seen"],
     "/bookings/{paid booking}/return": ["s"],
@@ -133,7 +137,8 @@ PUBLIC = {"/", "/events", "/login", "/events/{event}", "/events/{event}/availabi
 
 # Addresses in which a piece is ours to choose; the hostile text stands there.
 PATHS = [
-    "/{}", "/events/{}", "/events/{}/availability", "/events/{}/calendar.ics", "/pictures/{}",
+    "/{}", "/series/{}", "/admin/series/{}", "/manager/events/{}/repeat",
+    "/events/{}", "/events/{}/availability", "/events/{}/calendar.ics", "/pictures/{}",
     "/bookings/{}", "/bookings/{}/return", "/bookings/{}/deadline.ics", "/bookings/{}/tickets", "/bookings/{}/tickets.pdf",
     "/bookings/{}/refund", "/bookings/{}/receipts", "/bookings/{}/receipts/x", "/manager/events/{}/payments",
     "/manager/events/{}/refunds", "/manager/events/x/bookings/{}/refund",

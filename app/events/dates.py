@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy import exists
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,6 +15,13 @@ from app.events.series import Series
 
 async def by_slug(db: AsyncSession, slug: str) -> Series | None:
     return (await db.exec(select(Series).where(Series.slug == slug))).first()
+
+
+async def public_series(db: AsyncSession, slug: str) -> Series | None:
+    """The series, when everybody may see at least one of its dates; also when all of them are over."""
+    seen = exists().where(col(Event.series_id) == Series.id, col(Event.published_at).is_not(None))
+    seen = seen.where(col(Event.state).in_(("published", "called_off")))
+    return (await db.exec(select(Series).where(Series.slug == slug, seen))).first()
 
 
 async def series_of(db: AsyncSession, event: Event) -> Series | None:

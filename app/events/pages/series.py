@@ -17,8 +17,8 @@ from app.web.visitor import Db
 @get("/series/{slug:str}", guards=[looks_at_most("list")])
 async def show(request: Request[Any, Any, Any], db: Db, slug: FromPath[str]) -> Response[str]:
     """Public as soon as one of its dates is, and from then on also when none is ahead."""
-    found = await dates.by_slug(db, slug)
-    if not found or not any(event.is_public for event in await dates.of_series(db, found.id, "published", "called_off")):
+    found = await dates.public_series(db, slug)
+    if not found:
         raise NotFound(_("There is no such series."))
     cards = await queries.dates_ahead(db, found.id, now=clock.now())
     return page(request, "events/series.html", public=True, series=found, cards=cards)
