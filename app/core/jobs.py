@@ -294,6 +294,12 @@ async def by_code(db: AsyncSession, code: str) -> Job | None:
     return (await db.exec(select(Job).where(Job.code == code))).first()
 
 
+async def at_work(db: AsyncSession, kind: str, *, by: int, wish: Mapping[str, Any]) -> Job | None:
+    """Somebody's job of this kind that is not over and does the very same."""
+    own = select(Job).where(Job.kind == kind, Job.by_user_id == by, col(Job.state).in_(OPEN))
+    return next((job for job in (await db.exec(own)).all() if job.wish == wish), None)
+
+
 async def newest(db: AsyncSession, *, by: int | None, most: int = 50) -> Sequence[Job]:
     """Somebody's jobs, or with None everybody's, the newest first."""
     own = () if by is None else (col(Job.by_user_id) == by,)

@@ -21,11 +21,16 @@ async def hand_over(rows: Iterable[Sequence[object]], name: str, *, about: str, 
 async def write_by_job(
     request: Request[Any, Any, Any], kind: str, name: str, *, about: str, by: int, count: int, wish: Mapping[str, Any], title: str
 ) -> Response[Any]:
-    """The way to a job of this kind, which writes the file. Going back leads to where the address of the file begins."""
+    """The way to a job of this kind, which writes the file; a second click leads to the job that is at work already.
+
+    Going back leads to where the address of the file begins.
+    """
     back = request.url.path.removesuffix("/file")
     async with writing() as tx:
-        job = await jobs.start(tx, kind, about=about, by=by, title=title, wish=wish, total=count, back=back, file_name=name)
-        await activity.record(tx, "admin.exported", about=about, by=by, rows=count)
+        job = await jobs.at_work(tx, kind, by=by, wish=wish)
+        if not job:
+            job = await jobs.start(tx, kind, about=about, by=by, title=title, wish=wish, total=count, back=back, file_name=name)
+            await activity.record(tx, "admin.exported", about=about, by=by, rows=count)
     return see_other(request, f"/manager/jobs/{job.code}")
 
 

@@ -125,6 +125,8 @@ async def test_a_log_of_more_than_ten_thousand_rows_is_written_by_a_job(client: 
     assert started.status_code == 303
     assert (await said())[-1] == "Dora (dora@example.com) took 10001 rows of this log away as a file."
     page = started.headers["location"]
+    twice = await client.post("/admin/activity/file?kind=text.saved")
+    assert twice.headers["location"] == page, "a second click starts no second job"
     assert "0 of 10,001" in await text_of(client, page)
     await work_jobs()
     async with writing() as tx:

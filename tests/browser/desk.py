@@ -61,7 +61,7 @@ DESK = (
     Look("venues", "/admin/venues", ADA),
     Look("venues, wrong", lambda page: sent(page, "/admin/venues", "Add the venue", Name=""), ADA, 422),
     Look("venue", lambda page: opened(page, "/admin/venues"), ADA),
-    Look("venue, to merge", "/admin/venues/1?near=a&into=3", ADA),
+    Look("venue, to merge", "/admin/venues/1?near=lyon&into=7", ADA),
     Look("settings", "/admin/settings", ADA),
     Look("settings, wrong", lambda page: sent(page, "/admin/settings", "Save", Name_of_the_shop=""), ADA, 422),
     Look("stripe, checked", lambda page: sent(page, "/admin/settings", "Check Stripe"), ADA),

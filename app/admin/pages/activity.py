@@ -1,7 +1,7 @@
 """The activity log: every act in one sentence, the newest first; its seal to keep, and the log as a file."""
 
 import json
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,8 +16,7 @@ from app.admin.sentences import sentence
 from app.core import clock, seals
 from app.core.i18n import gettext as _
 from app.core.settings import settings
-from app.web import files
-from app.web.forms import plain
+from app.web import asked, files
 from app.web.limits import at_most
 from app.web.page import page
 from app.web.visitor import Db, Who, admin
@@ -87,30 +86,17 @@ async def head(db: Db) -> Response[bytes]:
 
 async def _wish(request: Request[Any, Any, Any], db: AsyncSession) -> tuple[Wish, dict[str, str]]:
     """What the address asks for, and its words as they were typed. Who or what is unknown has no activities."""
-    typed = {name: _word(request, name) for name in ("group", "who", "thing", "kind", "from", "to")}
+    typed = {name: asked.word(request, name, most=_MOST_LETTERS) for name in ("group", "who", "thing", "kind", "from", "to")}
     typed["group"] = typed["group"] if typed["group"] in GROUPS else ""
     by = await accounts.by_email(db, typed["who"]) if typed["who"] else None
     about = await log.things(db, typed["thing"]) if typed["thing"] else None
     if typed["who"] and not by:
         about = []
-    before = _word(request, "before")
+    before = asked.word(request, "before")
     older_than = int(before) if before.isascii() and before.isdecimal() and len(before) < 19 else None
-    since, last = _day(typed["from"]), _day(typed["to"])
+    since, last = asked.day(typed["from"]), asked.day(typed["to"])
     until = last + timedelta(days=1) if last else None
     return Wish(typed["group"], by.id if by else None, about, older_than, typed["kind"], since, until), typed
-
-
-def _day(typed: str) -> datetime | None:
-    """The beginning of a day such as "2026-11-29" in UTC; None for anything else."""
-    try:
-        return datetime.combine(date.fromisoformat(typed), time(), UTC) if typed else None
-    except ValueError:
-        return None
-
-
-def _word(request: Request[Any, Any, Any], name: str) -> str:
-    word = plain(request.query_params.get(name, ""))[:_MOST_LETTERS]
-    return word if word.isprintable() and "\ufffd" not in word else ""
 
 
 def _url(address: str, **words: object) -> str:

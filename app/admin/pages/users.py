@@ -19,7 +19,8 @@ from app.core.i18n import lazy
 from app.privacy import flows as privacy
 from app.privacy.actions import exports
 from app.privacy.rules import REFUSALS
-from app.web.forms import BaseForm, email, plain, read, text
+from app.web import asked
+from app.web.forms import BaseForm, email, read, text
 from app.web.limits import writes_at_most
 from app.web.looks import note_look
 from app.web.page import page, see_other
@@ -35,8 +36,7 @@ class DetailsForm(BaseForm):
 
 @get("/admin/users")
 async def index(request: Asked, db: Db, visitor: Who) -> Response[str]:
-    search = plain(request.query_params.get("q", ""))[:100]
-    search = search if search.isprintable() else ""
+    search = asked.word(request, "q")
     if search:
         await note_look(visitor, "users", about="users:all")
     found = await people.find(db, search) if search else None

@@ -15,7 +15,8 @@ from app.events import arranged
 from app.events.actions import arranging
 from app.events.models import Venue
 from app.events.rules.proposing import folded
-from app.web.forms import BaseForm, number, plain, read, text
+from app.web import asked
+from app.web.forms import BaseForm, number, read, text
 from app.web.limits import writes_at_most
 from app.web.page import page, see_other
 from app.web.visitor import Db, Who, admin, proved_lately
@@ -98,10 +99,9 @@ async def delete(request: Asked, visitor: Who, number: FromPath[int]) -> Respons
 
 
 async def _list(request: Asked, db: AsyncSession, form: VenueForm, *, status: int = 200) -> Response[str]:
-    search, asked = _word(request, "q"), request.query_params.get("page", "")
-    wanted = int(asked) if asked.isascii() and asked.isdecimal() and 0 < len(asked) < 7 else 1
-    venues, pages = await arranged.venues(db, search, page=max(1, wanted))
-    context: dict[str, Any] = {"venues": venues, "search": search, "number": max(1, wanted), "pages": pages}
+    search, number = asked.word(request, "q"), asked.page_number(request)
+    venues, pages = await arranged.venues(db, search, page=number)
+    context: dict[str, Any] = {"venues": venues, "search": search, "number": number, "pages": pages}
     return page(request, "admin/venues.html", status=status, form=form, **context)
 
 
@@ -115,7 +115,7 @@ async def _one(
     merging: MergeForm | None = None,
     status: int = 200,
 ) -> Response[str]:
-    wanted, near = request.query_params.get("into", ""), _word(request, "near")
+    wanted, near = request.query_params.get("into", ""), asked.word(request, "near")
     if not into and wanted.isascii() and wanted.isdecimal() and len(wanted) < 19:
         into = await arranged.other_venue(db, venue, int(wanted))
     others = list(await arranged.other_venues(db, venue))
@@ -133,12 +133,6 @@ def _filled(venue: Venue) -> VenueForm:
 
 def _values(form: VenueForm) -> dict[str, str]:
     return {"name": form.name.data, "address": form.address.data or "", "city": form.city.data}
-
-
-def _word(request: Asked, name: str) -> str:
-    """What an address asks for, as it may be looked for; empty for what cannot be printed."""
-    word = plain(request.query_params.get(name, ""))[:100]
-    return word if word.isprintable() else ""
 
 
 router = Router(

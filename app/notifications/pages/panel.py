@@ -12,6 +12,7 @@ from app.core.i18n import gettext as _
 from app.core.i18n import lazy
 from app.notifications import actions, queries, rules
 from app.notifications.models import OPTIONAL_TOPICS
+from app.web import asked
 from app.web.forms import BaseForm, read
 from app.web.page import page, see_other, shown
 from app.web.visitor import Db, Who, signed_in
@@ -29,7 +30,7 @@ class PreferencesForm(BaseForm):
 
 @get("/me/notifications", guards=[signed_in])
 async def index(request: Asked, db: Db, visitor: Who) -> Response[str]:
-    number = _page_number(request)
+    number = asked.page_number(request)
     lines, pages = await queries.panel(db, visitor.user_id or 0, number)
     unread = await queries.unread_count(db, visitor.user_id or 0)
     return page(
@@ -106,12 +107,6 @@ def _unsigned(token: str) -> tuple[str, str]:
     if not found or found[1] not in OPTIONAL_TOPICS:
         raise NotFound(_("This link is not complete. Copy the whole address from the e-mail."))
     return found
-
-
-def _page_number(request: Asked) -> int:
-    """The wanted page; anything that is no such number is the first."""
-    asked = request.query_params.get("page", "1")
-    return max(1, int(asked)) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 1
 
 
 router = Router(

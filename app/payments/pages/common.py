@@ -1,9 +1,7 @@
 """What the pages about money share: whose booking or event it is, and what was typed as an amount."""
 
 import re
-from typing import Any
 
-from litestar import Request
 from sqlmodel.ext.asyncio.session import AsyncSession
 from wtforms import Field
 
@@ -15,12 +13,9 @@ from app.core.i18n import gettext as _
 from app.core.money import minor_units
 from app.events import queries as event_queries
 from app.events.models import Event
-from app.web.forms import plain
 from app.web.looks import note_look
 from app.web.visitor import SignInFirst
 
-MOST_LETTERS = 100
-MOST_PAGES = 100_000
 _AMOUNT = re.compile(r"[0-9]{1,9}([.,][0-9]{1,3})?")
 
 
@@ -32,19 +27,6 @@ async def booking_of(db: AsyncSession, code: str, visitor: Visitor) -> BookingVi
     if not booking or (booking.user_id not in (None, visitor.user_id) and not visitor.is_admin):
         raise NotFound(_("There is no such booking. Check the link in your mail."))
     return await booking_queries.view(db, booking.id or 0)
-
-
-def asked_for(request: Request[Any, Any, Any], name: str) -> str:
-    """A word out of the address, without what no database takes; empty when it is none."""
-    typed = plain(request.query_params.get(name, ""))[:MOST_LETTERS]
-    return typed if typed.isprintable() and "\ufffd" not in typed else ""
-
-
-def page_number(request: Request[Any, Any, Any]) -> int:
-    """The page that the address asks for; the first for anything that is no number."""
-    typed = request.query_params.get("page", "")
-    number = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 7 else 1
-    return min(max(1, number), MOST_PAGES)
 
 
 async def event_of(db: AsyncSession, slug: str, visitor: Visitor, *, right: str = "sales") -> Event:

@@ -1,6 +1,6 @@
 """What was paid and what went back: for the buyer, for the manager of an event, and for the admin."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,8 +13,8 @@ from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.payments import history, listed, queries
 from app.payments.history import PaymentWish
-from app.payments.pages.common import asked_for, event_of, page_number
-from app.web import files
+from app.payments.pages.common import event_of
+from app.web import asked, files
 from app.web.limits import at_most
 from app.web.page import page
 from app.web.visitor import Db, Who, admin, signed_in, team
@@ -73,7 +73,7 @@ async def file(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respons
 async def _history(request: Request[Any, Any, Any], db: Db, address: str, *, event_id: int | None) -> dict[str, Any]:
     """One page of payments, what stands in its address, and the bookings that it names."""
     wish, typed = _wish(request, event_id)
-    show, search, number = wish.show, wish.search, page_number(request)
+    show, search, number = wish.show, wish.search, asked.page_number(request)
     hits = await bookings.find(db, search, event_id=event_id, most=MOST_HITS) if search else ()
     views, pages = await history.history(db, page=number, wish=wish)
 
@@ -82,26 +82,18 @@ async def _history(request: Request[Any, Any, Any], db: Db, address: str, *, eve
         query = urlencode({name: value for name, value in words.items() if value})
         return f"{address}?{query}" if query else address
 
-    asked = {"show": show, "search": search, "hits": hits, "most_hits": MOST_HITS, "typed": typed}
-    return {"views": views, "page": number, "pages": pages, "url": url, "address": address, **asked}
+    looked_for = {"show": show, "search": search, "hits": hits, "most_hits": MOST_HITS, "typed": typed}
+    return {"views": views, "page": number, "pages": pages, "url": url, "address": address, **looked_for}
 
 
 def _wish(request: Request[Any, Any, Any], event_id: int | None) -> tuple[PaymentWish, dict[str, str]]:
     """Which payments the address asks for, and its words; what is no word of ours asks for nothing."""
-    typed = {name: asked_for(request, name) for name in ("show", "q", "provider", "from", "to")}
+    typed = {name: asked.word(request, name) for name in ("show", "q", "provider", "from", "to")}
     typed["show"] = typed["show"] if typed["show"] in history.SHOWN else ""
     typed["provider"] = typed["provider"] if typed["provider"] in PROVIDERS else ""
-    last = _day(typed["to"])
+    last = asked.day(typed["to"])
     until = last + timedelta(days=1) if last else None
-    return PaymentWish(event_id, typed["show"], typed["q"], typed["provider"], _day(typed["from"]), until), typed
-
-
-def _day(typed: str) -> datetime | None:
-    """The beginning of a day such as "2026-11-29" in UTC; None for anything else."""
-    try:
-        return datetime.combine(date.fromisoformat(typed), time(), UTC) if typed else None
-    except ValueError:
-        return None
+    return PaymentWish(event_id, typed["show"], typed["q"], typed["provider"], asked.day(typed["from"]), until), typed
 
 
 router = Router("/", route_handlers=[index, of_event, progress, of_all, file])
