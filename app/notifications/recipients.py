@@ -257,6 +257,7 @@ def event_facts(event: Event, venue: Venue | None) -> dict[str, Any]:
         "zone": event.zone,
         "starts_at": event.starts_at,
         "is_postponed": event.is_postponed,
+        "is_series": event.series_id is not None,
         "doors_at": event.doors_at,
         "publish_at": event.publish_at,
         "venue": venue.name if venue else "",

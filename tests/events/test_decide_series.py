@@ -14,9 +14,11 @@ from app.core.activity import Activity
 from app.core.db import Database, reading, writing
 from app.events import dates, flows, queries, reviews
 from app.events.models import Event, Quota
-from app.notifications.models import Notification
+from app.notifications import mails
+from app.notifications.models import Delivery, Notification
 from app.worker import Worker
 from tests import world
+from tests.conftest import NOON
 from tests.events.repeating import UNSENT, WEEKS, all_events, mark_in, repeated
 
 Client = httpx.AsyncClient
@@ -67,6 +69,17 @@ async def test_the_to_do_list_names_a_series_once(client: Client, sign_in: SignI
     await repeated(event, WEEKS)
     await sign_in(client, alice)
     assert (await client.get("/manager")).text.count("A draft that nobody else sees yet") == 1
+
+
+async def test_one_mail_says_that_it_speaks_for_all_dates(a_series: tuple[Client, Event]) -> None:
+    await Worker().run_until_idle()
+    async with reading() as db:
+        [told] = (await db.exec(select(Notification))).all()
+    message = mails.compose(
+        Delivery(id=1, notification_id=told.id or 0, created_at=NOON, next_try_at=NOON), told, [], [], now=NOON
+    )
+    for part in ("plain", "html"):
+        assert "It is a date of a series." in " ".join(message.get_body((part,)).get_content().split())  # type: ignore[union-attr]
 
 
 async def test_an_admin_gives_all_dates_back_with_one_reason(a_series: tuple[Client, Event]) -> None:
