@@ -11,7 +11,7 @@ from app.bookings import actions, flows, queries, waiting
 from app.bookings.models import Booking, WaitingEntry
 from app.core import clock
 from app.core.db import Database, reading, writing
-from app.core.errors import Refused
+from app.core.errors import NotFound, Refused
 from app.events import queries as events
 from app.events.models import Event, Quota, TicketType
 from app.notifications.models import Notification
@@ -351,3 +351,29 @@ async def test_places_that_the_manager_adds_go_to_whoever_waits(database: Databa
     await flows.pass_on()
     assert await offers_of(event) == [("carol", 2, "held")]
     assert (await kind_of(event)).left == 1
+
+
+async def test_nobody_gets_more_places_than_a_ticket_type_can_have(sqlite_database: Database) -> None:
+    event, _booking = await sold_out()
+    async with writing() as tx:
+        with pytest.raises(Refused, match="at most 1,000,000 places"):
+            await waiting.add_places(tx, await kind_of(event), 1_000_000, by=event.manager_id)
+    assert (await kind_of(event)).capacity == 2
+
+
+async def test_there_is_no_line_for_what_the_event_does_not_sell(sqlite_database: Database) -> None:
+    event, _booking = await sold_out()
+    async with writing() as tx:
+        with pytest.raises(NotFound):
+            await waiting.join(tx, event.slug, "balcony", email="c@example.com", qty=1, by=Visitor(), now=clock.now())
+
+
+async def test_nothing_is_left_of_an_offer_that_came_too_late(database: Database) -> None:
+    """A place comes back in the last minute of the sale, and the next minute nobody may have it any more."""
+    event, booking = await sold_out()
+    await waits(event, "carol")
+    await gives_back(booking)
+    async with writing() as tx:
+        assert await waiting.offer_next(tx, event.slug, most=10, now=(await kind_of(event)).sale_to) == 0
+    assert await line_of(event) == [("carol", "waiting")]
+    assert await offers_of(event) == []

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -13,7 +14,7 @@ import app.tickets.actions as acting
 from app.admin import invariants
 from app.core import clock
 from app.core.activity import Activity
-from app.core.db import Database, reading, writing
+from app.core.db import Database, changed, reading, writing
 from app.core.errors import Refused
 from app.events.models import Event
 from app.tickets import queries
@@ -153,6 +154,65 @@ async def test_helpers_undo_their_own_scans_for_ten_minutes_and_managers_any(
     assert (await tonight.undo(scan, by=tonight.alice, any_of=True)).word == "undone"
 
 
+async def test_there_is_nothing_to_undo_where_nothing_was_scanned(sqlite_database: Database) -> None:
+    tonight = await evening()
+    with pytest.raises(Refused, match="nothing to undo"):
+        await tonight.undo("x" * 22)
+
+
+async def test_a_ticket_that_became_void_between_the_look_and_the_guard_is_void(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tonight, look = await evening(), queries.at_door
+
+    async def too_early(tx: Any, event: Event, scanned: Any) -> Any:
+        seen = await look(tx, event, scanned)
+        await changed(tx, update(Ticket).where(col(Ticket.code) == tonight.codes[0]).values(state="void", voided_at=clock.now()))
+        return seen
+
+    monkeypatch.setattr(queries, "at_door", too_early)
+    assert (await tonight.scan(tonight.codes[0])).word == "void"
+    assert await tonight.inside() == (0, 1)
+
+
+async def test_the_same_scan_on_two_ways_at_once_is_one(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second looks for the first before that is kept, and finds it only after the guard."""
+    tonight, look, looks = await evening(), queries.by_nonce, Counter[str]()
+    first = await tonight.scan(tonight.codes[0], nonce="e" * 32)
+
+    async def too_early(tx: Any, nonce: str, *, ticket_id: int) -> CheckIn | None:
+        looks[nonce] += 1
+        return None if looks[nonce] == 1 else await look(tx, nonce, ticket_id=ticket_id)
+
+    monkeypatch.setattr(queries, "by_nonce", too_early)
+    again = await tonight.scan(tonight.codes[0], nonce="e" * 32)
+    assert (again.word, again.scan) == ("admit", first.scan)
+    assert await tonight.inside() == (1, 2)
+
+
+async def test_a_gate_is_taken_away_once_and_its_check_ins_keep_its_name(sqlite_database: Database) -> None:
+    tonight = await evening()
+    async with writing() as tx:
+        await acting.add_gate(tx, tonight.event, "Garden", by=tonight.alice)
+    await tonight.scan(tonight.codes[0], gate="Garden")
+    async with reading() as db:
+        [gate] = await queries.gates(db, tonight.event.id or 0)
+    async with writing() as tx:
+        assert await acting.remove_gate(tx, tonight.event, gate.code, by=tonight.alice)
+        assert not await acting.remove_gate(tx, tonight.event, gate.code, by=tonight.alice)
+    assert (await tonight.scan(tonight.codes[0])).gate == "Garden"
+
+
+async def test_letting_people_out_is_written_down_when_it_changes(sqlite_database: Database) -> None:
+    tonight = await evening()
+    for _time in range(2):
+        async with writing() as tx:
+            await acting.let_out(tx, tonight.event, may=True, by=tonight.alice)
+    async with reading() as db:
+        noted = (await db.exec(select(Activity).where(Activity.kind == "event.exit_changed"))).all()
+    assert [activity.details["may"] for activity in noted] == [True]
+
+
 async def test_a_scan_is_not_undone_from_under_a_later_one(database: Database) -> None:
     tonight = await evening(has_exit=True)
     first = (await tonight.scan(tonight.codes[0])).scan
@@ -191,6 +251,8 @@ async def test_a_ticket_used_twice_offline_is_a_conflict_that_somebody_sees_to(d
     with pytest.raises(Refused):
         await tonight.undo(conflict.scan.check_in.code)
     assert (await tonight.undo(conflict.scan.check_in.code, any_of=True)).word == "seen"
+    with pytest.raises(Refused, match="undone already"):
+        await tonight.undo(conflict.scan.check_in.code, any_of=True)
     async with reading() as db:
         assert await queries.conflicts(db, tonight.event.id or 0, most=9) == []
     assert await tonight.inside() == (1, 2)
@@ -239,6 +301,14 @@ async def test_a_refused_scan_that_is_sent_again_is_one(database: Database) -> N
     for _time in range(2):
         await tonight.scan("hello", at=clock.now(), nonce="d" * 32)
     assert await last_scans(tonight.event) == [("unknown", "")]
+
+
+async def test_whoever_tries_the_door_of_a_draft_leaves_nothing_behind(sqlite_database: Database) -> None:
+    tonight = await evening()
+    async with writing() as tx:
+        await tx.exec(update(Event).values(state="draft", published_at=None))
+    assert (await tonight.scan("hello")).word == "unknown"
+    assert await last_scans(tonight.event) == []
 
 
 async def last_scans(event: Event) -> list[tuple[str, str]]:
