@@ -16,6 +16,7 @@ from sqlmodel import col, select
 
 from app.bookings import actions as bookings
 from app.bookings import boxoffice, queries, stock
+from app.bookings import flows as booking_flows
 from app.bookings.models import Booking
 from app.core import clock
 from app.core.db import changed, reading, writing
@@ -164,6 +165,18 @@ def quota_forgotten(_life: Any) -> Changes:
 def voucher_twice(_life: Any) -> Changes:
     """A voucher that was redeemed still has its places."""
     return [(stock, "_REDEEM", stock._REDEEM.replace("aside = aside - :qty, ", "").replace("aside >= :qty", ":qty > 0"))]
+
+
+@mutant
+def wish_kept(_life: Any) -> Changes:
+    """Whoever leaves the line is still counted, so that the next free place is kept for nobody."""
+    return [(stock, "_UNWAIT", "UPDATE ticket_types SET waiting = waiting WHERE id = :type AND :qty > 0 RETURNING id")]
+
+
+@mutant
+def nobody_next(_life: Any) -> Changes:
+    """Places that come back are offered to nobody."""
+    return [(booking_flows, "pass_on", left_out)]
 
 
 @mutant

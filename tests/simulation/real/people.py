@@ -13,15 +13,16 @@ from sqlmodel import col, select
 
 from app.accounts.models import Visitor
 from app.bookings import actions as booking_actions
-from app.bookings import boxoffice, codes
+from app.bookings import boxoffice, codes, waiting
 from app.bookings import queries as booking_queries
 from app.bookings.boxoffice import Sale
 from app.bookings.codes import VoucherTerms
-from app.bookings.models import Booking
+from app.bookings.models import Booking, WaitingEntry
 from app.core import clock
 from app.core.db import reading, writing
 from app.core.errors import Unavailable
 from app.core.settings import settings
+from app.events import queries as event_queries
 from app.events.actions import deciding
 from app.events.models import Event, TicketType
 from app.payments import queries as payment_queries
@@ -87,7 +88,7 @@ class People:
 
     async def press_pay(self, booking: Booking) -> None:
         by = self._owner(booking)
-        email = by.email or f"{booking.visitor_key or 'nobody'}@example.com"
+        email = booking.email if booking.is_offer else by.email or f"{booking.visitor_key or 'nobody'}@example.com"
         await checkout.checkout(booking.id or 0, email=email, name="A Buyer", by=by)
 
     async def extend(self) -> None:
@@ -103,6 +104,25 @@ class People:
         if booking := await self._booking("held", "paying", "paid"):
             self.watch.ended_early.add(booking.id or 0)
             await release.release(booking.id or 0)
+
+    async def join_the_line(self) -> None:
+        """With an account or with an address alone, for what is sold out; where nothing is, they are refused."""
+        by, qty = self.rng.choice(self.scene.buyers), self.rng.choice([1, 1, 2])
+        async with reading() as db:
+            types = await event_queries.ticket_types(db, self.scene.event_id)
+        kind = self.rng.choice([found.code for found in types if not found.left] or [found.code for found in types])
+        email = by.email or f"{by.key}@example.com"
+        async with writing() as tx:
+            await waiting.join(tx, self.scene.slug, kind, email=email, qty=qty, by=by, now=clock.now())
+
+    async def leave_the_line(self) -> None:
+        async with reading() as db:
+            types = await event_queries.ticket_types(db, self.scene.event_id)
+            line = await waiting.in_line(db, types)
+        if line:
+            entry = self.rng.choice(line).entry
+            async with writing() as tx:
+                await waiting.leave(tx, await tx.get_one(WaitingEntry, entry.id), now=clock.now())
 
     async def pay_at_stripe(self) -> None:
         self.day.pays()
@@ -309,6 +329,8 @@ ACTS = {
     People.try_again: 1,
     People.extend: 3,
     People.give_places_back: 3,
+    People.join_the_line: 6,
+    People.leave_the_line: 0.5,
     People.pay_at_stripe: 12,
     People.come_back: 5,
     People.give_tickets_back: 4,

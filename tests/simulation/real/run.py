@@ -202,12 +202,15 @@ COUNTED = {
     "late": "SELECT COUNT(*) AS n FROM bookings WHERE is_late",
     "refunds": "SELECT COUNT(*) AS n FROM refunds",
     "disputes": "SELECT COUNT(*) AS n FROM payments WHERE dispute <> ''",
+    "offers": "SELECT COUNT(*) AS n FROM bookings WHERE kind = 'offer'",
+    "offers_paid": "SELECT COUNT(*) AS n FROM bookings WHERE kind = 'offer' AND paid_at IS NOT NULL",
     "orphans": "SELECT COUNT(*) AS n FROM orphans",
 }
 DIGESTED = (
     "SELECT id, code, state, total_minor, kept_minor FROM bookings ORDER BY id",
     "SELECT id, state, captured_minor, reserved_minor, returned_minor FROM payments ORDER BY id",
     "SELECT id, state, amount_minor, reason FROM refunds ORDER BY id",
+    "SELECT id, state, booking_id FROM waiting_entries ORDER BY id",
     "SELECT id, kind, about FROM activities ORDER BY id",
 )
 

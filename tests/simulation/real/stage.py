@@ -81,6 +81,8 @@ async def opened(rng: random.Random) -> Scene:
         "presale_hours": rng.choice([1, 4, 9]),
         "refund_hours": rng.choice([None, 0, 12, 12]),
         "refund_fee_minor": rng.choice([0, 0, 300]),
+        # Offers go through a whole line before the life is over.
+        "offer_hours": 1,
     }
     async with writing() as tx:
         manager, bob, carol = await world.alice(tx), await world.bob(tx), await world.carol(tx)

@@ -31,6 +31,11 @@ AT_REST = {
     ),
     "a notice undone at rest": "SELECT 'notice:' || id AS about FROM notices WHERE done_at IS NULL",
     "work undone at rest": "SELECT 'activity:' || activity_id AS about FROM activity_work WHERE handled_at IS NULL",
+    "somebody waits at rest for a free place": (
+        "SELECT 'waiting_entry:' || w.id AS about FROM waiting_entries w JOIN ticket_types t ON t.id = w.ticket_type_id "
+        "LEFT JOIN quotas q ON q.id = t.quota_id WHERE w.state = 'waiting' AND t.held + t.sold + t.aside < t.capacity "
+        "AND (q.id IS NULL OR q.held + q.sold + q.aside < q.capacity)"
+    ),
     "a live booking of an event that was called off": (
         "SELECT 'booking:' || b.id AS about FROM bookings b JOIN events e ON e.id = b.event_id "
         f"WHERE e.state = 'called_off' AND b.state IN {LIVE}"
