@@ -101,7 +101,8 @@ async def attendees(db: AsyncSession, event_id: int, wish: Wish, *, page: int) -
     found = (await db.exec(chosen)).all()
     shown = {each.ticket.id: each for each in await _attendees(db, _joined(col(Ticket.id).in_([row[0] for row in found])))}
     counted = select(func.count()).select_from(Ticket).where(*conditions)
-    count = found[0][1] if wish.q and found else (await db.exec(counted)).one()
+    is_counted = wish.q and (found or page == 1)
+    count = sum(row[1] for row in found[:1]) if is_counted else (await db.exec(counted)).one()
     return [shown[ticket_id] for ticket_id, _total in found], count
 
 
