@@ -264,6 +264,11 @@ async def remove_gate(tx: AsyncSession, event: Event, code: str, *, by: int) -> 
     return True
 
 
+async def forget_gates(tx: AsyncSession, event: Event) -> None:
+    """All gates go with a draft."""
+    await changed(tx, delete(Gate).where(col(Gate.event_id) == event.id))
+
+
 async def let_out(tx: AsyncSession, event: Event, *, may: bool, by: int) -> None:
     """Whether people may leave and come back in with the same ticket."""
     if await changed(tx, update(Event).where(col(Event.id) == event.id, col(Event.has_exit).is_not(may)).values(has_exit=may)):

@@ -155,12 +155,13 @@ async def test_only_drafts_are_deleted(client: Client, sign_in: SignIn, state: s
         assert bool(await queries.favourite_events(db, bob.id)) == (state != "draft")
 
 
-async def test_a_draft_with_an_access_code_is_deleted_whole(client: Client, sign_in: SignIn) -> None:
+async def test_a_draft_with_an_access_code_and_a_gate_is_deleted_whole(client: Client, sign_in: SignIn) -> None:
     async with writing() as tx:
         alice, _kind = await world.alice(tx), await world.category(tx)
     await sign_in(client, alice)
     presale = {"types_0_presale_from": "2026-11-18T10:00", "types_0_sale_from": "2026-11-20T10:00"}
     assert (await propose(client, types_0_access_code="NINE", **presale)).status_code == 303
+    assert (await client.post("/manager/events/ete-a-turin/checkin/gates", data={"name": "Garden"})).status_code == 303
     assert (await client.post("/manager/events/ete-a-turin/delete")).status_code == 303
     assert await _state("ete-a-turin") == "gone"
 

@@ -27,6 +27,7 @@ from app.privacy import flows, queries
 from app.privacy.actions import forgetting
 from app.privacy.models import KeptName
 from app.sandbox.app import Sandbox
+from app.tickets.models import Refusal
 from app.worker import SCHEDULE
 from tests import invariants, world
 from tests.notifications.scenes import bought, bought_by_guest, happened, held
@@ -34,6 +35,7 @@ from tests.payments.refund_story import an_event, returned, valid_tickets
 from tests.payments.refund_story import paid as settled
 from tests.payments.story import paid
 from tests.privacy.canary import found_in_tables
+from tests.tickets.doors import evening
 
 ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 Scene = Callable[[], Awaitable[type[SQLModel]]]
@@ -94,10 +96,24 @@ async def a_wait() -> type[SQLModel]:
     return WaitingEntry
 
 
+async def a_refused_scan() -> type[SQLModel]:
+    await (await evening()).scan("hello")
+    return Refusal
+
+
 @pytest.mark.asvs("V14.2.7", "V14.2.4")
 @pytest.mark.parametrize(
     ("scene", "days"),
-    [(a_wait, 30), (an_ended_session, 90), (a_used_link, 90), (a_challenge, 1), (a_mail, 400), (a_notice, 400), (a_job, 90)],
+    [
+        (a_wait, 30),
+        (a_refused_scan, 30),
+        (an_ended_session, 90),
+        (a_used_link, 90),
+        (a_challenge, 1),
+        (a_mail, 400),
+        (a_notice, 400),
+        (a_job, 90),
+    ],
 )
 @ON_SQLITE
 async def test_rows_go_when_their_time_is_over(

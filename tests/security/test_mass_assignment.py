@@ -53,6 +53,7 @@ FIELDS = {
     "/invitations/{token:str}": {"name"},
     "/bookings/{code:str}/checkout": {"name", "email"},
     "/manager/events/{slug:str}/attendees/{short_code:str}": {"holder"},
+    "/manager/events/{slug:str}/checkin": {"nonce"},
     "/admin/venues": {"name", "address", "city"},
     "/admin/venues/{number:int}": {"name", "address", "city"},
 }

@@ -53,7 +53,10 @@ async def draft_for(tx: AsyncSession, title: str, *, category_id: int, manager_i
 
 
 async def delete_draft(tx: AsyncSession, event: Event, *, by: int) -> None:
-    """Removes a draft with its types, quotas, hearts, team, and what an admin wished or kept of it. Codes must be gone before."""
+    """Removes a draft with its types, quotas, hearts, team, and what an admin wished or kept of it.
+
+    Codes and gates must be gone before.
+    """
     for table in (Favourite, Helper, WishedChange, Revision, Question, TicketType, Quota):
         await changed(tx, delete(table).where(col(table.event_id) == event.id))
     if not await changed(tx, delete(Event).where(col(Event.id) == event.id, col(Event.state) == "draft")):

@@ -28,6 +28,7 @@ from app.events.pages.dashboard import Todo
 from app.events.pages.reviewing import review_context
 from app.events.rules import offering, proposing
 from app.payments import queries as payment_queries
+from app.tickets import actions as door
 from app.web.forms import BaseForm, read, text
 from app.web.limits import writes_at_most
 from app.web.looks import note_look
@@ -111,6 +112,7 @@ async def delete(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
         for kind in await queries.ticket_types(tx, event.id):
             await booking_actions.forget_codes(tx, kind.id or 0)
         await booking_actions.forget_promos(tx, event.id or 0)
+        await door.forget_gates(tx, event)
         await drafting.delete_draft(tx, event, by=visitor.user_id or 0)
     if event.picture and not await drafts.is_picture_used(db, event.picture):
         pictures.remove(event.picture)

@@ -20,6 +20,7 @@ from app.payments.models import Notice, Payment
 from app.privacy import rules
 from app.privacy.actions import blanking
 from app.privacy.models import Export, KeptName
+from app.tickets.models import Refusal
 
 MOST = 200
 
@@ -100,6 +101,11 @@ def _old_waits(now: datetime) -> Any:
     return select(WaitingEntry.id).where(col(WaitingEntry.ended_at) < now - rules.ABANDONED_KEPT)
 
 
+def _old_refusals(now: datetime) -> Any:
+    """Scans that let nobody in: whoever stands at the door reads the last of them."""
+    return select(Refusal.id).where(col(Refusal.noted_at) < now - rules.ABANDONED_KEPT)
+
+
 def _old_free_bookings(now: datetime) -> Any:
     """A guest's free tickets, some time after the event. An account's stay in its history."""
     over = exists().where(col(Event.id) == col(Booking.event_id), col(Event.ends_at) < now - _retention())
@@ -136,6 +142,7 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(_old_jobs, _gone(col(Job.id))),
     Sweep(_abandoned_bookings, blanking.blank),
     Sweep(_old_waits, _gone(col(WaitingEntry.id))),
+    Sweep(_old_refusals, _gone(col(Refusal.id))),
     Sweep(_old_free_bookings, blanking.blank),
     Sweep(_old_paid_bookings, blanking.blank),
     Sweep(_old_names, _gone(col(KeptName.booking_id))),
