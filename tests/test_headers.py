@@ -131,7 +131,7 @@ POLICY = {
 NO_PATHS = "strict-origin-when-cross-origin"
 # Only these may be kept by anybody; and a picture that somebody uploaded may do nothing at all.
 KEPT_A_YEAR = "/static/{file_path:path}", "/pictures/{name:str}"
-PUBLIC = "/", "/events", "/events/{slug:str}", "/imprint", "/terms", "/accessibility", "/privacy"
+PUBLIC = "/", "/events", "/events/{slug:str}", "/series/{slug:str}", "/imprint", "/terms", "/accessibility", "/privacy"
 UPLOADED = {"/pictures/{name:str}": "sandbox; default-src 'none'"}
 
 
@@ -244,7 +244,7 @@ async def test_files_of_tickets_are_kept_by_nobody(app: Any, small_town: Town) -
 
 @pytest.mark.asvs("V14.3.2", "V14.2.2")
 async def test_public_pages_may_be_kept_for_a_moment_by_clients_only(app: Any, small_town: Town) -> None:
-    paths = ["/", "/events", f"/events/{small_town.things['event']}", "/imprint"]
+    paths = ["/", "/events", f"/events/{small_town.things['event']}", f"/series/{small_town.things['series']}", "/imprint"]
     async with small_town.browser(app, "client") as browser, small_town.browser(app, "bob") as bobs:
         for path in paths:
             shared, own = await browser.get(path), await bobs.get(path)

@@ -28,7 +28,7 @@ UNSAID = """() => {
   const words = (all, drop) => [...document.querySelectorAll(all)].map(one => {
     const copy = one.cloneNode(true); copy.querySelectorAll('.sr').forEach(x => x.remove()); return copy.textContent.trim() });
   const above = words('#errors li'), beside = words('.error');
-  const faults = beside.filter(one => !above.includes(one)).map(one => `not in the summary: ${one}`);
+  const faults = beside.filter(one => one && !above.includes(one)).map(one => `not in the summary: ${one}`);
   if (above.length && !document.title.startsWith('Error')) faults.push(`the title is ${document.title}`);
   const at = document.activeElement;
   if (above.length && at.id !== 'errors') faults.push(`the focus is at ${at.outerHTML.slice(0, 80)}`);
