@@ -53,7 +53,6 @@ async def test_escape_closes_a_menu_and_gives_the_focus_back(page: Page):
 WALKED = ("event", "event of a manager", "the section basics", "a question", "door", "desk of an admin")
 
 
-@only_js
 @pytest.mark.parametrize("name", WALKED)
 async def test_the_focus_can_be_seen_wherever_it_goes(people: People, name: str):
     page = await next(look for look in PAGES if look.name == name).show(people)
