@@ -35,5 +35,6 @@ async def sent(page: Page, url: str, button: str, **values: str) -> None:
     main = page.get_by_role("main")
     for label, value in values.items():
         await main.get_by_label(label.replace("_", " "), exact=True).fill(value)
-    await main.get_by_role("button", name=button).last.click()
+    async with page.expect_response(lambda answer: answer.request.method == "POST"):
+        await main.get_by_role("button", name=button).last.click()
     await page.wait_for_load_state()
