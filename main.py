@@ -30,9 +30,7 @@ from granian.server.embed import Server  # noqa: E402
 from granian.utils.proxies import wrap_asgi_with_proxy_headers  # noqa: E402
 from litestar import Litestar, MediaType, get  # noqa: E402
 from litestar.connection import ASGIConnection  # noqa: E402
-from litestar.datastructures import CacheControlHeader  # noqa: E402
 from litestar.handlers.base import BaseRouteHandler  # noqa: E402
-from litestar.static_files import create_static_files_router  # noqa: E402
 from litestar.types import ASGIApp  # noqa: E402
 from sqlmodel import select  # noqa: E402
 
@@ -91,7 +89,6 @@ from app.core import clock, db, logs, migrate, redaction, stored, verify  # noqa
 from app.core.errors import Refused  # noqa: E402
 from app.core.owner import FileInUse, own  # noqa: E402
 from app.core.settings import Settings, SettingsError, settings, use  # noqa: E402
-from app.core.templates import ROOT  # noqa: E402
 from app.payments import stripe  # noqa: E402
 from app.privacy import command as of_privacy  # noqa: E402
 from app.privacy import flows as privacy  # noqa: E402
@@ -100,12 +97,13 @@ from app.prove.ground import CannotProve  # noqa: E402
 from app.sandbox.app import Sandbox  # noqa: E402
 from app.web import errors, limits, requests, security, visitor  # noqa: E402
 from app.web.kept import Kept  # noqa: E402
+from app.web.packing import Packed  # noqa: E402
+from app.web.static_files import static_file  # noqa: E402
 from app.worker import Worker  # noqa: E402
 
 log = structlog.get_logger()
 
 MOST_BYTES = 256 * 1024
-YEAR = 365 * 24 * 3600
 
 # In reading order: what is offered, the claim, what is handed over, the money, who asks, who is told, the desks.
 ROUTERS = (
@@ -172,9 +170,6 @@ async def healthz() -> str:
 
 def litestar_app(*, sandbox: Sandbox | None = None) -> Litestar:
     """The shop itself, without the wrappers that stand around every answer."""
-    files = create_static_files_router(
-        "/static", directories=[ROOT / "static"], cache_control=CacheControlHeader(max_age=YEAR, public=True, immutable=True)
-    )
 
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
@@ -182,7 +177,7 @@ def litestar_app(*, sandbox: Sandbox | None = None) -> Litestar:
             yield
 
     return Litestar(
-        [*ROUTERS, healthz, files],
+        [*ROUTERS, healthz, static_file],
         dependencies=visitor.dependencies,
         guards=[_at_the_door],
         exception_handlers=errors.handlers,
@@ -203,11 +198,8 @@ def create_app() -> ASGIApp:
     """Everything that one process serves. In the demo the sandbox stands beside the shop, outside its wrappers."""
     chosen = settings()
     sandbox = Sandbox.of_the_demo(chosen) if chosen.demo else None
-    shop: ASGIApp = security.Guarded(
-        requests.WrittenDown(
-            visitor.KnowTheVisitor(limits.CountGuesses(Kept(litestar_app(sandbox=sandbox), seconds=chosen.keep_pages_seconds)))
-        )
-    )
+    pages = Kept(Packed(litestar_app(sandbox=sandbox)), seconds=chosen.keep_pages_seconds)
+    shop: ASGIApp = security.Guarded(requests.WrittenDown(visitor.KnowTheVisitor(limits.CountGuesses(pages))))
     if chosen.trusted_proxies:
         shop = wrap_asgi_with_proxy_headers(shop, trusted_hosts=chosen.trusted_proxies)
     return sandbox.beside(shop) if sandbox else shop

@@ -18,7 +18,7 @@ from app.bookings import actions as bookings
 from app.bookings import waiting
 from app.bookings.boxoffice import Sale
 from app.bookings.models import Booking
-from app.core import activity, alarms, clock, jobs, tokens
+from app.core import activity, alarms, clock, jobs, static, tokens
 from app.core.db import connect, disconnect, writing
 from app.core.settings import settings
 from app.events.decisions import Revision
@@ -116,7 +116,7 @@ async def _built() -> Town:
             "activity": "1",
             "venue": str((await world.venue(tx)).id),
             "section": "basics",
-            "file": "app.css",
+            "file": static.address("app.css").removeprefix("/static/"),
             "manager's code": people["mallory"].code,
             "bob's code": people["bob"].code,
             "application": await _applied(tx),

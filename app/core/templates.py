@@ -1,6 +1,5 @@
 """The one Jinja environment, for pages, fragments and mails."""
 
-import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import escape
 
-from app.core import formats, i18n
+from app.core import formats, i18n, static
 from app.core.settings import settings
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +26,7 @@ def environment() -> Environment:
     )
     made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
     made.filters.update(formats.ALL)
-    made.globals.update(_=made.globals["gettext"], static=static, languages=i18n.LANGUAGES, settings=settings)
+    made.globals.update(_=made.globals["gettext"], static=static.address, languages=i18n.LANGUAGES, settings=settings)
     made.globals["ui"] = made.get_template("ui.html").module
     return made
 
@@ -48,10 +47,3 @@ def render_title(template: str, context: dict[str, Any]) -> str:
     if "title" not in environment().get_template(template).blocks:
         return ""
     return f"<title>{render_block(template, 'title', context)} · {escape(context['site_name'])}</title>"
-
-
-@cache
-def static(path: str) -> str:
-    """The address of a static file with a mark of its content, so that it can be kept for a year."""
-    mark = hashlib.sha256((ROOT / "static" / path).read_bytes()).hexdigest()[:10]
-    return f"/static/{path}?v={mark}"

@@ -1,12 +1,11 @@
 """Every exception becomes an HTML page that says what to do, or a short message when htmx asked for a part."""
 
-from errno import ENAMETOOLONG
 from typing import Any
 from urllib.parse import quote
 
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, NotFoundException
+from litestar.exceptions import HTTPException
 from sqlalchemy.exc import DBAPIError
 
 from app.core import db, logs
@@ -77,17 +76,8 @@ def anything(request: Request[Any, Any, Any], error: Exception) -> Response[Any]
     """What nobody foresaw: the log has it all, the page has the id to find it by."""
     if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in db.RETRYABLE:
         return _answer(request, 503, _("The shop is very busy. Nothing was changed. Try again in a moment."))
-    if _names_no_file(request, error):
-        return http(request, NotFoundException())
     log.error("unexpected error", path=template_of(request.scope), method=request.method, exc_info=error)
     return _answer(request, 500, _("Something went wrong on our side. It has been written down."))
-
-
-def _names_no_file(request: Request[Any, Any, Any], error: Exception) -> bool:
-    """No file system takes a name with a NUL or of a thousand letters, so there is no such file."""
-    cause = error.__cause__ or error
-    too_long = isinstance(cause, OSError) and cause.errno == ENAMETOOLONG
-    return request.url.path.startswith("/static/") and (too_long or isinstance(cause, ValueError))
 
 
 def _answer(request: Request[Any, Any, Any], status: int, sentence: str, *, retry_after: int = 0) -> Response[Any]:

@@ -15,13 +15,14 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from app.core import i18n
 from app.core.settings import settings
 from app.web import cookies
+from app.web.packing import encoding_of
 from app.web.page import is_htmx, visitor_of
 
 MOST_PAGES = 1000
 
 T = TypeVar("T")
 
-Key = tuple[str, bytes, str, str]
+Key = tuple[str, bytes, str, str, str]
 
 
 @dataclass
@@ -88,7 +89,7 @@ class Kept:
         request: Request[Any, Any, Any] = Request(scope)
         if is_htmx(request) or not sees_what_everybody_sees(request):
             return None
-        return scope["path"], scope["query_string"], i18n.language(), cookies.theme(request.cookies)
+        return scope["path"], scope["query_string"], i18n.language(), cookies.theme(request.cookies), encoding_of(request)
 
 
 class Briefly:

@@ -17,7 +17,7 @@ from app.core import clock
 from app.core.db import writing
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
-from app.core.templates import ROOT
+from app.core.static import files
 from app.events import queries as events
 from app.tickets import actions, queries, rules, signing
 from app.web.limits import at_most
@@ -65,7 +65,7 @@ async def worker(db: Db, visitor: Who, slug: FromPath[str]) -> Response[str]:
     """The service worker of this one page. It may look after nothing else of the shop."""
     event = await events.event_of(db, slug, visitor, right="door")
     headers = {"Service-Worker-Allowed": f"/manager/events/{event.slug}/checkin", "Cache-Control": "no-cache"}
-    script = (ROOT / "static" / "checkin-worker.js").read_text()
+    script = files()["checkin-worker.js"].body.decode()
     return Response(script, media_type="text/javascript", headers=headers)
 
 
