@@ -85,6 +85,7 @@ RULES = [
     post("/events/{slug:str}/favourite", EVERYBODY, slug="event"),
     post("/events/{slug:str}/favourite", NOBODY, slug="draft"),
     post("/categories/{slug:str}/favourite", EVERYBODY, slug="category"),
+    get("/favourites", EVERYBODY),
     get("/pictures/{name:str}", EVERYBODY, name="picture"),
     get("/imprint", EVERYBODY),
     get("/terms", EVERYBODY),
@@ -343,4 +344,4 @@ RULES = [
 FROM_ANYWHERE = {"POST /webhooks/stripe", "POST /unsubscribe/{token:str}", "POST /csp-report"}
 
 # Pages that send some visitors on by design; everything else that may be opened answers 200.
-SENT_ON = {"GET /login", "GET /login/second", "GET /bookings/{code:str}/return"}
+SENT_ON = {"GET /favourites", "GET /login", "GET /login/second", "GET /bookings/{code:str}/return"}

@@ -233,10 +233,10 @@ async def favourite_events(db: AsyncSession, user_id: int | None) -> set[int]:
     return {found for found in (await db.exec(marked)).all() if found}
 
 
-async def favourite_cards(db: AsyncSession, user_id: int | None, now: datetime) -> list[EventCard]:
-    """The events that the user marked and that are not over, also those that were called off."""
-    watcher = Watcher(user_id)
-    marked = exists().where(col(Favourite.event_id) == Event.id, col(Favourite.user_id) == user_id)
+async def favourite_cards(db: AsyncSession, watcher: Watcher, now: datetime) -> list[EventCard]:
+    """The events that somebody marked and that are not over, also those that were called off."""
+    of_user = exists().where(col(Favourite.event_id) == Event.id, col(Favourite.user_id) == watcher.user_id)
+    marked = of_user if watcher.user_id else col(Event.slug).in_(watcher.slugs)
     shown = and_(col(Event.state).in_(("published", "called_off")), col(Event.published_at).is_not(None))
     rows = await rows_of(db, _cards(watcher, shown, is_ahead(now), marked).order_by(Event.starts_at, Event.id))
     return await _with_types(db, rows, watcher, now=now)

@@ -119,6 +119,17 @@ async def unlocked(page: Page) -> None:
     await sent(page, "/events/nine-pianos", "Use the code", Code="NINEPIANOS")
 
 
+async def favourites(page: Page) -> None:
+    for event in ("lost-property-office", "shadow-play-for-grown-ups", "songs-for-a-broken-lift"):
+        await page.goto(f"/events/{event}")
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await page.get_by_role("button", name="Saved", exact=True).wait_for()
+    await page.goto("/events?category=music")
+    await page.get_by_role("button", name="Favourite Music").click()
+    await page.wait_for_timeout(500)
+    await page.goto("/favourites")
+
+
 async def in_line(page: Page) -> None:
     await sent(page, "/events/print-your-own-poster", JOIN)
     await page.get_by_role("heading", name="You are number").wait_for()
@@ -282,6 +293,8 @@ PAGES = (
     Look("event, postponed", "/events/shadow-play-for-grown-ups"),
     Look("event, over", "/events/the-long-goodbye-to-summer"),
     Look("event, free", "/events/the-choir-that-cannot-read-music"),
+    Look("favourites of a browser", favourites),
+    Look("favourites of a browser, none", "/favourites"),
     Look("booking, details", details),
     Look("booking, wrong details", wrong_details, status=422),
     Look("booking, questions", questions),

@@ -12,6 +12,8 @@ from app.core import clock
 from app.core.db import reading, writing
 from app.events import queries
 from app.events.actions import favourites
+from app.events.rules import searching
+from app.web.cookies import FAVOURITES, signed
 from tests import world
 
 Client = httpx.AsyncClient
@@ -133,3 +135,59 @@ async def test_a_called_off_favourite_stays_in_the_list_until_its_evening(client
 
 async def test_clients_sign_in_to_see_their_list(client: Client) -> None:
     assert (await client.get("/me/favourites")).headers["location"] == "/login?next=/me/favourites"
+
+
+@pytest.mark.usefixtures("moment")
+async def test_a_client_sees_what_the_browser_keeps_and_how_it_stands(client: Client) -> None:
+    assert "No events saved yet" in (await client.get("/favourites")).text
+    async with writing() as tx:
+        await world.event(tx, title="Moved House", postponed_at=clock.now())
+        await world.event(tx, title="Last Dance", state="called_off")
+        full = await world.event(tx, title="Full House", capacity=1)
+        (await world.only_type(tx, full)).sold = 1
+        await world.event(tx, title="Not Mine")
+    for slug in ("moved-house", "last-dance", "full-house"):
+        await client.post(f"/events/{slug}/favourite")
+    await client.post("/categories/music/favourite")
+    page = await client.get("/favourites")
+    for words in ("Moved House", "Postponed", "Last Dance", "Cancelled", "Full House", "Sold out", "Sign in to keep it"):
+        assert words in page.text
+    assert "Not Mine" not in page.text
+    assert page.headers["cache-control"] == "no-store"
+    assert 'id="fav-category-music" aria-pressed="true"' in page.text
+    # The heart on its card, and that of the category, take it away.
+    for path in ("/events/last-dance/favourite", "/categories/music/favourite"):
+        answer = await client.post(path, headers={"Referer": "http://testserver.local/favourites"})
+        assert answer.headers["location"].startswith("/favourites#fav-")
+    page = await client.get("/favourites")
+    assert "Last Dance" not in page.text
+    assert "fav-category-music" not in page.text
+
+
+@pytest.mark.usefixtures("moment")
+async def test_whoever_is_signed_in_has_a_list_of_their_own(client: Client, sign_in: SignIn) -> None:
+    async with writing() as tx:
+        bob = await world.bob(tx)
+    await sign_in(client, bob)
+    assert (await client.get("/favourites")).headers["location"] == "/me/favourites"
+
+
+def test_the_oldest_marks_make_room_before_the_cookie_is_too_long_for_a_browser() -> None:
+    marks: list[str] = []
+    for number in range(60):
+        marks = searching.toggled(marks, f"e:{number:0>120}")
+    assert marks[-1].endswith("59")
+    assert len(signed(FAVOURITES, marks).value or "") < 4000
+    short: list[str] = []
+    for number in range(60):
+        short = searching.toggled(short, f"e:event-{number}")
+    assert len(short) == searching.MOST_MARKS
+
+
+@pytest.mark.usefixtures("moment")
+async def test_the_button_of_an_event_s_page_is_answered_with_the_button(client: Client) -> None:
+    async with writing() as tx:
+        await world.event(tx)
+    part = await client.post("/events/nine-pianos/favourite?button", headers=PART)
+    assert 'id="fav-nine-pianos" aria-pressed="true"' in part.text
+    assert "Saved" in part.text

@@ -18,9 +18,11 @@ from app.core.settings import settings
 from app.events import queries
 from app.events.actions.favourites import set_favourite_categories, toggle_favourite
 from app.events.models import Category
+from app.events.pages.hearts import marked_categories, marks_of, watcher_of
 from app.events.rules import searching
-from app.web.cookies import FAVOURITES, YEAR, read_signed, signed
+from app.web.cookies import FAVOURITES, YEAR, signed
 from app.web.forms import BaseForm, read
+from app.web.limits import looks_at_most
 from app.web.page import page, see_other, shown
 from app.web.visitor import Db, Who, signed_in
 
@@ -42,7 +44,8 @@ async def event(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fro
         raise NotFound(_("There is no such event."))
     marked, cookie = await _toggle(request, visitor, f"e:{slug}", event_id=found.id)
     back = _back(request, or_else=f"/events/{slug}") + f"#fav-{slug}"
-    answer = shown(request, back, "events/_heart.html", fragment="heart", event=found, is_marked=marked)
+    fragment = "button" if "button" in request.query_params else "heart"
+    answer = shown(request, back, "events/_heart.html", fragment=fragment, event=found, is_marked=marked)
     return _with_cookie(answer, cookie)
 
 
@@ -57,11 +60,22 @@ async def category(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: 
     return _with_cookie(answer, cookie)
 
 
+@get("/favourites", guards=[looks_at_most("list")])
+async def of_browser(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
+    """What a client has marked, as this browser keeps it. Whoever is signed in has a page of their own."""
+    if visitor.is_signed_in:
+        return see_other(request, "/me/favourites")
+    marked = marked_categories(request)
+    kinds = [kind for kind in await queries.categories(db) if kind.slug in marked] if marked else []
+    cards = await queries.favourite_cards(db, watcher_of(request, visitor), clock.now())
+    return page(request, "events/saved.html", kinds=kinds, cards=cards)
+
+
 @get("/me/favourites", guards=[signed_in])
 async def favourites(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
     marked = await queries.favourite_categories(db, visitor.user_id)
     form = _categories_form(await queries.categories(db), marked)
-    cards = await queries.favourite_cards(db, visitor.user_id, clock.now())
+    cards = await queries.favourite_cards(db, watcher_of(request, visitor), clock.now())
     return page(request, "events/favourites.html", form=form, cards=cards)
 
 
@@ -82,7 +96,7 @@ async def _toggle(
     if visitor.user_id:
         async with writing() as tx:
             return await toggle_favourite(tx, visitor.user_id, now=clock.now(), **thing), None
-    marks = searching.toggled(searching.marks(read_signed(request.cookies, FAVOURITES)), mark)
+    marks = searching.toggled(marks_of(request), mark)
     return mark in marks, marks
 
 
@@ -106,4 +120,4 @@ def _back(request: Request[Any, Any, Any], *, or_else: str) -> str:
     return f"{came.path}?{came.query}" if came.query else came.path
 
 
-router = Router("/", route_handlers=[event, category, favourites, save])
+router = Router("/", route_handlers=[event, category, of_browser, favourites, save])

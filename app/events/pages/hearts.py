@@ -15,6 +15,11 @@ def marks_of(request: Request[Any, Any, Any]) -> list[str]:
     return searching.marks(read_signed(request.cookies, FAVOURITES))
 
 
+def marked_categories(request: Request[Any, Any, Any]) -> set[str]:
+    """Slugs of the categories that the browser keeps."""
+    return {mark[2:] for mark in marks_of(request) if mark.startswith("c:")}
+
+
 def watcher_of(request: Request[Any, Any, Any], visitor: Visitor) -> Watcher:
     """Whose hearts are full on this page."""
     if visitor.is_signed_in:

@@ -15,6 +15,8 @@ WHENS = ("tonight", "weekend", "week", "month")
 PRICES = ("free", "under20")
 
 MOST_MARKS = 50
+# Browsers drop a cookie of more than 4,096 bytes; encoding and signing add a third and some.
+MOST_MARKED = 2_600
 _MARK = re.compile(r"[ce]:[a-z0-9-]{1,120}")
 _SLUG = re.compile(r"[a-z0-9-]{1,120}")
 
@@ -100,10 +102,13 @@ def marks(value: Any) -> list[str]:
 
 
 def toggled(marks_now: Sequence[str], mark: str) -> list[str]:
-    """The marks with one more, or one less when it was there; the oldest make room."""
+    """The marks with one more, or one less when it was there; the oldest make room, also when they are too long for a cookie."""
     if mark in marks_now:
         return [other for other in marks_now if other != mark]
-    return [*marks_now, mark][-MOST_MARKS:]
+    kept = [*marks_now, mark][-MOST_MARKS:]
+    while sum(len(other) + len('"",') for other in kept) > MOST_MARKED:
+        kept = kept[1:]
+    return kept
 
 
 def _midnight(day: date, zone: str) -> datetime:
