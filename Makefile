@@ -3,6 +3,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PORT ?= 8000
+# Besides English, in which the sentences are written.
+LANGUAGES := fr it de es
 ARGS ?=
 
 BIN := .venv/bin
@@ -95,6 +97,18 @@ asvs: .venv/.for-working  ## writes docs/asvs.md: which test or document shows w
 format: .venv/.for-working  ## puts the code into its form
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+# Sentences that are gone are dropped, and a new one is never guessed from another one: what is not translated is seen.
+.PHONY: messages
+messages: .venv/.for-working  ## gathers the sentences into app/locale and compiles what was translated
+	@set -e; template=$$(mktemp); trap 'rm -f $$template' EXIT; \
+	$(BIN)/pybabel -q extract --mapping-file=babel.cfg --keywords="_ lazy ngettext:1,2" --no-location --sort-output --no-wrap \
+		--output-file=$$template .; \
+	for language in $(LANGUAGES); do \
+		$(BIN)/pybabel -q update --input-file=$$template --output-dir=app/locale --locale=$$language --no-fuzzy-matching \
+			--ignore-obsolete --no-wrap --ignore-pot-creation-date; \
+	done; \
+	$(BIN)/pybabel -q compile --directory=app/locale
 
 .PHONY: screenshots
 screenshots: .venv/.for-working  ## draws the README's pictures from a running demo: make screenshots ARGS=http://127.0.0.1:8000

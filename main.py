@@ -95,7 +95,7 @@ from app.privacy import flows as privacy  # noqa: E402
 from app.prove import command as proof  # noqa: E402
 from app.prove.ground import CannotProve  # noqa: E402
 from app.sandbox.app import Sandbox  # noqa: E402
-from app.web import errors, limits, requests, security, visitor  # noqa: E402
+from app.web import errors, language, limits, requests, security, visitor  # noqa: E402
 from app.web.kept import Kept  # noqa: E402
 from app.web.packing import Packed  # noqa: E402
 from app.web.static_files import static_file  # noqa: E402
@@ -199,10 +199,11 @@ def create_app() -> ASGIApp:
     chosen = settings()
     sandbox = Sandbox.of_the_demo(chosen) if chosen.demo else None
     pages = Kept(Packed(litestar_app(sandbox=sandbox)), seconds=chosen.keep_pages_seconds)
-    shop: ASGIApp = security.Guarded(requests.WrittenDown(visitor.KnowTheVisitor(limits.CountGuesses(pages))))
+    counted = language.Spoken(limits.CountGuesses(pages))
+    shop: ASGIApp = security.Guarded(requests.WrittenDown(visitor.KnowTheVisitor(counted)))
     if chosen.trusted_proxies:
         shop = wrap_asgi_with_proxy_headers(shop, trusted_hosts=chosen.trusted_proxies)
-    return sandbox.beside(shop) if sandbox else shop
+    return language.Addressed(sandbox.beside(shop) if sandbox else shop)
 
 
 def create_app_of_a_process() -> ASGIApp:

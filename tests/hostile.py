@@ -62,6 +62,7 @@ REPEATED = {"do": "look", "seen": "", "every": "week", "times": "2", "until": ""
 
 FORMS = [
     Form("/theme", {"theme": "dark", "next": "/events"}),
+    Form("/language", {"language": "fr", "next": "/events"}),
     Form("/register", {"email": "new@example.com", "password": PASSWORD}),
     Form("/login", {"email": "bob@example.com", "password": PASSWORD, "next": "/me"}),
     Form("/password/forgot", {"email": "bob@example.com"}),

@@ -94,6 +94,7 @@ RULES = [
     get("/healthz", EVERYBODY),
     get("/static/{file_path:path}", EVERYBODY, file_path="file"),
     post("/theme", EVERYBODY),
+    post("/language", EVERYBODY),
     post("/csp-report", EVERYBODY),
     # A booking of an account is its owner's; a guest's opens for whoever has its link; a ticket too.
     get("/bookings/{code:str}", BOB_OR_ADMIN, code="bob's booking"),

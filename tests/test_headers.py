@@ -155,7 +155,8 @@ def complaints(rule: Rule, answer: httpx.Response) -> list[str]:
     kind = headers.get("content-type", "")
     if answer.content and (kind.startswith("text/") or not kind) and "charset=utf-8" not in kind:
         found.append(f"content-type: {kind!r}")
-    if kind.startswith("text/html") and answer.content and not {"HX-Request", "Cookie"} <= set(headers["vary"].split(", ")):
+    varied = set(headers.get("vary", "").split(", "))
+    if kind.startswith("text/html") and answer.content and not {"HX-Request", "Cookie", "Accept-Language"} <= varied:
         found.append(f"vary: {headers.get('vary')!r}")
     return found
 
@@ -304,9 +305,10 @@ async def test_the_home_of_our_files_holds_nothing_else(client: httpx.AsyncClien
 # ---------- cookies ----------
 
 
-# All that the shop asks a browser to remember: who is signed in, which browser holds places, how pages look, what somebody
-# likes before they have an account, what the last button did, and which accounts were signed in here before.
-COOKIES = {"login", "visitor", "theme", "favourites", "flash", "known"}
+# All that the shop asks a browser to remember: who is signed in, which browser holds places, how pages look and in which
+# language, what somebody likes before they have an account, what the last button did, and which accounts were signed in here
+# before.
+COOKIES = {"login", "visitor", "theme", "language", "favourites", "flash", "known"}
 
 
 async def cookies_of_a_visit(base_url: str, a_town: Town) -> dict[str, str]:
@@ -321,6 +323,7 @@ async def cookies_of_a_visit(base_url: str, a_town: Town) -> dict[str, str]:
             await browser.post(f"/events/{slug}/hold", data={kind[1]: "1"}),
             await browser.post(f"/events/{slug}/favourite"),
             await browser.post("/theme", data={"theme": "dark"}),
+            await browser.post("/language", data={"language": "it"}),
             await browser.post("/login", data={"email": "carol@example.com", "password": world.PASSWORD}),
             await browser.post("/me/name", data={"name": "Caroline"}),
         ]

@@ -128,6 +128,7 @@ SENTENCES: dict[str, Sentence] = {
     "account.renamed": _own_or(
         lazy("%(person)s changed the name of the account."), lazy("%(who)s changed the name of the account of %(person)s.")
     ),
+    "account.language_changed": lazy("%(who)s chose another language."),
     "account.email_asked": lazy("%(who)s asked to move the account to %(person)s."),
     "account.email_changed": lazy("%(person)s moved the account to this address."),
     "account.second_factor_added": lazy("%(person)s set up a second factor."),

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import nh3
 from babel.dates import format_datetime, format_skeleton
+from babel.numbers import format_decimal
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
@@ -39,6 +40,16 @@ _TAGS = {
     "td",
 }
 
+# CLDR says for each language how its dates are put together, but not with a time and without a comma after the English weekday.
+# In lists, with the year, and in full.
+_DATES = {
+    "en": ("EEE d MMM, HH:mm", "EEE d MMM y, HH:mm", "EEEE d MMMM y, HH:mm"),
+    "fr": ("EEE d MMM, HH:mm", "EEE d MMM y, HH:mm", "EEEE d MMMM y 'à' HH:mm"),
+    "it": ("EEE d MMM, HH:mm", "EEE d MMM y, HH:mm", "EEEE d MMMM y, HH:mm"),
+    "de": ("EEE, d. MMM, HH:mm", "EEE, d. MMM y, HH:mm", "EEEE, d. MMMM y, HH:mm"),
+    "es": ("EEE, d MMM, HH:mm", "EEE, d MMM y, HH:mm", "EEEE, d 'de' MMMM 'de' y, HH:mm"),
+}
+
 
 def money(minor: int, currency: str, short: bool = False) -> str:
     """ "€37.00"; with short "€37". Zero is "Free" only where a template says so."""
@@ -47,13 +58,13 @@ def money(minor: int, currency: str, short: bool = False) -> str:
 
 def full_date(moment: datetime, zone: str) -> str:
     """ "Saturday 12 December 2026, 20:30" in the event's zone."""
-    return _written(moment, zone, "EEEE d MMMM y, HH:mm", i18n.locale())
+    return _written(moment, zone, _dates()[2], i18n.locale())
 
 
 def list_date(moment: datetime, zone: str) -> str:
     """ "Sat 12 Dec, 20:30"; the year only when it is not this one."""
     local = _local(moment, zone)
-    pattern = "EEE d MMM, HH:mm" if local.year == clock.now().year else "EEE d MMM y, HH:mm"
+    pattern = _dates()[0] if local.year == clock.now().year else _dates()[1]
     return _written(moment, zone, pattern, i18n.locale())
 
 
@@ -80,7 +91,12 @@ def day_number(moment: datetime, zone: str) -> str:
 
 def month_short(moment: datetime, zone: str) -> str:
     """ "Dec"."""
-    return _written(moment, zone, "MMM", i18n.locale())
+    return _written(moment, zone, "LLL", i18n.locale())
+
+
+def number(value: int) -> str:
+    """ "1,284"."""
+    return str(format_decimal(value, locale=i18n.locale()))
 
 
 def iso(moment: datetime, zone: str = "UTC") -> str:
@@ -115,6 +131,10 @@ def drawing(svg: str) -> Markup:
     return Markup(svg)
 
 
+def _dates() -> tuple[str, str, str]:
+    return _DATES.get(i18n.language(), _DATES[i18n.DEFAULT])
+
+
 @lru_cache(maxsize=4096)
 def _written(moment: datetime, zone: str, pattern: str, locale: str) -> str:
     """Lists show the same dates again and again, and CLDR patterns are slow to apply."""
@@ -134,6 +154,7 @@ ALL = {
     "clock_time": clock_time,
     "day_number": day_number,
     "month_short": month_short,
+    "number": number,
     "iso": iso,
     "markdown": markdown,
     "json_ld": json_ld,

@@ -1,18 +1,32 @@
 """Languages. Every sentence that a person sees passes through `_`; the language is that of the request or of the reader."""
 
 import gettext as standard_gettext
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from babel.support import LazyProxy, Translations
 
 CATALOGUES = Path(__file__).parents[1] / "locale"
-LANGUAGES = {"en": "English"}
 DEFAULT = "en"
+LANGUAGES = {"en": "English", "fr": "Français", "it": "Italiano", "de": "Deutsch", "es": "Español"}
+# CLDR knows English of many places; dates are written as in Britain.
+LOCALES = {"en": "en_GB"}
+RIGHT_TO_LEFT = ("ar", "fa", "he", "ur")
+
+# What anybody may read has an address in each language, /events and /fr/events; so have the ways in. The rest has one address
+# and speaks the visitor's language (docs/decisions/0022-languages.md).
+IN_EACH_LANGUAGE = {
+    "", "events", "series", "categories", "favourites", "imprint", "terms", "privacy", "accessibility",
+    "login", "register", "password",
+}  # fmt: skip
+
+_FIRST_PART = re.compile(r"/([^/?#]*)")
+_WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
 
 _language: ContextVar[str] = ContextVar("language", default=DEFAULT)
 
@@ -23,8 +37,57 @@ def language() -> str:
 
 
 def locale() -> str:
-    """The CLDR locale behind the language; English uses British forms of dates."""
-    return "en_GB" if language() == "en" else language()
+    """The CLDR locale behind the language."""
+    return LOCALES.get(language(), language())
+
+
+def direction() -> str:
+    """ "ltr" or "rtl", for the dir of whatever holds sentences."""
+    return "rtl" if language() in RIGHT_TO_LEFT else "ltr"
+
+
+def to(address: str) -> str:
+    """The address of one of our own pages in the present language: "/fr/events?city=Turin".
+
+    English and pages without an address of their own in each language come back as they are; so does what leads elsewhere.
+    """
+    return address_in(language(), address)
+
+
+def address_in(wanted: str, address: str) -> str:
+    """The same in the language that is wanted."""
+    found = _FIRST_PART.match(address)
+    if wanted == DEFAULT or not found or found[1] not in IN_EACH_LANGUAGE or address.startswith("//"):
+        return address
+    return f"/{wanted}{address if found[1] else address[1:]}"
+
+
+def parted(path: str) -> tuple[str, str]:
+    """The language that a path names, or "", and the path without it: ("fr", "/events") of "/fr/events"."""
+    _empty, _slash, rest = path.partition("/")
+    named, slash, rest = rest.partition("/")
+    if named == DEFAULT or named not in LANGUAGES:
+        return "", path
+    return named, slash + rest or "/"
+
+
+@lru_cache(maxsize=1024)
+def preferred(accepted: str) -> str:
+    """The language of ours that an Accept-Language header likes best: "de" of "de-AT, en;q=0.8". English when it likes none."""
+    liked: dict[str, float] = {}
+    for wish in accepted[:200].split(","):
+        tag, _semicolon, weight = wish.partition(";")
+        spoken = tag.strip().lower().split("-")[0]
+        if spoken in LANGUAGES:
+            liked[spoken] = max(_weight(weight), liked.get(spoken, 0))
+    # Of two that are liked as much the first one counts.
+    best = max(liked, key=lambda spoken: liked[spoken], default=DEFAULT)
+    return best if liked.get(best) else DEFAULT
+
+
+def _weight(text: str) -> float:
+    found = _WEIGHT.fullmatch(text.replace(" ", ""))
+    return float(found[1]) if found else 0 if text.strip() else 1
 
 
 @contextmanager

@@ -24,9 +24,12 @@ def environment() -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
+    # Line ends and indents of a template are no part of its sentences.
+    made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
     made.filters.update(formats.ALL)
-    made.globals.update(_=made.globals["gettext"], static=static.address, languages=i18n.LANGUAGES, settings=settings)
+    made.globals.update(_=made.globals["gettext"], languages=i18n.LANGUAGES, address_in=i18n.address_in, to=i18n.to)
+    made.globals.update(static=static.address, settings=settings)
     made.globals["ui"] = made.get_template("ui.html").module
     return made
 

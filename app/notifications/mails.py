@@ -85,7 +85,7 @@ def _rendered(
         "lang": i18n.language(),
         "site_name": settings().site_name,
         "base_url": settings().base_url,
-        "url": settings().base_url + leads_to,
+        "url": settings().base_url + i18n.to(leads_to),
         "ink": ink(facts.get("hue", "")),
         "unsubscribe_url": unsubscribe_url,
         "letter": letter,

@@ -8,12 +8,13 @@ from itsdangerous import BadData, Serializer, URLSafeSerializer
 from itsdangerous.encoding import base64_encode
 from litestar.datastructures import Cookie
 
-from app.core import tokens
+from app.core import i18n, tokens
 from app.core.codes import secret_code
 from app.core.settings import settings
 
 FLASH = "flash"
 THEME = "theme"
+LANGUAGE = "language"
 FAVOURITES = "favourites"
 YEAR = 365 * 24 * 3600
 THEMES = ("light", "dark")
@@ -97,6 +98,12 @@ def theme(cookies: Mapping[str, str]) -> str:
     """ "light", "dark", or "" for the same as the device."""
     chosen = cookies.get(name_of(THEME), "")
     return chosen if chosen in THEMES else ""
+
+
+def language(cookies: Mapping[str, str]) -> str:
+    """The language that was chosen in this browser, or "" when none was."""
+    chosen = cookies.get(name_of(LANGUAGE), "")
+    return chosen if chosen in i18n.LANGUAGES else ""
 
 
 class _Signer(URLSafeSerializer):

@@ -29,6 +29,7 @@ def page(
     `public` pages look the same for every client who is not signed in and may be kept for a moment.
     """
     visitor = visitor_of(request)
+    spoken = i18n.language()
     flashes = cookies.read_flashes(request.cookies)
     context = {
         "visitor": visitor,
@@ -36,7 +37,10 @@ def page(
         "status": status,
         "theme": cookies.theme(request.cookies),
         "flashes": flashes,
-        "lang": i18n.language(),
+        "lang": spoken,
+        "dir": i18n.direction(),
+        # A search is the same page as its list, so search engines are told of the list alone.
+        "alternates": public and not request.url.query,
         "site_name": settings().site_name,
         "demo": settings().demo,
         **context,
@@ -48,18 +52,23 @@ def page(
     else:
         body = render(template, context)
     kept = public and not visitor.is_signed_in and not flashes
-    answer = {"Vary": "HX-Request, Cookie", "Cache-Control": "public, max-age=2" if kept else "no-store", **(headers or {})}
+    answer = {
+        "Vary": "HX-Request, Cookie, Accept-Language",
+        "Cache-Control": "public, max-age=2" if kept else "no-store",
+        "Content-Language": spoken,
+        **(headers or {}),
+    }
     used_up = [cookies.gone(cookies.FLASH)] if flashes else []
     return Response(body, status_code=status, media_type=MediaType.HTML, headers=answer, cookies=used_up)
 
 
 def see_other(request: Request[Any, Any, Any], url: str, *, flash: str = "", kind: str = "ok") -> Response[str]:
-    """After a POST: go and look there. `flash` is a sentence shown once on the next page.
+    """After a POST: go and look there, in the same language. `flash` is a sentence shown once on the next page.
 
     htmx would follow a 303 by itself and put the whole page into its target, so it is told to leave instead.
     """
     said = [cookies.flash_cookie(kind, flash)] if flash else []
-    headers = {"HX-Redirect": url} if is_htmx(request) else {"Location": url}
+    headers = {"HX-Redirect" if is_htmx(request) else "Location": i18n.to(url)}
     headers["Cache-Control"] = "no-store"
     return Response("", status_code=200 if is_htmx(request) else 303, headers=headers, cookies=said, media_type=MediaType.HTML)
 
@@ -98,6 +107,7 @@ def wants_part(request: Request[Any, Any, Any]) -> bool:
 
 def can_be_opened(request: Request[Any, Any, Any], path: str) -> bool:
     """Whether the path is a page of ours that a browser can be sent to."""
+    _language, path = i18n.parted(path)
     try:
         request.app.asgi_router.handle_routing(path=path.rstrip("/") or "/", method="GET")
     except HTTPException:

@@ -62,6 +62,12 @@ async def rename(tx: AsyncSession, user_id: int, name: str, *, by: int) -> None:
     await activity.record(tx, "account.renamed", about=f"user:{user_id}", by=by)
 
 
+async def speak(tx: AsyncSession, user_id: int, language: str) -> None:
+    """The language of the account's mails and notifications, and of pages in a browser where none was chosen."""
+    await changed(tx, update(User).where(col(User.id) == user_id).values(language=language))
+    await activity.record(tx, "account.language_changed", about=f"user:{user_id}", by=user_id, language=language)
+
+
 async def ask_email_change(tx: AsyncSession, user: User, email: str, *, by: int, now: datetime) -> None:
     """Mails a link to the new address. Raises Refused when it is the present one.
 

@@ -21,7 +21,7 @@ from app.core import clock
 from app.core.db import reading
 from app.core.errors import NotFound, Refused, TooMany
 from app.core.i18n import gettext as _
-from app.core.i18n import language, lazy
+from app.core.i18n import language, lazy, to
 from app.core.money import major
 from app.core.settings import settings
 from app.events import queries
@@ -121,7 +121,7 @@ async def unlock(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
 @get("/events/{slug:str}/calendar.ics")
 async def calendar_file(db: Db, slug: FromPath[str]) -> Response[bytes]:
     event = await _public(db, slug)
-    body = calendar(event, await queries.venue(db, event), f"{settings().base_url}/events/{event.slug}", clock.now())
+    body = calendar(event, await queries.venue(db, event), settings().base_url + to(f"/events/{event.slug}"), clock.now())
     disposition = f'attachment; filename="{event.slug}.ics"'
     return Response(body, media_type="text/calendar", headers={"Content-Disposition": disposition})
 
@@ -303,7 +303,7 @@ def _json_ld(event: Event, venue: Venue | None, category: Category, offers: Sequ
         "sold_out": "SoldOut",
         "over": "Discontinued",
     }
-    url = f"{settings().base_url}/events/{event.slug}"
+    url = settings().base_url + to(f"/events/{event.slug}")
     moved = "EventPostponed" if event.is_postponed else "EventScheduled"
     status = "EventCancelled" if event.is_called_off else moved
     return {

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+from app.core.i18n import to
 from app.events.rules.proposing import folded
 
 WHENS = ("tonight", "weekend", "week", "month")
@@ -43,13 +44,13 @@ class Search:
         return folded(self.q).split()[:8]
 
     def url(self, **changes: Any) -> str:
-        """The address of this state with some values changed; a changed filter starts at page 1 again."""
+        """The address of this state with some values changed, in this language; a changed filter starts at page 1 again."""
         state = replace(self, **{"page": 1, **changes})
         values = {field.name: getattr(state, field.name) for field in fields(state)}
         if state.page == 1:
             values["page"] = ""
         query = urlencode({name: str(value) for name, value in values.items() if value})
-        return f"/events?{query}" if query else "/events"
+        return to(f"/events?{query}" if query else "/events")
 
 
 def search_from(params: Mapping[str, str]) -> Search:
