@@ -12,7 +12,7 @@ from app.bookings import queries as bookings
 from app.core.activity import Activity
 from app.core.db import reading, writing
 from app.events import queries
-from app.events.models import Event
+from app.events.models import Event, Venue
 from tests import world
 from tests.events.forms import SECTIONS, propose, revise, slug_in, typed
 
@@ -119,6 +119,25 @@ async def test_the_next_draft_resembles_the_last_event(alice: Client) -> None:
     tickets = (await alice.get("/manager/events/another/edit/tickets")).text
     assert '<option selected value="CHF">' in tickets
     assert 'name="refund_hours" type="number" value="24"' in tickets
+
+
+async def test_a_venue_that_the_shop_knows_needs_no_address(alice: Client) -> None:
+    async with writing() as tx:
+        tx.add_all(
+            Venue(name=name, address="Via Po 1", city=city)
+            for name, city in (("Hall", "Turin"), ("Hall", "Rome"), ("Loft", "Rome"))
+        )
+    await alice.post("/manager/events/new", data=typed("new"))
+    form = (await alice.get("/manager/events/ete-a-turin/edit/basics")).text
+    assert '<option value="Loft">Via Po 1, Rome</option>' in form
+    nowhere = {"address": "", "city": ""}
+    assert (await revise(alice, "ete-a-turin", "basics", venue="loft", **nowhere)).status_code == 303
+    async with reading() as db:
+        venue = await queries.venue(db, await _only_event())
+    assert venue and (venue.name, venue.address, venue.city) == ("Loft", "Via Po 1", "Rome")
+    # Two cities have a Hall, and nobody knows the Cellar.
+    for unclear in ("Hall", "Cellar"):
+        assert (await revise(alice, "ete-a-turin", "basics", venue=unclear, **nowhere)).status_code == 422
 
 
 async def test_two_events_with_one_title_have_two_addresses(alice: Client) -> None:

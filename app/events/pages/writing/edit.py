@@ -122,7 +122,7 @@ def _form_class(section: str) -> type[SectionForm]:
 async def _known(db: AsyncSession, event: Event) -> Known:
     """The event as its manager last wanted it: what waits for an admin stands in the fields."""
     wanted = await reviews.as_wanted(db, event)
-    return Known(wanted, await queries.venue(db, wanted), await queries.categories(db))
+    return Known(wanted, await queries.venue(db, wanted), await queries.categories(db), await queries.latest_venues(db))
 
 
 def _nothing_known(title: object = "") -> Known:

@@ -44,6 +44,7 @@ class Known:
     event: Event
     venue: Venue | None
     kinds: Sequence[Category]
+    venues: Sequence[Venue] = ()
 
 
 def title_field() -> Any:
@@ -167,11 +168,19 @@ class BasicsForm(SectionForm):
             return
         if self.online_url.data:
             self.is_online.errors = [_("Say that it takes place online, or leave the link empty")]
+        self._fill_in_known_place()
         if bool(self.venue.data) != bool(self.city.data):
             lacking = self.city if self.venue.data else self.venue
             lacking.errors = [*lacking.errors, _("Enter the venue and its city, or neither")]
         elif not self.venue.data and self.known.event.state != "draft":
             self.venue.errors = [_("Enter the venue")]
+
+    def _fill_in_known_place(self) -> None:
+        """Whoever names a venue that the shop knows need not type where it is."""
+        named = (self.venue.data or "").casefold()
+        known = [venue for venue in self.known.venues if venue.name.casefold() == named]
+        if len(known) == 1 and not self.city.data and not self.address.data:
+            self.venue.data, self.address.data, self.city.data = known[0].name, known[0].address, known[0].city
 
     def columns(self) -> dict[str, Any]:
         return super().columns() | {
