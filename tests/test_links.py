@@ -1,5 +1,6 @@
 """No dead ends: everything that a page of the demo world links to, sends to or loads is there."""
 
+import re
 from collections import deque
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -16,12 +17,19 @@ from app.core import clock
 from app.core.db import Database, reading
 from tests.conftest import BASE_URL
 from tests.hostile import never_too_often
+from tests.routes import RULES
 
 LOADED = ("href", "src", "hx-get")
 SENT = ("action", "formaction", "hx-post")
 
-# Enough for every page of every kind; the demo world has a thousand tickets that all look alike.
+# Enough for every state of a page; the demo world has a thousand tickets that all look alike.
 MOST_ALIKE = 12
+
+# Route -> the addresses that it serves, those without a gap first.
+ROUTES = {
+    route: re.compile(re.sub(r"\\{\w+:\w+\\}", "[^/]+", re.sub(r"\\{\w+:path\\}", ".+", re.escape(route))))
+    for route in sorted({rule.route for rule in RULES}, key=lambda route: route.count("{"))
+}
 
 
 class Links(HTMLParser):
@@ -67,12 +75,12 @@ class Crawl:
             await self._knock(path, found_on)
 
     def _is_worth_it(self, path: str) -> bool:
-        """Searches that differ only in their words, and tickets, are all of one kind."""
+        """Addresses of one route that are searched by the same words are of one kind; what no route knows is always looked at."""
         parts = urlsplit(path)
-        first, *rest = parts.path.strip("/").split("/")
-        kind = f"{first}/{'/'.join(rest[1:])}?{'&'.join(sorted(pair.split('=')[0] for pair in parts.query.split('&')))}"
+        route = next((route for route, pattern in ROUTES.items() if pattern.fullmatch(parts.path)), path)
+        kind = f"{route}?{'&'.join(sorted(pair.split('=')[0] for pair in parts.query.split('&')))}"
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
-        return self.kinds[kind] <= MOST_ALIKE and not (path.endswith(".pdf") and self.kinds[kind] > 1)
+        return self.kinds[kind] <= (1 if path.endswith(".pdf") else MOST_ALIKE)
 
     async def _open(self, path: str, found_on: str) -> None:
         answer = await self.browser.get(path)
