@@ -28,6 +28,7 @@ from app.core import activity
 from app.core.activity import Activity
 from app.core.codes import secret_code
 from app.core.db import reading, writing
+from app.events.actions import finding
 from app.events.models import SECTIONS, Category, Event, Favourite, Question, Quota, TicketType, Venue
 from app.events.rules import proposing
 from app.payments.models import Payment
@@ -86,6 +87,7 @@ async def seed(now: datetime) -> None:
         categories = await _kept(tx, (Category(slug=name.lower(), name=name, position=n) for n, name in enumerate(CATEGORIES)))
         venues = dict(zip(world["venues"], await _kept(tx, (Venue(**given) for given in world["venues"].values())), strict=True))
         events = await _events(tx, world["events"], people[1:3], {c.name: c for c in categories}, venues, now)
+        await finding.index(tx, [event.id for event in events])
         types = await _ticket_types(tx, world["events"], events, now)
         await _kept(tx, _questions(world["events"], events))
         await _kept(tx, _waiting(types, world["events"], now))
@@ -134,13 +136,6 @@ def _event(given: dict[str, Any], managers: list[User], category: Category, venu
     state = "called_off" if "called_off" in given else given.get("state", "published")
     is_public = state in ("published", "called_off")
     hue, tone, motif = given["poster"]
-    words = {
-        "title": given["title"],
-        "summary": given["summary"],
-        "venue": venue.name,
-        "city": venue.city,
-        "category": category.name,
-    }
     return Event(
         slug=proposing.slug_of(given["title"]),
         manager_id=managers[1 if venue.city == "Berlin" else 0].id or 0,
@@ -152,7 +147,6 @@ def _event(given: dict[str, Any], managers: list[User], category: Category, venu
         access=given.get("access", ""),
         minimum_age=given.get("minimum_age"),
         saved_sections=" ".join(SECTIONS),
-        search_text=proposing.search_text(**words),
         state=state,
         called_off_reason=given.get("called_off", ""),
         called_off_at=now - timedelta(days=1) if state == "called_off" else None,

@@ -6,7 +6,7 @@ from app.accounts import models as accounts
 from app.admin import models as admin
 from app.bookings import models as bookings
 from app.core import activity, alarms, jobs, leases, limits, seals, stored, texts
-from app.events import decisions, moved, series
+from app.events import decisions, moved, search, series
 from app.events import models as events
 from app.notifications import models as notifications
 from app.payments import models as payments
@@ -30,6 +30,7 @@ __all__ = [
     "payments",
     "privacy",
     "seals",
+    "search",
     "series",
     "stored",
     "texts",

@@ -12,9 +12,9 @@ from sqlmodel import SQLModel, func, select
 from app.accounts.models import User
 from app.bookings.models import Booking, BookingLine, BuyerLimit
 from app.core import clock, db
+from app.events.actions import finding
 from app.events.models import Category, Event, TicketType, Venue
 from app.events.rules.looks import HUES, MOTIFS
-from app.events.rules.proposing import search_text
 
 CATEGORIES = ("Music", "Theatre", "Comedy", "Film")
 CITIES = ("Turin", "Lyon", "Berlin")
@@ -134,6 +134,7 @@ async def _look_at(first: int, last: int) -> None:
         async with db.writing() as tx:
             tx.add_all(events)
             await tx.flush()
+            await finding.index(tx, [event.id for event in events])
             for event in events:
                 tx.add(_ticket_type(event, f"{event.slug}-stalls", "Stalls", 2400, 400))
                 tx.add(_ticket_type(event, f"{event.slug}-gallery", "Gallery", 1400, 200))
@@ -142,7 +143,6 @@ async def _look_at(first: int, last: int) -> None:
 def _event(n: int, slug: str, *, ahead: timedelta) -> Event:
     now = clock.now()
     title = f"{WORDS[n % 12].title()} and {WORDS[(n // 12 + 5) % 12]}"
-    city, category = CITIES[n % 3], CATEGORIES[n % 4]
     return Event(
         slug=slug,
         manager_id=1,
@@ -151,7 +151,6 @@ def _event(n: int, slug: str, *, ahead: timedelta) -> Event:
         title=title,
         summary="One evening, two parts, no speeches",
         description=DESCRIPTION,
-        search_text=search_text(title=title, summary="", venue=f"Great hall of {city}", city=city, category=category),
         state="published",
         starts_at=now + ahead,
         ends_at=now + ahead + timedelta(hours=3),

@@ -32,7 +32,8 @@ async def tables(url: str) -> set[str]:
     async with engine.connect() as connection:
         names = await connection.run_sync(lambda plain: sa.inspect(plain).get_table_names())
     await engine.dispose()
-    return set(names) - {"alembic_version"}
+    # On SQLite the index of the search is a table, with some of its own around it; metadata knows none of them.
+    return {name for name in names if not name.startswith("event_find")} - {"alembic_version"}
 
 
 async def test_the_migrations_make_exactly_the_tables(empty_url: str):

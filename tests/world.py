@@ -12,8 +12,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import User
 from app.core import clock
+from app.events.actions import finding
 from app.events.models import RIGHTS, Category, Event, Helper, Question, Quota, TicketType, Venue
-from app.events.rules import proposing
+from app.events.search import EventSearch
 
 PASSWORD = "nine pianos in the rain"
 
@@ -111,9 +112,9 @@ async def event(
     } | overrides
     kind = await tx.get_one(Category, columns["category_id"]) if "category_id" in columns else await category(tx)
     place = await tx.get_one(Venue, columns["venue_id"]) if "venue_id" in columns else await venue(tx)
-    words = proposing.search_text(title=title, summary=columns["summary"], venue=place.name, city=place.city, category=kind.name)
-    links = {"category_id": kind.id, "venue_id": place.id, "search_text": words, "manager_id": (manager or await alice(tx)).id}
+    links = {"category_id": kind.id, "venue_id": place.id, "manager_id": (manager or await alice(tx)).id}
     made = await _kept(tx, Event(title=title, **(links | columns)))
+    await finding.index(tx, [made.id])
     await ticket_type(tx, made, capacity=capacity, price_minor=price_minor)
     return made
 
@@ -154,6 +155,12 @@ async def only_type(db: AsyncSession, event: Event) -> TicketType:
     return (
         await db.exec(select(TicketType).where(TicketType.event_id == event.id).execution_options(populate_existing=True))
     ).one()
+
+
+async def words_of(db: AsyncSession, title: str) -> str:
+    """By which words the events of that title are found."""
+    found = select(EventSearch.words).join(Event, col(Event.id) == EventSearch.event_id).where(Event.title == title)
+    return " ".join((await db.exec(found.order_by(col(Event.id)))).all())
 
 
 async def _free_slug(tx: AsyncSession, title: str) -> str:

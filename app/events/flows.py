@@ -13,7 +13,7 @@ from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.jobs import Job
 from app.events import queries
-from app.events.actions import arranging, deciding
+from app.events.actions import deciding, finding
 from app.events.models import Event
 from app.events.rules.repeating import AT_ONCE
 from app.events.rules.reviewing import Said
@@ -51,7 +51,7 @@ async def find_anew(job: Job) -> None:
         found = select(Event.id).where(wanted[kind] == number, col(Event.id) > after).order_by(col(Event.id))
         ids = [event_id for event_id in (await db.exec(found.limit(jobs.BATCH))).all() if event_id]
     async with writing() as tx:
-        await arranging.write_search_text(tx, ids)
+        await finding.index(tx, ids)
         cursor = {"event": ids[-1]} if ids else job.cursor
         await jobs.advance(tx, job, cursor=cursor, done=len(ids), over=len(ids) < jobs.BATCH)
 

@@ -1,6 +1,6 @@
 """Questions about events. What is not public is found through who may see it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,21 +13,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.accounts.models import User, Visitor
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
-from app.core.money import CURRENCIES, exponent
 from app.events import team
 from app.events.conditions import is_ahead, upcoming
 from app.events.models import Category, Event, Favourite, Quota, TicketType, Venue
-from app.events.rules import offering, searching
+from app.events.rules import offering
 from app.events.series import Series
 
-PER_PAGE = 12
 SIMILAR = 4
 
 # SQLModel's select() takes four columns; lists need more.
 columns: Any = sqlalchemy.select
-
-DEFAULT_ZONE = "Europe/Rome"
-
 
 # What a card takes from the event as it is; the long description stays in the database.
 _SHOWN = ("id", "slug", "title", "summary", "hue", "tone", "motif", "picture", "starts_at", "zone", "currency")
@@ -56,32 +51,6 @@ class EventCard:
     category_name: str
     is_favourite: bool
     is_buyable: bool
-
-
-@dataclass(frozen=True)
-class Results:
-    """One page of cards, and how many events there are on all pages."""
-
-    cards: Sequence[EventCard]
-    total: int
-    page: int
-
-    @property
-    def pages(self) -> int:
-        return max(1, -(-self.total // PER_PAGE))
-
-    @property
-    def more(self) -> int:
-        """How many the next page adds."""
-        return max(0, min(PER_PAGE, self.total - self.page * PER_PAGE))
-
-    @property
-    def first(self) -> int:
-        return (self.page - 1) * PER_PAGE + 1
-
-    @property
-    def last(self) -> int:
-        return self.first + len(self.cards) - 1
 
 
 @dataclass(frozen=True)
@@ -211,17 +180,19 @@ async def dates_ahead(db: AsyncSession, series_id: int | None, *, now: datetime)
     return await _with_types(db, rows, NOBODY, now=now)
 
 
-async def search(
-    db: AsyncSession, wanted: searching.Search, *, now: datetime, zone: str = DEFAULT_ZONE, watcher: Watcher = NOBODY
-) -> Results:
-    """One page of the upcoming events that match; beyond the last page the first. Two queries."""
-    statement = _cards(watcher, *upcoming(now), *_matching(wanted, zone=zone, now=now)).add_columns(func.count().over())
-    page = statement.order_by(Event.starts_at, Event.id).limit(PER_PAGE)
-    rows = await rows_of(db, page.offset((wanted.page - 1) * PER_PAGE))
-    present = wanted.page
-    if not rows and present > 1:
-        rows, present = await rows_of(db, page), 1
-    return Results(await _with_types(db, rows, watcher, now=now), rows[0][-1] if rows else 0, present)
+async def cards_of(
+    db: AsyncSession, *conditions: Any, now: datetime, watcher: Watcher = NOBODY, also: Any = None, latest_first: bool = False
+) -> tuple[list[EventCard], list[Any]]:
+    """The cards of the events that meet the conditions, the soonest first, and the rows they were made of. Two queries.
+
+    `also` is one more column of the rows, their last.
+    """
+    statement = _cards(watcher, *conditions)
+    if also is not None:
+        statement = statement.add_columns(also)
+    order = (col(Event.starts_at).desc(), col(Event.id).desc()) if latest_first else (Event.starts_at, Event.id)
+    rows = await rows_of(db, statement.order_by(*order))
+    return await _with_types(db, rows, watcher, now=now), rows
 
 
 # ---------- favourites ----------
@@ -361,28 +332,3 @@ def _card(row: Any, types: Sequence[TicketType], watcher: Watcher, *, now: datet
         is_favourite=bool(row.is_marked) or row.slug in watcher.slugs,
         is_buyable=not (called_off or postponed) and any(t.left_now(now) > 0 for t in types),
     )
-
-
-def _matching(wanted: searching.Search, *, zone: str, now: datetime) -> Iterable[Any]:
-    """Conditions for the filters that are set."""
-    for word in wanted.words:
-        yield col(Event.search_text).contains(word, autoescape=True)
-    if wanted.category:
-        yield Category.slug == wanted.category
-    if wanted.city:
-        yield Venue.city == wanted.city
-    if wanted.price:
-        yield exists().where(col(TicketType.event_id) == Event.id, _priced(wanted.price))
-    start, end = searching.span(wanted, zone=zone, now=now)
-    if start:
-        yield Event.starts_at >= start
-    if end:
-        yield Event.starts_at < end
-
-
-def _priced(price: str) -> Any:
-    """Free, or under twenty of whatever the event's currency is."""
-    if price == "free":
-        return TicketType.price_minor == 0
-    twenty = {currency: 20 * 10 ** exponent(currency) for currency in CURRENCIES}
-    return or_(*(and_(col(Event.currency) == currency, col(TicketType.price_minor) < most) for currency, most in twenty.items()))

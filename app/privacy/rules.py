@@ -50,6 +50,7 @@ TREATMENT = {
     "cursors": "none",
     "deliveries": "gone",
     "erasures": "none",
+    "event_search": "none",
     "events": "none",
     "exports": "gone",
     "factor_resets": "gone",

@@ -91,7 +91,7 @@ def test_every_kind_is_in_one_group() -> None:
 
 
 def test_every_column_of_a_wish_has_a_name_for_people() -> None:
-    made_by_us = {"search_text", "position"}
+    made_by_us = {"position"}
     columns = {name for form in FORMS.values() for name in form.same} | {field.name for field in fields(TypeWish)}
     columns |= {"category_id", "venue_id", "starts_at", "ends_at", "doors_at", "publish_at", "refund_fee_minor", "picture"}
     assert columns - made_by_us - FIELDS.keys() == set()

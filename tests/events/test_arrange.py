@@ -45,7 +45,7 @@ async def order() -> list[str]:
 
 async def text_of(title: str) -> str:
     async with db.reading() as reader:
-        return (await reader.exec(select(Event.search_text).where(Event.title == title))).one()
+        return await world.words_of(reader, title)
 
 
 # ---------- categories ----------

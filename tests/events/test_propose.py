@@ -57,9 +57,8 @@ async def test_a_draft_holds_what_was_typed(alice: Client) -> None:
     event = await _only_event()
     assert (event.title, event.state, event.starts_at) == ("Été à Turin", "draft", datetime(2026, 12, 12, 19, 30, tzinfo=UTC))
     assert (event.ends_at, event.minimum_age) == (datetime(2026, 12, 12, 22, 30, tzinfo=UTC), 16)
-    assert "ete a turin" in event.search_text
-    assert "teatro carignano turin music" in event.search_text
     async with reading() as db:
+        assert {*["ete", "a", "turin", "teatro", "carignano", "music"]} <= {*(await world.words_of(db, event.title)).split()}
         kind = (await queries.ticket_types(db, event.id))[0]
         assert (kind.price_minor, kind.capacity, kind.presale_places, kind.needs_code) == (1850, 100, 20, True)
         assert (kind.sale_from, kind.sale_to) == (datetime(2026, 11, 20, 9, tzinfo=UTC), event.starts_at)

@@ -3,7 +3,6 @@
 What the search looks into holds their names, so events are written anew: at once, or by a job where there are many.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import delete, update
@@ -16,6 +15,7 @@ from app.core.db import changed
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.events import queries
+from app.events.actions import finding
 from app.events.models import Category, Event, Favourite, Venue
 from app.events.moved import MovedCategory
 from app.events.rules import proposing
@@ -41,6 +41,7 @@ async def rename_category(tx: AsyncSession, category: Category, name: str, *, by
     """Its address stays, so links to it do too. Raises Refused when the name is taken, or somebody else has renamed it."""
     await _check_name(tx, name, but=category.id)
     before = category.name
+    await finding.hold_still(tx, Event.category_id == category.id)
     same = update(Category).where(col(Category.id) == category.id, col(Category.name) == before)
     if not await changed(tx, same.values(name=name)):
         raise Refused(_("Somebody else has just changed this category. Look at it again."))
@@ -68,6 +69,7 @@ async def merge_categories(tx: AsyncSession, gone: Category, into: Category, *, 
     """Events and favourites move, and the address of the one that goes leads to the other."""
     if gone.id == into.id:
         raise Refused(_("Choose another category to merge it into."))
+    await finding.hold_still(tx, col(Event.category_id).in_((gone.id, into.id)))
     locked = select(Category.id).where(col(Category.id).in_((gone.id, into.id))).order_by(col(Category.id)).with_for_update()
     if len((await tx.exec(locked)).all()) != 2:
         raise Refused(_("Somebody else has just merged one of the two."))
@@ -105,6 +107,7 @@ async def add_venue(tx: AsyncSession, *, name: str, address: str, city: str, by:
 async def change_venue(tx: AsyncSession, venue: Venue, *, name: str, address: str, city: str, by: int) -> None:
     """Corrects a name or an address for all its events; nobody is told. Raises Refused when there is such a venue already."""
     before = (venue.name, venue.address, venue.city)
+    await finding.hold_still(tx, Event.venue_id == venue.id)
     same = update(Venue).where(col(Venue.id) == venue.id, col(Venue.name) == before[0], col(Venue.address) == before[1])
     try:
         async with tx.begin_nested():
@@ -123,6 +126,7 @@ async def merge_venues(tx: AsyncSession, gone: Venue, into: Venue, *, by: int) -
     """Events move to the other venue, whose name and address they have from now on."""
     if gone.id == into.id:
         raise Refused(_("Choose another venue to merge it into."))
+    await finding.hold_still(tx, col(Event.venue_id).in_((gone.id, into.id)))
     locked = select(Venue.id).where(col(Venue.id).in_((gone.id, into.id))).order_by(col(Venue.id)).with_for_update()
     if len((await tx.exec(locked)).all()) != 2:
         raise Refused(_("Somebody else has just merged one of the two."))
@@ -139,20 +143,10 @@ async def delete_venue(tx: AsyncSession, venue: Venue, *, by: int) -> None:
     await activity.record(tx, "venue.deleted", about=f"venue:{venue.id}", by=by, names=[venue.name, ""])
 
 
-async def write_search_text(tx: AsyncSession, event_ids: Sequence[int]) -> None:
-    """What the search looks into, anew from the present names."""
-    rows = select(Event, Category, Venue).join(Category, col(Category.id) == Event.category_id)
-    rows = rows.outerjoin(Venue, col(Venue.id) == Event.venue_id).where(col(Event.id).in_(event_ids))
-    for event, kind, venue in (await tx.exec(rows.execution_options(populate_existing=True))).all():
-        place, city = (venue.name, venue.city) if venue else ("", "")
-        text = proposing.search_text(title=event.title, summary=event.summary, venue=place, city=city, category=kind.name)
-        await changed(tx, update(Event).where(col(Event.id) == event.id).values(search_text=text))
-
-
 async def _find_anew(tx: AsyncSession, condition: Any, *, about: str, by: int) -> None:
-    ids = [number for number in (await tx.exec(select(Event.id).where(condition).order_by(col(Event.id)))).all() if number]
+    ids = await finding.hold_still(tx, condition)
     if len(ids) <= AT_ONCE:
-        await write_search_text(tx, ids)
+        await finding.index(tx, ids)
         return
     kind, _colon, number = about.partition(":")
     title = _("The search learns the new name")

@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import activity
 from app.core.i18n import gettext as _
 from app.events import drafts, queries
+from app.events.actions import finding
 from app.events.models import Event, Question, Quota, TicketType
 from app.events.rules import copying, proposing
 
@@ -42,12 +43,9 @@ async def copy(tx: AsyncSession, event: Event, *, days: int, now: datetime, by: 
     slug = proposing.slug_of(columns.get("title", event.title))
     values = copying.copied(event, copying.COPIED) | copying.moved_event(event, days=days) | columns
     made = Event(slug=proposing.free_slug(slug, await drafts.slugs_like(tx, slug)), created_at=now, **values)
-    # The title may be another.
-    kind, venue = await queries.category(tx, event), await queries.venue(tx, event)
-    where = {"venue": venue.name, "city": venue.city} if venue else {"venue": "", "city": ""}
-    made.search_text = proposing.search_text(title=made.title, summary=made.summary, category=kind.name, **where)
     tx.add(made)
     await tx.flush()
+    await finding.index(tx, [made.id])
     await _copy_questions(tx, event, made)
     return Copied(made, await _copy_types(tx, event, made, days=days))
 

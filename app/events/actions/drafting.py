@@ -11,9 +11,8 @@ from app.core.db import changed
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.settings import settings
-from app.events import drafts, queries
-from app.events.actions import repeating
-from app.events.actions.revising import search_text
+from app.events import drafts, queries, search
+from app.events.actions import finding, repeating
 from app.events.decisions import Revision, WishedChange
 from app.events.models import Event, Favourite, Helper, Question, Quota, TicketType
 from app.events.rules import proposing
@@ -35,9 +34,9 @@ async def draft(tx: AsyncSession, title: str, *, by: int, now: datetime) -> Even
         created_at=now,
         **proposing.suggested(last, kinds, title, zone=settings().default_zone, currency=settings().default_currency, now=now),
     )
-    event.search_text = await search_text(tx, event, {})
     tx.add(event)
     await tx.flush()
+    await finding.index(tx, [event.id])
     await activity.record(tx, "event.drafted", about=f"event:{event.id}", by=by)
     return event
 
@@ -46,8 +45,7 @@ async def draft_for(tx: AsyncSession, title: str, *, category_id: int, manager_i
     """The same, written by an admin and owned by a manager."""
     event = await draft(tx, title, by=by, now=now)
     event.manager_id, event.category_id = manager_id, category_id
-    event.search_text = await search_text(tx, event, {})
-    await tx.flush()
+    await finding.index(tx, [event.id])
     await activity.record(tx, "event.handed_over", about=f"event:{event.id}", by=by, manager=manager_id)
     return event
 
@@ -57,6 +55,7 @@ async def delete_draft(tx: AsyncSession, event: Event, *, by: int) -> None:
 
     Codes and gates must be gone before.
     """
+    await search.take_out(tx, [event.id])
     for table in (Favourite, Helper, WishedChange, Revision, Question, TicketType, Quota):
         await changed(tx, delete(table).where(col(table.event_id) == event.id))
     if not await changed(tx, delete(Event).where(col(Event.id) == event.id, col(Event.state) == "draft")):

@@ -14,13 +14,10 @@ from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.money import exponent
 from app.events import queries
-from app.events.actions import waiting
-from app.events.models import Category, Event, TicketType, Venue
+from app.events.actions import finding, waiting
+from app.events.models import Event, TicketType, Venue
 from app.events.rules import changes, proposing
 from app.events.rules.proposing import Place
-
-# Columns whose words the search looks into.
-_SEARCHED = ("title", "summary", "venue_id", "category_id")
 
 
 class Overtaken(Refused):
@@ -56,8 +53,6 @@ async def revise(
         return []
     fields = changes.differences(event, columns)
     types = await _types_follow(tx, event, columns)
-    if set(_SEARCHED) & set(differing):
-        columns["search_text"] = await search_text(tx, event, columns)
     # A new date of a postponed event lets its sale go on, and starts the days in which everything goes back.
     redated = {"postponed_at": None, "redated_at": now} if event.is_postponed and "starts_at" in differing else {}
     await keep(tx, event, saved_sections=proposing.with_saved(event, section), changed_at=now, **columns, **redated)
@@ -76,17 +71,10 @@ async def keep(tx: AsyncSession, event: Event, **values: Any) -> None:
     same = update(Event).where(col(Event.id) == event.id, col(Event.version) == event.version, col(Event.state) == event.state)
     if not await changed(tx, same.values(version=col(Event.version) + 1, **values)):
         raise Overtaken(_("Somebody else saved this event in the same moment, so nothing was changed. Try again."))
+    if finding.SEARCHED & values.keys():
+        await finding.index(tx, [event.id])
     if event in tx:
         await tx.refresh(event)
-
-
-async def search_text(tx: AsyncSession, event: Event, columns: Mapping[str, Any]) -> str:
-    """What the search looks into, as it is with these columns."""
-    values = {name: columns.get(name, getattr(event, name)) for name in _SEARCHED}
-    kind = (await tx.exec(select(Category).where(Category.id == values["category_id"]))).one()
-    venue = await tx.get(Venue, values["venue_id"]) if values["venue_id"] else None
-    where = {"venue": venue.name, "city": venue.city} if venue else {"venue": "", "city": ""}
-    return proposing.search_text(title=values["title"], summary=values["summary"], category=kind.name, **where)
 
 
 async def _venue_id(tx: AsyncSession, place: Place) -> int | None:

@@ -9,7 +9,7 @@ from app.accounts.models import Visitor
 from app.core import clock
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
-from app.events import filters, pictures, queries
+from app.events import filters, listing, pictures, queries
 from app.events.moved import moved_to
 from app.events.pages.hearts import marks_of, watcher_of
 from app.events.rules import offering, searching
@@ -48,7 +48,7 @@ async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respon
     if search.category and not category and (moved := await moved_to(db, search.category)):
         return Response("", status_code=301, headers={"Location": search.url(category=moved)}, media_type=MediaType.HTML)
     watcher = watcher_of(request, visitor)
-    results = await queries.search(db, search, now=now, zone=facets.zone, watcher=watcher)
+    results = await listing.search(db, search, now=now, zone=facets.zone, watcher=watcher, since=facets.since)
     marks = marks_of(request)
     marked = category is not None and await _is_marked(db, visitor, category.id, f"c:{category.slug}" in marks)
     # Each search gets its address; "show more" only adds to the page that is there.

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 _WRITTEN_BY_PEOPLE = ("title", "summary", "description", "access", "name", "note", "online_url", "label", "choices")
-_MADE_BY_US = ("search_text", "position")
+_MADE_BY_US = ("position",)
 
 
 def differences(row: object, wanted: Mapping[str, Any]) -> dict[str, list[Any]]:

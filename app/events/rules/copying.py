@@ -19,7 +19,7 @@ MOVED = ("starts_at", "ends_at", "doors_at", "publish_at")
 MOVED_OF_TYPE = ("sale_from", "sale_to", "presale_from")
 
 # What is taken over besides what the form shows under the name of its column.
-ALSO_COPIED = ("manager_id", "category_id", "venue_id", "search_text", "is_waiting_list_open", "offer_hours", "has_exit")
+ALSO_COPIED = ("manager_id", "category_id", "venue_id", "is_waiting_list_open", "offer_hours", "has_exit")
 # What happened to the original did not happen to its copy.
 ANEW = (
     "id", "slug", "series_id", "saved_sections", "state", "wished_changes", "called_off_reason", "postponed_reason",

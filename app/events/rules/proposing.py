@@ -1,4 +1,4 @@
-"""Pure rules about what a manager proposes: its address, the words it is found by, its times, what is still missing."""
+"""Pure rules about what a manager proposes: its address, its times, what is still missing."""
 
 import re
 import unicodedata
@@ -84,11 +84,6 @@ def free_slug(wanted: str, taken: set[str]) -> str:
 def folded(text: str) -> str:
     """Lower case without marks, so that "ete" finds "Été"."""
     return "".join(char for char in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(char))
-
-
-def search_text(*, title: str, summary: str, venue: str, city: str, category: str) -> str:
-    """What the search looks into, folded; fits the column."""
-    return folded(" ".join(word for word in (title, summary, venue, city, category) if word))[:1500]
 
 
 def missing(event: Event, venue: Venue | None, types: Sequence[TicketType], *, now: datetime) -> list[str]:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from app.core.i18n import to
-from app.events.rules.proposing import folded
+from app.events.rules import words
 
 WHENS = ("tonight", "weekend", "week", "month")
 PRICES = ("free", "under20")
@@ -41,7 +41,7 @@ class Search:
 
     @property
     def words(self) -> list[str]:
-        return folded(self.q).split()[:8]
+        return words.wanted(self.q)
 
     def url(self, **changes: Any) -> str:
         """The address of this state with some values changed, in this language; a changed filter starts at page 1 again."""

@@ -86,7 +86,7 @@ QUESTION_FIELDS = {
 }
 # What an event and a ticket type have besides, and what is no manager's word about them (a test insists on the rest).
 UNSHOWN = {
-    "id", "slug", "manager_id", "category_id", "venue_id", "series_id", "search_text", "state", "wished_changes",
+    "id", "slug", "manager_id", "category_id", "venue_id", "series_id", "state", "wished_changes",
     "called_off_reason", "postponed_reason", "postponed_at", "redated_at", "return_days", "created_at", "submitted_at",
     "rejected_at", "published_at", "called_off_at", "changed_at",
     "version", "saved_sections", "is_waiting_list_open", "offer_hours", "has_exit",
