@@ -22,6 +22,7 @@ from app.accounts.flows import hash_password
 from app.accounts.models import User, Visitor
 from app.bookings import actions as bookings
 from app.bookings import boxoffice, codes
+from app.bookings import repeating as series
 from app.bookings.codes import PromoTerms, VoucherTerms
 from app.bookings.models import AccessCode, Booking, BookingLine, BuyerLimit, WaitingEntry
 from app.core import activity
@@ -89,12 +90,14 @@ async def seed(now: datetime) -> None:
         events = await _events(tx, world["events"], people[1:3], {c.name: c for c in categories}, venues, now)
         await finding.index(tx, [event.id for event in events])
         types = await _ticket_types(tx, world["events"], events, now)
+        by_slug = {event.slug: event for event in events}
         await _kept(tx, _questions(world["events"], events))
         await _kept(tx, _waiting(types, world["events"], now))
         await _sell(tx, list(_sales(events, types, world["events"], people[0], now)))
-        await _life_of(tx, people[0], {event.slug: event for event in events}, types, now)
+        await _life_of(tx, people[0], by_slug, types, now)
         await _apply(tx, now)
-        await _by_the_house(tx, next(event for event in events if event.slug == "the-fog-machine-orchestra"), types, now)
+        await _by_the_house(tx, by_slug["the-fog-machine-orchestra"], types, now)
+        await _repeat(tx, by_slug["open-mic-at-the-boathouse"], people[3], now)
         for event in events:
             if event.state == "submitted":
                 await activity.record(tx, "event.submitted", about=f"event:{event.id}", by=event.manager_id)
@@ -287,13 +290,7 @@ async def _sell(tx: AsyncSession, sales: list[Sale]) -> None:
     )
     await _kept(tx, (_cash(booking) for booking in made if booking.total_minor))
     await _kept(tx, (_paid(booking) for booking in made))
-    await _kept(
-        tx,
-        (
-            BuyerLimit(event_id=sale.event.id or 0, buyer_key=booking.buyer_key, qty=sale.qty, max_qty=sale.event.per_buyer)
-            for sale, booking in sold
-        ),
-    )
+    await _kept(tx, (_limit(sale, booking) for sale, booking in sold))
 
 
 def _booking(sale: Sale) -> Booking:
@@ -335,6 +332,10 @@ def _ticket(booking: Booking, line: BookingLine, n: int) -> Ticket:
         holder=booking.name,
         issued_at=booking.created_at,
     )
+
+
+def _limit(sale: Sale, booking: Booking) -> BuyerLimit:
+    return BuyerLimit(event_id=booking.event_id, buyer_key=booking.buyer_key, qty=sale.qty, max_qty=sale.event.per_buyer)
 
 
 def _paid(booking: Booking) -> Activity:
@@ -383,6 +384,13 @@ async def _by_the_house(tx: AsyncSession, event: Event, types: list[TicketType],
     await codes.make_vouchers(tx, event, gallery, four, word="FRIENDS", by=by, now=now)
     press = {"email": "culture@example.com", "name": "Nora Fischer", "note": "Writes for the Kurier"}
     await tickets.give(tx, event, boxoffice.Sale("comp", by, {gallery.id or 0: 2}, nonce="press", **press), now=now)
+
+
+async def _repeat(tx: AsyncSession, event: Event, admin: User, now: datetime) -> None:
+    """One evening becomes a series: a second date is out, and two more wait together for an admin."""
+    day = event.starts_at.astimezone(event.tz).date()
+    for weeks, by in ((2, admin.id or 0), (4, event.manager_id), (6, event.manager_id)):
+        await series.make(tx, event, [day + timedelta(weeks=weeks)], quiet=weeks != 4, by=by, now=now)
 
 
 async def _kept(tx: AsyncSession, rows: Iterable[Row]) -> list[Row]:

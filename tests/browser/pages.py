@@ -10,6 +10,8 @@ from tests.browser.checkouts import answers, details, questions, wrong_answers, 
 from tests.browser.desk import DESK
 from tests.browser.looks import Look, sent
 from tests.browser.people import ADA, JONAS, MARTINA, SOFIA, address, buy, choose, fill_in, follow, go_to_pay, open_mail
+from tests.browser.saved import SAVED
+from tests.browser.series import SERIES
 from tests.browser.writing import WRITING
 
 JOIN = "Join waiting list"
@@ -117,17 +119,6 @@ async def new_codes(page: Page) -> None:
 
 async def unlocked(page: Page) -> None:
     await sent(page, "/events/nine-pianos", "Use the code", Code="NINEPIANOS")
-
-
-async def favourites(page: Page) -> None:
-    for event in ("lost-property-office", "shadow-play-for-grown-ups", "songs-for-a-broken-lift"):
-        await page.goto(f"/events/{event}")
-        await page.get_by_role("button", name="Save", exact=True).click()
-        await page.get_by_role("button", name="Saved", exact=True).wait_for()
-    await page.goto("/events?category=music")
-    await page.get_by_role("button", name="Favourite Music").click()
-    await page.wait_for_timeout(500)
-    await page.goto("/favourites")
 
 
 async def in_line(page: Page) -> None:
@@ -293,8 +284,6 @@ PAGES = (
     Look("event, postponed", "/events/shadow-play-for-grown-ups"),
     Look("event, over", "/events/the-long-goodbye-to-summer"),
     Look("event, free", "/events/the-choir-that-cannot-read-music"),
-    Look("favourites of a browser", favourites),
-    Look("favourites of a browser, none", "/favourites"),
     Look("booking, details", details),
     Look("booking, wrong details", wrong_details, status=422),
     Look("booking, questions", questions),
@@ -404,6 +393,8 @@ PAGES = (
     Look("postpone, wrong", lambda page: sent(page, "/manager/events/alpine-echo/postpone", "Postpone the event"), MARTINA, 422),
     Look("desk of a postponed event", "/manager/events/shadow-play-for-grown-ups", MARTINA),
     Look("too late", "/manager/events/the-long-goodbye-to-summer/call-off", MARTINA, 409),
+    *SAVED,
+    *SERIES,
     *WRITING,
     *DESK,
 )
