@@ -59,6 +59,7 @@ import app.events.pages.copying  # noqa: E402
 import app.events.pages.favourites  # noqa: E402
 import app.events.pages.jobs  # noqa: E402
 import app.events.pages.manager  # noqa: E402
+import app.events.pages.posters  # noqa: E402
 import app.events.pages.postponing  # noqa: E402
 import app.events.pages.repeating  # noqa: E402
 import app.events.pages.reviewing  # noqa: E402
@@ -109,6 +110,7 @@ MOST_BYTES = 256 * 1024
 ROUTERS = (
     app.events.pages.browse.router,
     app.events.pages.show.router,
+    app.events.pages.posters.router,
     app.events.pages.series.router,
     app.events.pages.waiting.router,
     app.events.pages.favourites.router,

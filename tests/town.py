@@ -111,6 +111,7 @@ async def _built() -> Town:
         elsewhere = await sessions.log_in(tx, people["bob"], device="Chrome on Android", now=clock.now())
         things = {
             "picture": PICTURE,
+            "poster": "16x9.png",
             "category": "music",
             "text": "imprint",
             "activity": "1",

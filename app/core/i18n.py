@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from babel.core import get_global
 from babel.support import LazyProxy, Translations
 
 CATALOGUES = Path(__file__).parents[1] / "locale"
@@ -88,6 +89,12 @@ def preferred(accepted: str) -> str:
 def _weight(text: str) -> float:
     found = _WEIGHT.fullmatch(text.replace(" ", ""))
     return float(found[1]) if found else 0 if text.strip() else 1
+
+
+def regional() -> str:
+    """The locale with a region, as OpenGraph wants it: "en_GB", "fr_FR"."""
+    likely = get_global("likely_subtags").get(locale(), locale())
+    return locale() if "_" in locale() else f"{locale()}_{likely.rpartition('_')[2]}"
 
 
 @contextmanager

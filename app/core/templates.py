@@ -29,7 +29,7 @@ def environment() -> Environment:
     made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
     made.filters.update(formats.ALL)
     made.globals.update(_=made.globals["gettext"], languages=i18n.LANGUAGES, address_in=i18n.address_in, to=i18n.to)
-    made.globals.update(static=static.address, settings=settings)
+    made.globals.update(static=static.address, settings=settings, regional=i18n.regional)
     made.globals["ui"] = made.get_template("ui.html").module
     return made
 

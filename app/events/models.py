@@ -133,6 +133,8 @@ class Event(SQLModel, table=True):
     # Postponed, and no new date is known yet; the old one still stands in starts_at. With a new date it is empty again.
     postponed_at: datetime | None = None
     redated_at: datetime | None = None
+    # The start before the last change of it that the public saw; search engines are told both.
+    previous_starts_at: datetime | None = None
     return_days: int = RETURN_DAYS
     changed_at: datetime | None = None
     # Counts what was saved, so that whoever saves later sees what somebody else has saved meanwhile.

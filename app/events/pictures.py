@@ -44,20 +44,20 @@ async def store(upload: bytes) -> str:
 
 async def load(name: str) -> bytes | None:
     """The WebP of that name, if there is one."""
-    path = _path(f"/pictures/{name}")
+    path = path_of(f"/pictures/{name}")
     return await asyncio.to_thread(path.read_bytes) if path and path.is_file() else None
 
 
 def remove(address: str) -> None:
     """Forgets a picture that no event shows any more."""
-    if path := _path(address):
+    if path := path_of(address):
         path.unlink(missing_ok=True)
 
 
 def _store(upload: bytes) -> str:
     webp = _drawn_again(upload)
     address = f"/pictures/{secret_code()}.webp"
-    path = _path(address)
+    path = path_of(address)
     assert path is not None
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(webp)
@@ -88,7 +88,7 @@ def _drawn(upload: bytes) -> bytes:
         return drawn.getvalue()
 
 
-def _path(address: str) -> Path | None:
+def path_of(address: str) -> Path | None:
     """Where the picture of this address lies; None for an address that we did not make."""
     found = _ADDRESS.fullmatch(address)
     return settings().data / "pictures" / found[1] if found else None

@@ -275,7 +275,7 @@ async def test_a_manager_postpones_with_a_reason(client: Client, open_browser: A
     assert "Continue" not in page
     facts = json.loads(re.findall(r"ld\+json\">(.*?)</script>", page, re.DOTALL)[0])
     assert facts["eventStatus"] == "https://schema.org/EventPostponed"
-    assert facts["offers"][0]["availability"] == "https://schema.org/OutOfStock"
+    assert "offers" not in facts
     assert "Postponed" in (await bobs.get("/events")).text
     assert "Or give them back for their full price." in (await bobs.get(f"/bookings/{booking.code}")).text
     refund = (await bobs.get(f"/bookings/{booking.code}/refund")).text
@@ -303,7 +303,7 @@ async def test_a_new_date_is_said_where_the_old_one_stood(client: Client, moment
     assert "This event has a new date: Friday 12 February 2027, 13:00." in said
     assert "Or give them back for their full price until Monday 30 November 2026, 14:00." in said
     page = (await client.get(f"/events/{event.slug}")).text
-    assert "EventScheduled" in page
+    assert "EventRescheduled" in page
     assert "postponed" not in page.lower()
 
 

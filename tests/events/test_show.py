@@ -362,27 +362,6 @@ async def test_without_an_account_the_presale_takes_no_booking(client: httpx.Asy
 HOSTILE = "</script><script>alert(1)</script><!-- \"'& \u2028"
 
 
-async def test_search_engines_read_the_offers(client: httpx.AsyncClient) -> None:
-    event, _kind = await an_event()
-    facts = await json_ld(client, event)
-    assert facts["@type"] == "Event" and facts["name"] == "Nine Pianos"
-    assert facts["startDate"] == "2026-12-14T13:00:00+01:00"
-    assert facts["location"]["address"]["addressLocality"] == "Turin"
-    (offer,) = facts["offers"]
-    assert (offer["price"], offer["priceCurrency"], offer["availability"]) == ("18.00", "EUR", "https://schema.org/InStock")
-
-
-@pytest.mark.parametrize(
-    ("state", "offer"),
-    [("published", "https://schema.org/SoldOut"), ("called_off", "https://schema.org/Discontinued")],
-)
-async def test_search_engines_hear_of_the_end(client: httpx.AsyncClient, state: str, offer: str) -> None:
-    event, _kind = await an_event(state=state, kind={"held": 100})
-    facts = await json_ld(client, event)
-    assert facts["offers"][0]["availability"] == offer
-    assert facts["eventStatus"].endswith("EventCancelled" if state == "called_off" else "EventScheduled")
-
-
 @pytest.mark.asvs("V1.2.3")
 async def test_no_title_can_close_the_script(client: httpx.AsyncClient) -> None:
     event, _kind = await an_event(title=HOSTILE, slug="hostile", summary=HOSTILE, description=HOSTILE, access=HOSTILE)

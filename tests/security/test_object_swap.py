@@ -67,8 +67,9 @@ MIXED = {
     "/manager/events/{slug:str}/checkin/gates/{code:str}/remove": {"slug": "mallory's event"},
     "/admin/events/{slug:str}/changes/{code:str}/approve": {"slug": "mallory's event"},
     "/admin/events/{slug:str}/changes/{code:str}/decline": {"slug": "mallory's event"},
-    # Every event has every section, so no pair of these can be wrong.
+    # Every event has every section and every poster, so no pair of these can be wrong.
     "/manager/events/{slug:str}/edit/{section:str}": {},
+    "/events/{slug:str}/poster/{name:str}": {},
 }
 
 # The rows of the log are counted, and an admin may read them all: a guessed number is another row.

@@ -54,11 +54,13 @@ async def revise(
     fields = changes.differences(event, columns)
     types = await _types_follow(tx, event, columns)
     # A new date of a postponed event lets its sale go on, and starts the days in which everything goes back.
-    redated = {"postponed_at": None, "redated_at": now} if event.is_postponed and "starts_at" in differing else {}
-    await keep(tx, event, saved_sections=proposing.with_saved(event, section), changed_at=now, **columns, **redated)
+    moved = {"postponed_at": None, "redated_at": now} if event.is_postponed and "starts_at" in differing else {}
+    if event.is_public and "starts_at" in differing:
+        moved["previous_starts_at"] = event.starts_at
+    await keep(tx, event, saved_sections=proposing.with_saved(event, section), changed_at=now, **columns, **moved)
     differing = ["venue" if name == "venue_id" else name for name in differing] + (["types"] if types else [])
     if differing:
-        details = {"changed": differing, "fields": fields, "types": types, "redated": bool(redated)}
+        details = {"changed": differing, "fields": fields, "types": types, "redated": "redated_at" in moved}
         await activity.record(tx, "event.revised", about=f"event:{event.id}", by=by, **details)
     return differing
 

@@ -12,6 +12,7 @@ from app.core.i18n import gettext as _
 from app.events import filters, listing, pictures, queries
 from app.events.moved import moved_to
 from app.events.pages.hearts import marks_of, watcher_of
+from app.events.posters import card_path
 from app.events.rules import offering, searching
 from app.web.limits import looks_at_most
 from app.web.page import page
@@ -36,7 +37,7 @@ async def home(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respons
     featured = next((card for card in cards if card.is_buyable), None)
     groups = offering.grouped([card for card in cards if card is not featured], zone=facets.zone, now=now)
     context: dict[str, Any] = {"facets": facets, "search": searching.Search(city=city), "featured": featured, "groups": groups}
-    return page(request, "events/home.html", public=not watcher.slugs, **context)
+    return page(request, "events/home.html", card=card_path(), public=not watcher.slugs, **context)
 
 
 @get("/events", guards=[looks_at_most("list")])
@@ -55,6 +56,7 @@ async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respon
     headers = {"HX-Push-Url": search.url()} if search.page == 1 else {}
     context: dict[str, Any] = {"facets": facets, "search": search, "results": results, "category": category, "is_marked": marked}
     also = ("events/_oob.html",)
+    context["card"] = card_path()
     return page(request, "events/index.html", fragment="results", also=also, public=not marks, headers=headers, **context)
 
 

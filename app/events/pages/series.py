@@ -9,6 +9,7 @@ from app.core import clock
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
 from app.events import dates, queries
+from app.events.posters import card_path
 from app.web.limits import looks_at_most
 from app.web.page import page
 from app.web.visitor import Db
@@ -21,7 +22,7 @@ async def show(request: Request[Any, Any, Any], db: Db, slug: FromPath[str]) -> 
     if not found:
         raise NotFound(_("There is no such series."))
     cards = await queries.dates_ahead(db, found.id, now=clock.now())
-    return page(request, "events/series.html", public=True, series=found, cards=cards)
+    return page(request, "events/series.html", public=True, series=found, cards=cards, card=card_path())
 
 
 router = Router("/", route_handlers=[show])

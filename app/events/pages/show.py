@@ -22,13 +22,14 @@ from app.core.db import reading
 from app.core.errors import NotFound, Refused, TooMany
 from app.core.i18n import gettext as _
 from app.core.i18n import language, lazy, to
-from app.core.money import major
 from app.core.settings import settings
 from app.events import queries
-from app.events.models import Category, Event, TicketType, Venue
+from app.events.models import Event, TicketType
 from app.events.pages.hearts import watcher_of
+from app.events.posters import SHAPES, Look, look_of
+from app.events.posters import path as poster_path
 from app.events.queries import EventPage
-from app.events.rules import offering
+from app.events.rules import offering, structured
 from app.events.rules.offering import Deal
 from app.tickets.calendar import calendar
 from app.web import limits
@@ -210,6 +211,7 @@ async def context_of(
         # Sent along with the next choice it would only be refused.
         form.code.data = ""
     offers = offering.offers(event, found.types, deal=deal, now=now)
+    look = look_of(event)
     return {
         "event": event,
         "venue": found.venue,
@@ -217,7 +219,8 @@ async def context_of(
         "is_favourite": found.is_favourite,
         "similar": found.similar,
         "series": found.series,
-        "facts": _json_ld(event, found.venue, found.category, offers),
+        "facts": _facts(found, offers, look),
+        "poster": poster_path(event.slug, "16x9", look),
         "offers": offers,
         "seen": _fingerprint(offers),
         "state": offering.offer_state(event, offers, now=now),
@@ -293,49 +296,19 @@ def _sum(form: HoldForm, offers: Sequence[offering.Offer]) -> dict[str, Any]:
     }
 
 
-def _json_ld(event: Event, venue: Venue | None, category: Category, offers: Sequence[offering.Offer]) -> dict[str, Any]:
-    """What search engines read: https://schema.org/Event with one Offer for each ticket type."""
-    stock = {
-        "paused": "OutOfStock",
-        "open": "InStock",
-        "locked": "InStock",
-        "later": "PreOrder",
-        "sold_out": "SoldOut",
-        "over": "Discontinued",
-    }
-    url = settings().base_url + to(f"/events/{event.slug}")
-    moved = "EventPostponed" if event.is_postponed else "EventScheduled"
-    status = "EventCancelled" if event.is_called_off else moved
-    return {
-        "@context": "https://schema.org",
-        "@type": "Event",
-        "name": event.title,
-        "description": event.summary,
-        "url": url,
-        "startDate": event.starts_at.astimezone(event.tz).isoformat(),
-        "endDate": event.ends_at.astimezone(event.tz).isoformat(),
-        "eventStatus": f"https://schema.org/{status}",
-        "eventAttendanceMode": f"https://schema.org/{'Online' if event.is_online else 'Offline'}EventAttendanceMode",
-        "location": _place(venue) if venue else {"@type": "VirtualLocation", "url": url} if event.is_online else {},
-        "about": category.name,
-        "offers": [
-            {
-                "@type": "Offer",
-                "name": offer.kind.name,
-                "price": str(major(offer.kind.price_minor, event.currency)),
-                "priceCurrency": event.currency,
-                "availability": f"https://schema.org/{stock[offer.state]}",
-                "validFrom": offer.kind.sale_from.isoformat(),
-                "url": f"{url}#tickets",
-            }
-            for offer in offers
-        ],
-    }
-
-
-def _place(venue: Venue) -> dict[str, Any]:
-    address = {"@type": "PostalAddress", "streetAddress": venue.address, "addressLocality": venue.city}
-    return {"@type": "Place", "name": venue.name, "address": address}
+def _facts(found: EventPage, offers: Sequence[offering.Offer], look: Look) -> dict[str, Any]:
+    """For search engines."""
+    base_url, event, series = settings().base_url, found.event, found.series
+    return structured.event_facts(
+        event,
+        url=base_url + to(f"/events/{event.slug}"),
+        venue=found.venue,
+        category=found.category,
+        series=(series.title, base_url + to(f"/series/{series.slug}")) if series else None,
+        offers=offers,
+        images=[base_url + poster_path(event.slug, shape, look) for shape in SHAPES],
+        organizer=(settings().site_name, base_url),
+    )
 
 
 router = Router("/", route_handlers=[show, hold, quote, availability, unlock, calendar_file])

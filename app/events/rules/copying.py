@@ -23,8 +23,8 @@ ALSO_COPIED = ("manager_id", "category_id", "venue_id", "is_waiting_list_open", 
 # What happened to the original did not happen to its copy.
 ANEW = (
     "id", "slug", "series_id", "saved_sections", "state", "wished_changes", "called_off_reason", "postponed_reason",
-    "postponed_at", "redated_at", "return_days", "created_at", "submitted_at", "rejected_at", "published_at", "called_off_at",
-    "changed_at", "version",
+    "postponed_at", "redated_at", "previous_starts_at", "return_days", "created_at", "submitted_at", "rejected_at",
+    "published_at", "called_off_at", "changed_at", "version",
 )  # fmt: skip
 
 COPIED = (*(name for name in EVENT_FIELDS if name in Event.model_fields and name not in MOVED), *ALSO_COPIED)

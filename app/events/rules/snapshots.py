@@ -87,8 +87,8 @@ QUESTION_FIELDS = {
 # What an event and a ticket type have besides, and what is no manager's word about them (a test insists on the rest).
 UNSHOWN = {
     "id", "slug", "manager_id", "category_id", "venue_id", "series_id", "state", "wished_changes",
-    "called_off_reason", "postponed_reason", "postponed_at", "redated_at", "return_days", "created_at", "submitted_at",
-    "rejected_at", "published_at", "called_off_at", "changed_at",
+    "called_off_reason", "postponed_reason", "postponed_at", "redated_at", "previous_starts_at", "return_days", "created_at",
+    "submitted_at", "rejected_at", "published_at", "called_off_at", "changed_at",
     "version", "saved_sections", "is_waiting_list_open", "offer_hours", "has_exit",
 }  # fmt: skip
 UNSHOWN_OF_TYPE = {"id", "code", "event_id", "position", "held", "sold", "aside", "waiting", "presale_taken", "quota_id"}

@@ -32,6 +32,7 @@ TONE_NAMES = [lazy("Deep"), lazy("Bright"), lazy("Night")]
 MOTIF_NAMES = [
     lazy("Piano keys"), lazy("Laughing face"), lazy("Tiles"), lazy("Contour lines"), lazy("Loaf"), lazy("Graph"), lazy("Shadow"),
     lazy("Track"), lazy("Mountains"), lazy("Candles"), lazy("Radio waves"), lazy("Stars"), lazy("Letters"),
+    lazy("Record"), lazy("Curtain"), lazy("Flower"), lazy("Kites"),
 ]  # fmt: skip
 
 _WEB_ADDRESS = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE)
