@@ -1,6 +1,6 @@
 // Comfort only: every page works without this file.
-"use strict";
 (() => {
+  "use strict";
   const root = document.documentElement;
   const toasts = document.getElementById("toasts");
   root.classList.add("js");

@@ -243,16 +243,20 @@
     const scope = location.pathname;
     await navigator.serviceWorker.register(worker, { scope });
     const kept = await caches.open("door");
-    const needed = [...document.querySelectorAll("[src], [href]")].map((one) => (one.getAttribute("src") || one.getAttribute("href")).split("#")[0]);
-    const files = new Set(needed.filter((file) => file.startsWith("/static/")));
+    // What the page has loaded comes out of the browser's own store, so only the decoder goes over the network.
+    const needed = [...document.querySelectorAll("script[src], use, link:not([rel*=icon])")];
+    const files = new Set(needed.map((one) => (one.getAttribute("src") || one.getAttribute("href")).split("#")[0]));
     if (!window.BarcodeDetector) files.add(camera.dataset.ponyfill).add(camera.dataset.wasm);
     for (const file of files) if (!(await kept.match(file))) await kept.add(file);
-    await kept.add(scope);
+    // A worker that looks after the page already has kept it on its way here.
+    if (!navigator.serviceWorker.controller || !(await kept.match(scope))) await kept.add(scope);
   };
 
   addEventListener("online", bringBack);
   addEventListener("offline", tell);
   setInterval(bringBack, 15_000);
-  bringBack().then(() => navigator.onLine && keepPage()).catch(() => {});
+  // People see the page first; what helps without a network comes after that.
+  const prepare = () => bringBack().then(() => navigator.onLine && keepPage()).catch(() => {});
+  document.readyState === "complete" ? prepare() : addEventListener("load", prepare);
   document.documentElement.dataset.door = "ready";
 })();
