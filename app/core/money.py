@@ -3,6 +3,7 @@
 from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
 
+from babel import Locale
 from babel.numbers import format_currency, get_currency_precision
 
 CURRENCIES = ("EUR", "CHF", "GBP", "USD", "SEK", "DKK", "NOK", "PLN", "CZK", "JPY")
@@ -25,7 +26,8 @@ def money(minor: int, currency: str, *, locale: str, short: bool = False) -> str
     amount = major(minor, currency)
     whole = short and amount == amount.to_integral_value()
     if whole:
-        return str(format_currency(amount, currency, format="¤#,##0", locale=locale, currency_digits=False))
+        pattern = Locale.parse(locale).currency_formats["standard"].pattern.replace(".00", "")
+        return str(format_currency(amount, currency, format=pattern, locale=locale, currency_digits=False))
     return str(format_currency(amount, currency, locale=locale))
 
 

@@ -24,6 +24,7 @@ from app.sandbox.fake_stripe import FakeStripe
 from app.sandbox.faults import Faults
 from app.sandbox.mailbox import Mailbox
 from app.sandbox.webhooks import Webhooks
+from app.web.language import Spoken
 
 
 class Sandbox:
@@ -63,9 +64,11 @@ class Sandbox:
     def beside(self, shop: ASGIApp) -> ASGIApp:
         """Both as one app: the sandbox answers under /sandbox, the shop everywhere else."""
 
+        ours = Spoken(self.app)
+
         async def either(scope: Scope, receive: Receive, send: Send) -> None:
             inside = str(scope["type"]) == "http" and scope["path"].startswith("/sandbox")
-            await (self.app if inside else shop)(scope, receive, send)
+            await (ours if inside else shop)(scope, receive, send)
 
         return either
 

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
+from app.core import i18n
 from app.core.i18n import gettext as _
 from app.sandbox.fake_stripe import FakeStripe, Outcome
 from app.sandbox.pages import problem, sandbox_page
@@ -40,18 +41,20 @@ async def pay(request: Asked, fake: Fake, session_id: FromPath[str], data: Form)
 
 
 def _open(request: Asked, fake: FakeStripe, session: Doc, *, status: int = 200, declined: bool = False) -> Response[str]:
-    return sandbox_page(
-        request,
-        "sandbox/pay.html",
-        status=status,
-        forms_to=(session["success_url"],),
-        session=session,
-        items=session["line_items"]["data"],
-        currency=session["currency"].upper(),
-        until=datetime.fromtimestamp(session["expires_at"], UTC),
-        wait=round(fake.settle_after),
-        declined=declined,
-    )
+    # Stripe's own page is in the language that the shop asked for.
+    with i18n.speaking(session["locale"] or i18n.language()):
+        return sandbox_page(
+            request,
+            "sandbox/pay.html",
+            status=status,
+            forms_to=(session["success_url"],),
+            session=session,
+            items=session["line_items"]["data"],
+            currency=session["currency"].upper(),
+            until=datetime.fromtimestamp(session["expires_at"], UTC),
+            wait=round(fake.settle_after),
+            declined=declined,
+        )
 
 
 def _closed(request: Asked, session: Doc) -> Response[str]:

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 import time_machine
 
-from app.core import formats
+from app.core import formats, i18n
 
 EVENING = datetime(2026, 12, 12, 19, 30, tzinfo=UTC)
 
@@ -52,3 +52,28 @@ def test_markdown_headings_begin_below_those_of_the_page():
 @pytest.mark.asvs("V1.2.3")
 def test_json_cannot_close_its_script_element():
     assert "</script>" not in formats.json_ld({"name": "</script><script>alert(1)</script>"})
+
+
+@pytest.mark.parametrize(
+    ("language", "in_lists", "in_full", "price", "short", "count"),
+    [
+        ("en", "Sat 12 Dec, 20:30", "Saturday 12 December 2026, 20:30", "€18.50", "€32", "1,284"),
+        ("fr", "sam. 12 déc., 20:30", "samedi 12 décembre 2026 à 20:30", "18,50 €", "32 €", "1 284"),
+        ("it", "sab 12 dic, 20:30", "sabato 12 dicembre 2026, 20:30", "18,50 €", "32 €", "1.284"),
+        ("de", "Sa., 12. Dez., 20:30", "Samstag, 12. Dezember 2026, 20:30", "18,50 €", "32 €", "1.284"),
+        ("es", "sáb, 12 dic, 20:30", "sábado, 12 de diciembre de 2026, 20:30", "18,50 €", "32 €", "12.840"),
+    ],
+)
+def test_dates_prices_and_numbers_are_written_as_their_readers_write_them(
+    moment: time_machine.Traveller, language: str, in_lists: str, in_full: str, price: str, short: str, count: str
+):
+    with i18n.speaking(language):
+        shown = [
+            formats.list_date(EVENING, "Europe/Rome"),
+            formats.full_date(EVENING, "Europe/Rome"),
+            formats.money(1850, "EUR"),
+            formats.money(3200, "EUR", short=True),
+            # Spanish sets off thousands from five digits on.
+            formats.number(12840 if language == "es" else 1284),
+        ]
+    assert [" ".join(one.split()) for one in shown] == [in_lists, in_full, price, short, count]

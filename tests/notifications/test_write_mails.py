@@ -90,11 +90,18 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
 
-def written(kind: str, **facts: object) -> tuple[str, str, str, str]:
+def written(kind: str, *, language: str = "en", **facts: object) -> tuple[str, str, str, str]:
     """Subject, plain text, HTML, and the List-Unsubscribe header."""
     given = rules.stored(FACTS | facts)
     notification = Notification(
-        id=1, activity_id=1, kind=kind, recipient="mail:ada@example.com", email="ada@example.com", facts=given, created_at=NOON
+        id=1,
+        activity_id=1,
+        kind=kind,
+        recipient="mail:ada@example.com",
+        email="ada@example.com",
+        language=language,
+        facts=given,
+        created_at=NOON,
     )
     delivery = Delivery(id=1, notification_id=1, created_at=NOON, next_try_at=NOON)
     letter = LETTER if kind == "announcement" else None

@@ -63,6 +63,7 @@ def session_params(view: BookingView, payment_id: str, *, now: datetime) -> dict
         "allowed_payment_method_types": ["card"],
         "client_reference_id": booking.reference,
         "customer_email": booking.email,
+        "locale": booking.language,
         "metadata": marks,
         "payment_intent_data": {"metadata": marks, "description": f"{event.title} · {booking.reference}"},
         "expires_at": int((now + timedelta(minutes=settings().session_minutes)).timestamp()),
