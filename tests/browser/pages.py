@@ -14,6 +14,7 @@ from tests.browser.saved import SAVED
 from tests.browser.series import SERIES
 from tests.browser.writing import WRITING
 
+DOOR = "/manager/events/shorts-on-the-roof/checkin"
 JOIN = "Join waiting list"
 
 
@@ -380,9 +381,11 @@ PAGES = (
     Look("comps", "/manager/events/the-fog-machine-orchestra/comps", MARTINA),
     Look("box office", "/manager/events/the-fog-machine-orchestra/box-office", MARTINA),
     Look("sale at the door", door_sale, MARTINA),
-    Look("door", "/manager/events/shorts-on-the-roof/checkin", MARTINA),
+    Look("door", DOOR, MARTINA),
     Look("team", "/manager/events/shorts-on-the-roof/team", MARTINA),
-    Look("door, admitted", lambda page: sent(page, "/manager/events/shorts-on-the-roof/checkin?q=a", "Check in"), MARTINA),
+    Look("door, refused", lambda page: sent(page, DOOR, "Check", **{"Scan or type a code": "AAAA-AAAA"}), MARTINA),
+    Look("door, nothing typed", lambda page: sent(page, DOOR, "Check"), MARTINA, 422),
+    Look("door, admitted", lambda page: sent(page, f"{DOOR}?q=a", "Check in"), MARTINA),
     Look("payments of an event", "/manager/events/the-fog-machine-orchestra/payments", MARTINA),
     Look("refunds of an event, called off", "/manager/events/lost-property-office/refunds", ADA),
     Look("refund by a manager", refund_desk, MARTINA),
