@@ -24,7 +24,7 @@ class Look:
         """A browser that shows the page."""
         if self.status >= 400:
             people.allow(self.status)
-        page = await people.signed_in(self.login) if self.login else await people.open()
+        page = await people.come_back(self.login) if self.login else await people.open()
         await (page.goto(self.way) if isinstance(self.way, str) else self.way(page))
         return page
 

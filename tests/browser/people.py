@@ -1,9 +1,11 @@
 """People in front of their browsers, and what they do again and again."""
 
 import itertools
+import math
 import re
 import time
 from contextlib import AsyncExitStack
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -16,6 +18,7 @@ PASSWORD = "seven umbrellas and a cello"
 
 # The worker's sweeps come every 15 seconds, and one may need the other.
 PATIENCE_SECONDS = 60
+STILL_SIGNED_IN_SECONDS = 300
 
 # Marks a test of what only JavaScript does.
 only_js = pytest.mark.parametrize("javascript", [True], ids=["js"])
@@ -25,6 +28,9 @@ expect.set_options(timeout=15_000)
 # Chromium reports every answer above 399 on the console; a person who does something wrong wants to see such a page.
 _STATUS = re.compile(r"the server responded with a status of (\d+)")
 _numbers = itertools.count(1)
+
+# Somebody in a shop -> when they signed in, and the cookies that they got.
+_signed_in: dict[tuple[str, str], tuple[float, list[Any]]] = {}
 
 
 class People:
@@ -64,6 +70,18 @@ class People:
         _role, email, password = login
         page = await self.open(**look)  # type: ignore[arg-type]
         await sign_in(page, email, password)
+        return page
+
+    async def come_back(self, login: tuple[str, str, str]) -> Page:
+        """A browser where somebody is still signed in, so shortly after the sign-in that they need not prove it again."""
+        _role, email, _password = login
+        signed_in_at, cookies = _signed_in.get((self.shop, email), (-math.inf, []))
+        if time.monotonic() - signed_in_at > STILL_SIGNED_IN_SECONDS:
+            page = await self.signed_in(login)
+            _signed_in[self.shop, email] = time.monotonic(), await page.context.cookies()
+            return page
+        page = await self.open()
+        await page.context.add_cookies(cookies)
         return page
 
     async def user(self, name: str) -> tuple[Page, str]:
