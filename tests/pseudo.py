@@ -42,6 +42,9 @@ class Catalogue(gettext.NullTranslations):
     def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
         return pseudo(msgid1 if n == 1 else msgid2)
 
+    def pgettext(self, context: str, message: str) -> str:
+        return pseudo(message)
+
 
 def speak(patch: pytest.MonkeyPatch) -> None:
     """The shop knows both of them from now on; their pages are at /qps/… and /qpm/…"""

@@ -11,6 +11,7 @@ from app.admin import log
 from app.admin.log import Wish
 from app.admin.sentences import sentence
 from app.core.i18n import gettext as _
+from app.core.i18n import pgettext
 
 Row = Sequence[object]
 # So many are read, and their names, by one question.
@@ -18,7 +19,7 @@ AT_ONCE = 500
 
 
 def head() -> Row:
-    return (_("Number"), _("Time (UTC)"), _("Kind"), _("About"), _("What happened"))
+    return (_("Number"), _("Time (UTC)"), _("Kind"), pgettext("log", "About"), _("What happened"))
 
 
 async def rows(db: AsyncSession, wish: Wish, *, most: int) -> tuple[list[Row], int]:

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.bookings.models import HOLDING, Answer, Booking, BookingLine
 from app.core.formats import money
 from app.core.i18n import gettext as _
-from app.core.i18n import lazy
+from app.core.i18n import lazy, lazy_pgettext
 from app.events.models import Event, Question, TicketType
 from app.events.queries import columns
 from app.tickets.models import PRESENCES, Ticket
@@ -31,16 +31,16 @@ ATTENDEE_STATES = ("valid", "void", *PRESENCES)
 SORTS = ("newest", "name")
 
 STATE_NAMES = {
-    "held": lazy("Held"),
-    "paying": lazy("Being paid"),
+    "held": lazy_pgettext("booking", "Held"),
+    "paying": lazy_pgettext("booking", "Being paid"),
     "processing": lazy("Bank is confirming"),
-    "paid": lazy("Paid"),
-    "expired": lazy("Ran out"),
-    "released": lazy("Released"),
-    "refunded": lazy("Refunded"),
-    "called_off": lazy("Called off"),
-    "valid": lazy("Valid"),
-    "void": lazy("Void"),
+    "paid": lazy_pgettext("booking", "Paid"),
+    "expired": lazy_pgettext("booking", "Ran out"),
+    "released": lazy_pgettext("booking", "Released"),
+    "refunded": lazy_pgettext("booking", "Refunded"),
+    "called_off": lazy_pgettext("booking", "Called off"),
+    "valid": lazy_pgettext("ticket", "Valid"),
+    "void": lazy_pgettext("ticket", "Void"),
 }
 
 

@@ -122,9 +122,22 @@ def ngettext(one: str, many: str, number: int) -> str:
     return _catalogue(language()).ngettext(one, many, number)
 
 
+def pgettext(context: str, sentence: str) -> str:
+    """The sentence where the same English means something else elsewhere: the context tells translators what it is said of.
+
+    The same in templates, where placeholders follow: pgettext("people", "Left").
+    """
+    return _catalogue(language()).pgettext(context, sentence)
+
+
 def lazy(sentence: str) -> Any:
     """A sentence that is translated when it is shown: for labels written at import time."""
     return LazyProxy(gettext, sentence, enable_cache=False)
+
+
+def lazy_pgettext(context: str, sentence: str) -> Any:
+    """pgettext for labels written at import time."""
+    return LazyProxy(pgettext, context, sentence, enable_cache=False)
 
 
 _ = gettext

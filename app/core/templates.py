@@ -26,7 +26,7 @@ def environment() -> Environment:
     )
     # Line ends and indents of a template are no part of its sentences.
     made.policies["ext.i18n.trimmed"] = True
-    made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True, pgettext=i18n.pgettext)  # type: ignore[attr-defined]
     made.filters.update(formats.ALL)
     made.globals.update(_=made.globals["gettext"], languages=i18n.LANGUAGES, address_in=i18n.address_in, to=i18n.to)
     made.globals.update(static=static.address, settings=settings, regional=i18n.regional)

@@ -15,7 +15,7 @@ from app.core.db import writing
 from app.core.errors import NotFound, Refused
 from app.core.formats import clock_time
 from app.core.i18n import gettext as _
-from app.core.i18n import lazy
+from app.core.i18n import lazy, lazy_pgettext, pgettext
 from app.core.sheets import csv_file
 from app.events import queries as events
 from app.events import team as teams
@@ -42,7 +42,7 @@ WORDS = {
     "again": lazy("Already in"),
     "left": lazy("Not inside"),
     "other_event": lazy("Not tonight"),
-    "void": lazy("Void"),
+    "void": lazy_pgettext("ticket", "Void"),
     "over": lazy("It is over"),
     "called_off": lazy("Called off"),
     "no_exit": lazy("Nobody goes out"),
@@ -144,7 +144,8 @@ async def let_out(request: Request[Any, Any, Any], visitor: Who, slug: FromPath[
 async def file(db: Db, visitor: Who, slug: FromPath[str]) -> Response[bytes]:
     event = await events.event_of(db, slug, visitor, right="desk")
     await note_look(visitor, "checkins", about=f"event:{event.id}")
-    head = (_("At"), _("What"), _("Ticket"), _("Type"), _("Gate"), _("By"), _("Network"), _("Conflict"))
+    at, by = pgettext("scan", "At"), pgettext("scan", "By")
+    head = (at, _("What"), _("Ticket"), _("Type"), _("Gate"), by, _("Network"), _("Conflict"))
     rows = [
         (
             row.at.astimezone(event.tz).isoformat(" ", "seconds"),
