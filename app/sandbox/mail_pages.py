@@ -35,7 +35,7 @@ async def index(request: Asked, mailbox: Box, to: FromQuery[str] = "", page: Fro
     mails = found[first : first + PAGE_SIZE]
     newer = _list_url(to, page - 1) if first else ""
     older = _list_url(to, page + 1) if first + PAGE_SIZE < len(found) else ""
-    return sandbox_page(request, "sandbox/mails.html", mails=mails, to=to.strip(), newer=newer, older=older)
+    return sandbox_page(request, "sandbox/mails.html", mails=mails, address=to.strip(), newer=newer, older=older)
 
 
 @get("/{mail_id:str}")
