@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, union_all
+from sqlalchemy import ColumnElement, exists, func, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -341,11 +341,9 @@ async def names_of_codes(db: AsyncSession, event_id: int) -> set[str]:
     return {code for one in [*wanted, of_types.where(TicketType.event_id == event_id)] for code in (await db.exec(one)).all()}
 
 
-async def has_codes(db: AsyncSession, event_id: int) -> bool:
-    """Whether somebody may have a promo code or a voucher of the event."""
-    living = (select(table.id).where(table.event_id == event_id, table.ended_at.is_(None)) for table in _CODE_TABLES.values())
-    either: Any = union_all(*living).limit(1)
-    return (await db.exec(either)).first() is not None
+def takes_codes() -> ColumnElement[bool]:
+    """Of each event of a query: whether somebody may have a promo code or a voucher of it."""
+    return or_(*(exists().where(table.event_id == Event.id, table.ended_at.is_(None)) for table in _CODE_TABLES.values()))
 
 
 async def vouchers_over(db: AsyncSession, *, now: datetime, most: int) -> Sequence[Voucher]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import and_, case, exists, func, literal, or_
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -23,6 +23,7 @@ SIMILAR = 4
 
 # SQLModel's select() takes four columns; lists need more.
 columns: Any = sqlalchemy.select
+_NEVER: ColumnElement[bool] = literal(value=False)
 
 # What a card takes from the event as it is; the long description stays in the database.
 _SHOWN = ("id", "slug", "title", "summary", "hue", "tone", "motif", "picture", "starts_at", "zone", "currency")
@@ -94,6 +95,7 @@ class EventPage:
     is_favourite: bool
     similar: Sequence[EventCard]
     series: Series | None = None
+    takes_codes: bool = False
 
 
 async def by_slug(db: AsyncSession, slug: str) -> Event | None:
@@ -107,20 +109,27 @@ async def public_event(db: AsyncSession, slug: str) -> Event | None:
     return event if event and event.is_public else None
 
 
-async def event_page(db: AsyncSession, slug: str, *, watcher: Watcher, now: datetime) -> EventPage | None:
-    """Everything on the page of a public event. Three queries: the event, what is like it, and the ticket types of all."""
-    joined = columns(Event, Venue, Category, Series, _marked(watcher)).join(Category, col(Category.id) == Event.category_id)
+async def event_page(
+    db: AsyncSession, slug: str, *, watcher: Watcher, now: datetime, takes_codes: ColumnElement[bool] = _NEVER
+) -> EventPage | None:
+    """Everything on the page of a public event. Three queries: the event, what is like it, and the ticket types of all.
+
+    `takes_codes` is asked of the event along with the rest: whether it has codes is known above this feature.
+    """
+    joined = columns(Event, Venue, Category, Series, _marked(watcher), takes_codes).join(
+        Category, col(Category.id) == Event.category_id
+    )
     joined = joined.outerjoin(Venue, col(Venue.id) == Event.venue_id).outerjoin(Series, col(Series.id) == Event.series_id)
     found = (await rows_of(db, joined.where(Event.slug == slug)))[:1]
     if not found or not found[0][0].is_public:
         return None
-    event, venue, category, series, is_marked = found[0]
+    event, venue, category, series, is_marked, has_codes = found[0]
     same = _cards(watcher, *upcoming(now), Event.category_id == event.category_id, *_another(event))
     rows = await rows_of(db, same.order_by(Event.starts_at, Event.id).limit(SIMILAR))
     types = await _types_of(db, [event.id, *(row.id for row in rows)])
     cards = [_card(row, types.get(row.id, []), watcher, now=now) for row in rows]
     marked = bool(is_marked) or slug in watcher.slugs
-    return EventPage(event, venue, category, types.get(event.id, []), marked, cards, series)
+    return EventPage(event, venue, category, types.get(event.id, []), marked, cards, series, bool(has_codes))
 
 
 async def event_of(db: AsyncSession, slug: str, visitor: Visitor, *, right: str = "edit") -> Event:

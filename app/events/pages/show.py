@@ -179,7 +179,8 @@ async def _public(db: AsyncSession, slug: str) -> Event:
 
 
 async def found_page(request: Request[Any, Any, Any], db: AsyncSession, visitor: Visitor, slug: str) -> EventPage:
-    found = await queries.event_page(db, slug, watcher=watcher_of(request, visitor), now=clock.now())
+    watcher, takes_codes = watcher_of(request, visitor), booking_queries.takes_codes()
+    found = await queries.event_page(db, slug, watcher=watcher, now=clock.now(), takes_codes=takes_codes)
     if not found:
         raise NotFound(_("There is no such event, or it is not public yet."))
     return found
@@ -231,7 +232,7 @@ async def context_of(
         "code": deal.code if deal.works else "",
         "code_form": CodeForm(code=deal.code),
         "deal": deal,
-        "takes_codes": await booking_queries.has_codes(db, event.id or 0),
+        "takes_codes": found.takes_codes,
         "wait": wait or wait_form(event, found.types)(),
         "waited_for": waited_for(event, found.types, now=now),
         "people": await waiting.people(db, found.types),
