@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.admin.told import Told, word
+from app.admin.told import Told, quoted, word
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
 from app.events.models import Category, TicketType, Venue
@@ -71,7 +71,7 @@ def of_types(told: Told) -> list[str]:
 
 def _type(told: Told, each: dict[str, Any]) -> str:
     found = told.names.get(TicketType, each["type"], at=told.activity.at)
-    named = f"“{found.name}”" if found else _("number %(number)s") % {"number": each["type"]}
+    named = quoted(found.name) if found else _("number %(number)s") % {"number": each["type"]}
     fields = each["fields"]
     if each["done"] == "removed":
         return _("ticket type %(name)s removed") % {"name": named}
@@ -92,13 +92,18 @@ def _change(told: Told, name: str, pair: list[Any]) -> str:
     if name in _TEXTS:
         letters = {"field": field, "before": pair[0], "after": pair[1]}
         return _("%(field)s rewritten, %(before)s letters before and %(after)s now") % letters
-    values = {"field": field, "before": _value(told, name, pair[0]), "after": _value(told, name, pair[1])}
-    return _("%(field)s from %(before)s to %(after)s") % values
+    before, after = (_value(told, name, value) for value in pair)
+    if before is None:
+        return _("%(field)s set to %(after)s") % {"field": field, "after": after}
+    if after is None:
+        return _("%(field)s taken out, it was %(before)s") % {"field": field, "before": before}
+    return _("%(field)s from %(before)s to %(after)s") % {"field": field, "before": before, "after": after}
 
 
-def _value(told: Told, name: str, value: Any) -> str:
+def _value(told: Told, name: str, value: Any) -> str | None:
+    """What stands in a column, as people say it; None when nothing does."""
     if value is None:
-        return _("none")
+        return None
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if name.endswith("_minor"):
@@ -107,5 +112,5 @@ def _value(told: Told, name: str, value: Any) -> str:
         return told.moment(value)
     if name in ("category_id", "venue_id"):
         found: Any = told.names.get(Category if name == "category_id" else Venue, value, at=told.activity.at)
-        return f"“{found.name}”" if found else _("number %(number)s") % {"number": value}
+        return quoted(found.name) if found else _("number %(number)s") % {"number": value}
     return word(value)

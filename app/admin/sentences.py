@@ -5,7 +5,7 @@ The log holds ids and numbers; names are put in as they are now, so that whoever
 
 from typing import Any
 
-from app.admin import doors, looking, parts, rewordings, selling
+from app.admin import becoming, doors, looking, parts, rewordings, selling
 from app.admin.arranging import ARRANGED
 from app.admin.log import Names
 from app.admin.made import Made as _Made
@@ -106,6 +106,7 @@ def _factor_off(told: Told) -> str:
 
 SENTENCES: dict[str, Sentence] = {
     **ARRANGED,
+    **becoming.SENTENCES,
     **doors.SENTENCES,
     **parts.SENTENCES,
     # Accounts.
@@ -171,27 +172,6 @@ SENTENCES: dict[str, Sentence] = {
     "event.handed_over": lazy("%(who)s drafted %(event)s for its manager."),
     "event.revised": _Made(_revised),
     "event.deleted": lazy("%(who)s deleted a draft."),
-    "event.submitted": lazy("%(who)s sent %(event)s, a draft until then, to the admins."),
-    "event.approved": _either(
-        "states",
-        lazy("%(who)s approved %(event)s: it was %(before)s and is %(after)s."),
-        lazy("%(who)s approved %(event)s."),
-    ),
-    "event.published": _either(
-        "states",
-        lazy("%(who)s published %(event)s, which was %(before)s before."),
-        lazy("%(who)s published %(event)s."),
-    ),
-    "event.trusted": lazy("%(who)s, who needs no review, let %(event)s out: it was %(before)s and is %(after)s."),
-    "event.withdrawn": lazy("%(who)s took %(event)s back from the admins: it was %(before)s and is %(after)s again."),
-    "event.rejected": lazy("%(who)s rejected %(event)s, which was %(before)s."),
-    "event.returned": lazy("%(who)s gave %(event)s back for changes: it was submitted and is a draft again."),
-    "event.change_asked": lazy("%(who)s asked for a change of the date, the place, a price or the places of %(event)s."),
-    "event.change_withdrawn": lazy("%(who)s took a change of %(event)s back before it was decided."),
-    "event.change_approved": lazy("%(who)s agreed to a change of %(event)s."),
-    "event.change_declined": lazy("%(who)s declined a change of %(event)s, which stays as it was."),
-    "event.date_kept": lazy("%(who)s kept the old date of %(event)s: it was %(before)s and is %(after)s."),
-    "event.postponed": lazy("%(who)s postponed %(event)s: it was %(before)s and is %(after)s, without a new date yet."),
     "announcement.sent": _Made(
         lambda told: (
             ngettext(
@@ -211,11 +191,6 @@ SENTENCES: dict[str, Sentence] = {
             )
             % told
         )
-    ),
-    "event.called_off": _either(
-        "states",
-        lazy("%(who)s called %(event)s off, which was %(before)s."),
-        lazy("%(who)s called %(event)s off."),
     ),
     # How they sell.
     "presale.code_shared": _Made(selling.shared),

@@ -15,18 +15,9 @@ from app.events.models import Event, TicketType
 from app.tickets.models import Ticket
 
 _WORDS = {
-    "draft": lazy("a draft"),
-    "submitted": lazy("submitted"),
-    "approved": lazy("approved"),
-    "published": lazy("published"),
-    "called_off": lazy("called off"),
-    "postponed": lazy("postponed"),
-    "rejected": lazy("rejected"),
     "user": lazy("user"),
     "manager": lazy("manager"),
     "admin": lazy("admin"),
-    "active": lazy("active"),
-    "suspended": lazy("suspended"),
 }
 
 
@@ -60,12 +51,12 @@ class Told:
     @property
     def event(self) -> str:
         found = self._event()
-        return f"“{found.title}”" if found else _("an event that is gone")
+        return quoted(found.title) if found else _("an event that is gone")
 
     @property
     def kind(self) -> str:
         found = self._type(int(self.number) if self.about == "ticket_type" else 0)
-        return f"“{found.name}”" if found else _("a ticket type that is gone")
+        return quoted(found.name) if found else _("a ticket type that is gone")
 
     @property
     def booking(self) -> str:
@@ -75,7 +66,7 @@ class Told:
     @property
     def job(self) -> str:
         found = self.names.get(Job, int(self.number) if self.about == "job" else 0, at=self.activity.at)
-        return f"“{found.title}”" if found else _("a job that is gone")
+        return quoted(found.title) if found else _("a job that is gone")
 
     @property
     def thing(self) -> str:
@@ -127,9 +118,7 @@ class Told:
         if "opens" in details:
             before, after = details["opens"]
             return self.moment(before), self.moment(after)
-        before, after = next(
-            (details[name] for name in ("states", "roles", "presale", "letters", "names") if name in details), ("", "")
-        )
+        before, after = next((details[name] for name in ("roles", "presale", "letters", "names") if name in details), ("", ""))
         return word(before), word(after)
 
     def _person(self, number: int | None) -> str:
@@ -154,6 +143,11 @@ class Told:
         if self.about == "event":
             number = int(self.number) if self.number.isdecimal() else 0
         return self.names.get(Event, number, at=self.activity.at)
+
+
+def quoted(name: str) -> str:
+    """A name as something that somebody typed; each language has quotation marks of its own."""
+    return _("“%(name)s”") % {"name": name}
 
 
 def word(value: object) -> str:

@@ -210,7 +210,7 @@ async def test_a_changed_event_says_what_it_was(sqlite_database: Database, momen
         "summary rewritten, 40 letters before and 13 now",
         "start from Mon 14 Dec, 13:00 (Europe/Rome) to Mon 14 Dec, 13:30 (Europe/Rome)",
         "venue from “Teatro Baretti” to “Teatro Colosseo”",
-        "hours before the start in which tickets can be given back from none to 24",
+        "hours before the start in which tickets can be given back set to 24",
         "ticket type “Standard”: note rewritten, 0 letters before and 11 now, ",
         "price from €18.00 to €20.50, capacity from 100 to 120",
         "ticket type “Gallery” added, 20 places at €9.00",
