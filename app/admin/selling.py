@@ -68,7 +68,17 @@ def places_added(told: Told) -> str:
 
 def list_set(told: Told) -> str:
     """Whether people may join the waiting list, and how long an offer lasts."""
-    named = {"who": told.who, "event": told.event, "hours": told.details["hours"]}
+    hours = told.details["hours"]
     if told.details["open"]:
-        return _("%(who)s keeps the waiting list of %(event)s open; offers last %(hours)s hours.") % named
-    return _("%(who)s closed the waiting list of %(event)s; offers last %(hours)s hours.") % named
+        said = ngettext(
+            "%(who)s keeps the waiting list of %(event)s open; offers last %(num)s hour.",
+            "%(who)s keeps the waiting list of %(event)s open; offers last %(num)s hours.",
+            hours,
+        )
+    else:
+        said = ngettext(
+            "%(who)s closed the waiting list of %(event)s; offers last %(num)s hour.",
+            "%(who)s closed the waiting list of %(event)s; offers last %(num)s hours.",
+            hours,
+        )
+    return said % {"who": told.who, "event": told.event, "num": hours}

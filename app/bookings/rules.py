@@ -8,6 +8,7 @@ from app.bookings.models import BookingLine, PromoCode, Voucher
 from app.core.codes import short_code
 from app.core.errors import Refused
 from app.core.formats import list_date, money
+from app.core.formats import number as number_text
 from app.core.i18n import gettext as _
 from app.core.i18n import ngettext
 from app.events.models import Event, Question, TicketType
@@ -98,7 +99,8 @@ def new_codes(number: int, *, taken: Collection[str]) -> list[str]:
     Eight letters of thirty are enough: whoever tries 300 a minute, the most that an address may, needs years to find one of 500.
     """
     if len(taken) + number > MOST_CODES:
-        raise Refused(_("A ticket type has at most %(num)s codes. Withdraw the unused ones first.") % {"num": f"{MOST_CODES:,}"})
+        most = _("A ticket type has at most %(num)s codes. Withdraw the unused ones first.")
+        raise Refused(most % {"num": number_text(MOST_CODES)})
     fresh: set[str] = set()
     while len(fresh) < number:
         fresh |= {short_code() for _number in range(number - len(fresh))} - set(taken)
@@ -147,9 +149,18 @@ def _left_sentence(name: str, left: int) -> str:
 def limit_sentence(event: Event, *, in_presale: bool) -> str:
     """The refusal when a buyer would pass the limit per buyer with what is already theirs."""
     if in_presale and event.presale_per_buyer:
-        text = _("Each buyer gets %(num)s places in the pre-sale of this event at most.")
+        text = ngettext(
+            "Each buyer gets %(num)s place in the pre-sale of this event at most.",
+            "Each buyer gets %(num)s places in the pre-sale of this event at most.",
+            event.presale_per_buyer,
+        )
         return text % {"num": event.presale_per_buyer}
-    return _("Each buyer gets %(num)s places for this event at most, and some are yours already.") % {"num": event.per_buyer}
+    text = ngettext(
+        "Each buyer gets %(num)s place for this event at most, and it is yours already.",
+        "Each buyer gets %(num)s places for this event at most, and some are yours already.",
+        event.per_buyer,
+    )
+    return text % {"num": event.per_buyer}
 
 
 # ---------- promo codes and vouchers ----------

@@ -16,7 +16,7 @@ from app.accounts.models import User, Visitor
 from app.bookings import boxoffice, stock
 from app.bookings.codes import Line
 from app.bookings.models import Booking, BookingLine, WaitingEntry
-from app.core import activity
+from app.core import activity, formats
 from app.core.db import changed
 from app.core.errors import NotFound, Refused
 from app.core.i18n import gettext as _
@@ -274,7 +274,7 @@ async def add_places(tx: AsyncSession, kind: TicketType, places: int, *, by: int
     """So many places more, which go to whoever waits. Raises Refused beyond a million."""
     more = update(TicketType).where(col(TicketType.id) == kind.id, col(TicketType.capacity) + places <= MOST_PLACES)
     if not await changed(tx, more.values(capacity=col(TicketType.capacity) + places)):
-        raise Refused(_("A ticket type has at most %(num)s places.") % {"num": f"{MOST_PLACES:,}"})
+        raise Refused(_("A ticket type has at most %(num)s places.") % {"num": formats.number(MOST_PLACES)})
     details = {"event": kind.event_id, "places": places}
     await activity.record(tx, "waiting.places_added", about=f"ticket_type:{kind.id}", by=by, **details)
 

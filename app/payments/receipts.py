@@ -94,10 +94,12 @@ def _rows(receipt: Receipt, view: BookingView) -> Sequence[tuple[str, str]]:
 
 def _line(line: BookingLine, currency: str) -> str:
     names = {"qty": line.qty, "name": line.name, "price": formats.money(line.unit_minor, currency)}
-    said = (_("%(qty)s × %(name)s at %(price)s") if line.unit_minor else _("%(qty)s × %(name)s, free")) % names
     if not line.was_minor:
-        return said
-    return _("%(line)s instead of %(was)s") % {"line": said, "was": formats.money(line.was_minor, currency)}
+        return (_("%(qty)s × %(name)s at %(price)s") if line.unit_minor else _("%(qty)s × %(name)s, free")) % names
+    names["was"] = formats.money(line.was_minor, currency)
+    if not line.unit_minor:
+        return _("%(qty)s × %(name)s, free instead of %(was)s") % names
+    return _("%(qty)s × %(name)s at %(price)s instead of %(was)s") % names
 
 
 def _facts(receipt: Receipt, view: BookingView, buyer: str) -> Sequence[tuple[str, str]]:

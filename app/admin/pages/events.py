@@ -93,7 +93,7 @@ async def events(request: Request[Any, Any, Any], db: Db) -> Response[str]:
         "others": others[::-1],
         "state": state,
         "counts": await queries.state_counts(db),
-        "age": reviewing.age,
+        "ago": reviewing.ago,
     }
     return page(request, "admin/events.html", now=clock.now(), **context)
 

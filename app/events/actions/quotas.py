@@ -16,6 +16,7 @@ from app.core import activity
 from app.core.db import changed
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
+from app.core.i18n import ngettext
 from app.events import drafts, queries
 from app.events.actions import waiting
 from app.events.actions.revising import keep
@@ -131,8 +132,13 @@ def _stays(kind: TicketType) -> TypeTaken:
 
 
 def _too_small(quota: Quota) -> TooSmall:
-    names = {"name": quota.name, "number": quota.held + quota.sold + quota.aside}
-    return TooSmall(_("%(number)s places of the quota %(name)s are taken, so it cannot be smaller.") % names)
+    taken = quota.held + quota.sold + quota.aside
+    text = ngettext(
+        "%(num)s place of the quota %(name)s is taken, so it cannot be smaller.",
+        "%(num)s places of the quota %(name)s are taken, so it cannot be smaller.",
+        taken,
+    )
+    return TooSmall(text % {"name": quota.name, "num": taken})
 
 
 async def _change_event(tx: AsyncSession, event: Event, now: datetime) -> None:

@@ -12,6 +12,7 @@ from app.core import activity
 from app.core.db import changed
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
+from app.core.i18n import ngettext
 from app.events import queries
 from app.events.actions import waiting
 from app.events.actions.revising import keep
@@ -89,10 +90,19 @@ async def _change(tx: AsyncSession, kind: TicketType, columns: dict[str, Any]) -
         return
     await tx.refresh(kind)
     taken = kind.held + kind.sold + kind.aside
-    names = {"name": kind.name, "number": taken, "presale": kind.presale_taken}
     if taken > columns["capacity"]:
-        raise Refused(_("%(number)s places of %(name)s are taken, so its capacity cannot be less.") % names)
-    raise Refused(_("The pre-sale of %(name)s has taken %(presale)s places, so it cannot have fewer.") % names)
+        text = ngettext(
+            "%(num)s place of %(name)s is taken, so its capacity cannot be less.",
+            "%(num)s places of %(name)s are taken, so its capacity cannot be less.",
+            taken,
+        )
+        raise Refused(text % {"name": kind.name, "num": taken})
+    text = ngettext(
+        "The pre-sale of %(name)s has taken %(num)s place, so it cannot have fewer.",
+        "The pre-sale of %(name)s has taken %(num)s places, so it cannot have fewer.",
+        kind.presale_taken,
+    )
+    raise Refused(text % {"name": kind.name, "num": kind.presale_taken})
 
 
 async def _record(tx: AsyncSession, event: Event, kind: TicketType, done: str, *, by: int, fields: dict[str, list[Any]]) -> None:

@@ -223,7 +223,10 @@ def _how(form: CodeForm, visitor: Visitor) -> dict[str, Any]:
 
 
 def _made(request: Request[Any, Any, Any], event: Event, names: Sequence[str]) -> Response[str]:
-    said = ngettext("The code %(code)s is ready.", "%(num)s codes are ready.", len(names)) % {"code": names[0], "num": len(names)}
+    if len(names) == 1:
+        said = _("The code %(code)s is ready.") % {"code": names[0]}
+    else:
+        said = ngettext("%(num)s code is ready.", "%(num)s codes are ready.", len(names)) % {"num": len(names)}
     return see_other(request, f"/manager/events/{event.slug}/codes", flash=said)
 
 

@@ -71,13 +71,13 @@ def in_words(section: str, chosen: Sequence[str], own: str) -> str:
     return "\n".join([*(reason for reason in reasons if reason not in lines), *([own] if own else [])])
 
 
-def age(since: datetime, now: datetime) -> str:
-    """How long something has waited: "3 days", below two days in hours, below two hours in minutes."""
+def ago(since: datetime, now: datetime) -> str:
+    """When something began to wait: "3 days ago", below two days in hours, below two hours in minutes."""
     waited = now - since
     if waited < timedelta(hours=2):
         minutes = max(0, int(waited.total_seconds() // 60))
-        return ngettext("%(num)s minute", "%(num)s minutes", minutes) % {"num": minutes}
+        return ngettext("%(num)s minute ago", "%(num)s minutes ago", minutes) % {"num": minutes}
     if waited < timedelta(days=2):
         hours = int(waited.total_seconds() // 3600)
-        return ngettext("%(num)s hour", "%(num)s hours", hours) % {"num": hours}
-    return ngettext("%(num)s day", "%(num)s days", waited.days) % {"num": waited.days}
+        return ngettext("%(num)s hour ago", "%(num)s hours ago", hours) % {"num": hours}
+    return ngettext("%(num)s day ago", "%(num)s days ago", waited.days) % {"num": waited.days}
