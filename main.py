@@ -57,6 +57,7 @@ import app.events.pages.browse  # noqa: E402
 import app.events.pages.codes  # noqa: E402
 import app.events.pages.copying  # noqa: E402
 import app.events.pages.favourites  # noqa: E402
+import app.events.pages.feeds  # noqa: E402
 import app.events.pages.jobs  # noqa: E402
 import app.events.pages.manager  # noqa: E402
 import app.events.pages.posters  # noqa: E402
@@ -66,6 +67,7 @@ import app.events.pages.reviewing  # noqa: E402
 import app.events.pages.sales  # noqa: E402
 import app.events.pages.series  # noqa: E402
 import app.events.pages.show  # noqa: E402
+import app.events.pages.topics  # noqa: E402
 import app.events.pages.waiting  # noqa: E402
 import app.events.pages.waiting_desk  # noqa: E402
 import app.events.pages.writing.edit  # noqa: E402
@@ -112,6 +114,8 @@ ROUTERS = (
     app.events.pages.show.router,
     app.events.pages.posters.router,
     app.events.pages.series.router,
+    app.events.pages.topics.router,
+    app.events.pages.feeds.router,
     app.events.pages.waiting.router,
     app.events.pages.favourites.router,
     app.bookings.pages.checkout.router,

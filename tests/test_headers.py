@@ -131,7 +131,10 @@ POLICY = {
 NO_PATHS = "strict-origin-when-cross-origin"
 # Only these may be kept by anybody; and a picture that somebody uploaded may do nothing at all.
 KEPT_A_YEAR = "/static/{file_path:path}", "/pictures/{name:str}"
-PUBLIC = "/", "/events", "/events/{slug:str}", "/series/{slug:str}", "/imprint", "/terms", "/accessibility", "/privacy"
+TOPICS = "/categories/{slug:str}", "/venues/{slug:str}", "/cities/{slug:str}", "/managers/{slug:str}"
+PUBLIC = *TOPICS, "/", "/events", "/events/{slug:str}", "/series/{slug:str}", "/imprint", "/terms", "/accessibility", "/privacy"
+# Files for readers of feeds and for search engines: anybody may keep them for ten minutes.
+FEEDS = "/events.atom", "/events.ics", "/sitemap.xml", "/sitemaps/{name:str}", "/robots.txt"
 UPLOADED = {"/pictures/{name:str}": "sandbox; default-src 'none'"}
 
 
@@ -149,6 +152,8 @@ def complaints(rule: Rule, answer: httpx.Response) -> list[str]:
     kept = headers.get("cache-control", "")
     if rule.route in KEPT_A_YEAR and answer.status_code == 200:
         found += [] if "immutable" in kept and "set-cookie" not in headers else [f"not kept for a year: {kept}"]
+    elif rule.route in FEEDS and answer.status_code == 200:
+        found += [] if kept == "public, max-age=600" and "set-cookie" not in headers else [f"cache-control: {kept!r}"]
     elif kept != "no-store":
         public = rule.method == "GET" and rule.route in PUBLIC and answer.status_code == 200 and kept == "public, max-age=2"
         found += [] if public and "set-cookie" not in headers else [f"cache-control: {kept!r}"]

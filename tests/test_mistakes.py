@@ -218,6 +218,8 @@ def fractions(code: Sources) -> list[str]:
 
 # Shares of a whole that are shown, and never paid.
 NO_MONEY = {f"app/analytics/rules.py: {drawn}" for drawn in ("100 * x", "100 * y", "float(HEIGHT)", "top * (100 - y) / 100")}
+# Degrees of latitude and longitude.
+NO_MONEY |= {"app/admin/pages/venues.py: float(typed)"}
 
 
 def copied_databases(texts: Sources) -> list[str]:

@@ -123,7 +123,7 @@ async def ticket_type(
     tx: AsyncSession, event: Event, *, name: str = "Standard", capacity: int = 100, price_minor: int = 1800, **overrides: Any
 ) -> TicketType:
     """A kind of place, on sale since yesterday until the event ends. `overrides` are columns of the ticket type."""
-    sale = {"sale_from": clock.now() - timedelta(days=1), "sale_to": event.ends_at}
+    sale = {"sale_from": min(clock.now(), event.ends_at) - timedelta(days=1), "sale_to": event.ends_at}
     made = TicketType(event_id=event.id, name=name, capacity=capacity, price_minor=price_minor, **(sale | overrides))
     return await _kept(tx, made)
 

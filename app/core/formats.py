@@ -1,13 +1,15 @@
 """How values look wherever a person reads them, on pages, in mails and in PDFs: money, dates in the event's zone, Markdown."""
 
 import json
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import nh3
-from babel.dates import format_datetime, format_skeleton
+from babel import Locale
+from babel.dates import format_date, format_datetime, format_skeleton
 from babel.numbers import format_decimal
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -99,6 +101,34 @@ def number(value: int) -> str:
     return str(format_decimal(value, locale=i18n.locale()))
 
 
+def month_year(day: date) -> str:
+    """ "December 2026"."""
+    return str(format_skeleton("yMMMM", day, locale=i18n.locale()))
+
+
+def weekday_day(day: date) -> str:
+    """ "Sat 12 Dec"."""
+    return str(format_date(day, "EEE d MMM", locale=i18n.locale()))
+
+
+@dataclass(frozen=True)
+class Weekday:
+    short: str
+    long: str
+
+
+def first_weekday() -> int:
+    """On which day the week begins where the language is spoken; 0 is Monday."""
+    return int(Locale.parse(i18n.locale()).first_week_day)
+
+
+def weekdays() -> list[Weekday]:
+    """Their names, in the order of the week."""
+    names, monday = i18n.locale(), date(2024, 1, 1)
+    days = [monday + timedelta(days=(first_weekday() + number) % 7) for number in range(7)]
+    return [Weekday(format_date(day, "EEE", locale=names), format_date(day, "EEEE", locale=names)) for day in days]
+
+
 def iso(moment: datetime, zone: str = "UTC") -> str:
     """For <time datetime> and data attributes, with the offset."""
     return _local(moment, zone).isoformat(timespec="seconds")
@@ -154,6 +184,8 @@ ALL = {
     "clock_time": clock_time,
     "day_number": day_number,
     "month_short": month_short,
+    "month_year": month_year,
+    "weekday_day": weekday_day,
     "number": number,
     "iso": iso,
     "markdown": markdown,

@@ -22,7 +22,8 @@ RIGHT_TO_LEFT = ("ar", "fa", "he", "ur")
 # What anybody may read has an address in each language, /events and /fr/events; so have the ways in. The rest has one address
 # and speaks the visitor's language (docs/decisions/0022-languages.md).
 IN_EACH_LANGUAGE = {
-    "", "events", "series", "categories", "favourites", "imprint", "terms", "privacy", "accessibility",
+    "", "events", "series", "categories", "venues", "cities", "managers", "favourites",
+    "imprint", "terms", "privacy", "accessibility",
     "login", "register", "password",
 }  # fmt: skip
 

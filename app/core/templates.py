@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import escape
 
-from app.core import formats, i18n, static
+from app.core import addresses, formats, i18n, static
 from app.core.settings import settings
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,8 @@ def environment() -> Environment:
     made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True, pgettext=i18n.pgettext)  # type: ignore[attr-defined]
     made.filters.update(formats.ALL)
     made.globals.update(_=made.globals["gettext"], languages=i18n.LANGUAGES, address_in=i18n.address_in, to=i18n.to)
-    made.globals.update(static=static.address, settings=settings, regional=i18n.regional)
+    made.globals.update(static=static.address, settings=settings, absolute=addresses.absolute)
+    made.globals.update(regional=i18n.regional, weekdays=formats.weekdays)
     made.globals["ui"] = made.get_template("ui.html").module
     return made
 

@@ -3,9 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_
+from sqlalchemy import UnaryExpression, or_
+from sqlalchemy.sql.operators import custom_op
 from sqlmodel import col
 
+from app.core.db import database
 from app.events.models import Event
 
 
@@ -14,6 +16,25 @@ def is_ahead(now: datetime) -> Any:
     return or_(col(Event.ends_at) > now, col(Event.postponed_at).is_not(None))
 
 
+def public() -> tuple[Any, ...]:
+    """Events that have a page for everybody, also when they are over or were called off."""
+    return col(Event.state).in_(("published", "called_off")), col(Event.published_at).is_not(None)
+
+
 def upcoming(now: datetime) -> tuple[Any, ...]:
     """What lists for everybody show: public events that are not over by their date."""
     return Event.state == "published", Event.ends_at > now
+
+
+def in_order(now: datetime, *, since: datetime | None = None) -> tuple[Any, ...]:
+    """The same for whoever takes the first few by their start. Nothing that begins before `since` is looked at."""
+    return Event.state == "published", only(Event.ends_at) > now, *([Event.starts_at >= since] if since else [])
+
+
+def only(column: Any) -> Any:
+    """The column where it may decide what matches, and not how the events are walked through.
+
+    SQLite keeps no statistics of its own accord: it would rather fetch ten thousand events of a city, one by one, and put them
+    in order, than take the first twelve from the index that has them in order. PostgreSQL knows better.
+    """
+    return UnaryExpression(column, operator=custom_op("+"), type_=column.type) if database().is_sqlite else column

@@ -1,19 +1,20 @@
 """What the upcoming events can be filtered by."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, exists, func, literal, union_all
+from sqlalchemy import Float, String, exists, func, literal, union_all
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core import formats
 from app.core.money import exponent
 from app.core.settings import settings
 from app.events import queries
-from app.events.conditions import upcoming
+from app.events.conditions import in_order, upcoming
 from app.events.models import Category, Event, Venue
 
 # So many events say which currencies and zones are usual.
@@ -30,6 +31,14 @@ class Facets:
     currencies: Sequence[str]
     zone: str
     since: datetime | None = None
+    # Where cities lie that can be looked around in: (latitude, longitude), the middle of their venues.
+    centres: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def written(self, amount: str) -> str:
+        """So many of the one currency there is, or the bare number while there are several."""
+        if len(self.currencies) != 1:
+            return amount
+        return formats.money(int(amount) * 10 ** exponent(self.currencies[0]), self.currencies[0], short=True)
 
     @property
     def twenty_minor(self) -> int | None:
@@ -37,30 +46,43 @@ class Facets:
         return 20 * 10 ** exponent(self.currencies[0]) if len(self.currencies) == 1 else None
 
 
+NOTHING_KNOWN = Facets((), (), (), "Europe/Rome")
+
+
 async def facets(db: AsyncSession, now: datetime) -> Facets:
     """Categories, cities, currencies, the usual zone and the earliest start, in one query that does not count events.
 
     Currencies and zone are those of the soonest SAMPLE events: how a filter is called is not worth a look at all.
     """
-    blank, zero, never = literal("", String), literal(0), literal(None, type_=UTC_MOMENT)
-    kinds = queries.columns(literal("category", String), Category.slug, Category.name, Category.id, Category.position, never)
     here = exists().where(col(Event.venue_id) == Venue.id, *upcoming(now))
-    cities = queries.columns(literal("city", String), Venue.city, blank, zero, zero, never).where(here).distinct()
-    soon = queries.columns(Event.currency, Event.zone).where(*upcoming(now)).order_by(Event.starts_at).limit(SAMPLE).subquery()
-    usual = queries.columns(literal("usual", String), soon.c.currency, soon.c.zone, func.count(), zero, never)
-    first = queries.columns(literal("first", String), blank, blank, zero, zero, func.min(Event.starts_at)).where(*upcoming(now))
-    whole = union_all(kinds, cities, usual.group_by(soon.c.currency, soon.c.zone), first)
-    rows = await queries.rows_of(db, whole)
-    zones: Counter[str] = Counter()
-    for what, _currency, zone, count, *_rest in rows:
-        zones[zone] += count if what == "usual" else 0
-    found = [
-        Category(id=key, slug=slug, name=name, position=order) for what, slug, name, key, order, _at in rows if what == "category"
-    ]
-    return Facets(
-        categories=sorted(found, key=lambda kind: (kind.position, kind.name)),
-        cities=sorted(city for what, city, *_rest in rows if what == "city" and city),
-        currencies=sorted({currency for what, currency, *_rest in rows if what == "usual"}),
-        zone=zones.most_common(1)[0][0] if +zones else settings().default_zone,
-        since=next((at for what, *_rest, at in rows if what == "first"), None),
+    soon = queries.columns(Event.currency, Event.zone).where(*in_order(now)).order_by(Event.starts_at).limit(SAMPLE).subquery()
+    middle = {"north": func.avg(Venue.latitude), "east": func.avg(Venue.longitude)}
+    parts = (
+        _part("category", word=Category.slug, other=Category.name, number=Category.id, position=Category.position),
+        _part("city", word=Venue.city, **middle).where(here).group_by(Venue.city),
+        _part("usual", word=soon.c.currency, other=soon.c.zone, number=func.count()).group_by(soon.c.currency, soon.c.zone),
+        _part("first", at=func.min(Event.starts_at)).where(*upcoming(now)),
     )
+    found: dict[str, list[Any]] = {"category": [], "city": [], "usual": [], "first": []}
+    for row in await queries.rows_of(db, union_all(*parts)):
+        found[row.what].append(row)
+    zones: Counter[str] = Counter()
+    for row in found["usual"]:
+        zones[row.other] += row.number
+    kinds = [Category(id=row.number, slug=row.word, name=row.other, position=row.position) for row in found["category"]]
+    return Facets(
+        categories=sorted(kinds, key=lambda kind: (kind.position, kind.name)),
+        cities=sorted(row.word for row in found["city"] if row.word),
+        currencies=sorted({row.word for row in found["usual"]}),
+        zone=zones.most_common(1)[0][0] if zones else settings().default_zone,
+        since=found["first"][0].at if found["first"] else None,
+        centres={row.word: (row.north, row.east) for row in found["city"] if row.north is not None and row.east is not None},
+    )
+
+
+def _part(what: str, **given: Any) -> Any:
+    """One part of the question; what it does not give is empty."""
+    empty = {"word": literal("", String), "other": literal("", String), "number": literal(0), "position": literal(0)}
+    nothing = {name: literal(None, type_=kind) for name, kind in (("at", UTC_MOMENT), ("north", Float), ("east", Float))}
+    columns: dict[str, Any] = {"what": literal(what, String), **empty, **nothing, **given}
+    return queries.columns(*(part.label(name) for name, part in columns.items()))

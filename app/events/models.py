@@ -4,12 +4,13 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, literal_column
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, UniqueConstraint, literal_column
 from sqlalchemy.orm import column_property
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import AutoString, Field, SQLModel, col, select
 
-from app.core.codes import secret_code
+from app.core.codes import secret_code, short_code
 from app.core.columns import link, maybe_link, one_of, row_id
+from app.events.rules.words import address_of_city, address_with
 
 STATES = ("draft", "submitted", "approved", "published", "called_off")
 
@@ -50,14 +51,36 @@ class Category(SQLModel, table=True):
     position: int = 0
 
 
+def _slug_of_venue(context: Any) -> str:
+    row = context.get_current_parameters()
+    return address_with(short_code().lower(), row["name"], row["city"])
+
+
 class Venue(SQLModel, table=True):
     __tablename__ = "venues"
-    __table_args__ = (UniqueConstraint("name", "city", "address"),)
+    __table_args__ = (
+        UniqueConstraint("name", "city", "address"),
+        CheckConstraint("latitude BETWEEN -90 AND 90", name="latitude"),
+        CheckConstraint("longitude BETWEEN -180 AND 180", name="longitude"),
+    )
 
     id: int | None = row_id()
+    # The address of its page, which stays when the venue gets another name.
+    slug: str = Field(default=None, sa_column=Column(AutoString(120), nullable=False, unique=True, default=_slug_of_venue))
     name: str = Field(max_length=120)
     address: str = Field(default="", max_length=200)
     city: str = Field(max_length=80, index=True)
+    # Degrees, where an admin has filled them in: then events are found by their distance.
+    latitude: float | None = None
+    longitude: float | None = None
+
+    @property
+    def path(self) -> str:
+        return f"/venues/{self.slug}"
+
+    @property
+    def city_path(self) -> str:
+        return f"/cities/{address_of_city(self.city)}"
 
 
 class Event(SQLModel, table=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy
@@ -14,12 +14,14 @@ from app.accounts.models import User, Visitor
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
 from app.events import team
-from app.events.conditions import is_ahead, upcoming
+from app.events.conditions import in_order, is_ahead, only
 from app.events.models import Category, Event, Favourite, Quota, TicketType, Venue
 from app.events.rules import offering
 from app.events.series import Series
 
 SIMILAR = 4
+# What has run for longer is nothing that a buyer of something else would be led to.
+RUNNING = timedelta(days=31)
 
 # SQLModel's select() takes four columns; lists need more.
 columns: Any = sqlalchemy.select
@@ -32,7 +34,7 @@ SHOWN = tuple(getattr(Event, name) for name in _SHOWN)
 
 @dataclass(frozen=True)
 class EventCard:
-    """An event as lists show it. `from_minor` is the cheapest type's price, None without types."""
+    """An event as lists show it. `from_minor` is the cheapest type's price, None without types; `km` is how far a place is."""
 
     id: int
     slug: str
@@ -52,6 +54,7 @@ class EventCard:
     category_name: str
     is_favourite: bool
     is_buyable: bool
+    km: int | None = None
 
 
 @dataclass(frozen=True)
@@ -124,8 +127,11 @@ async def event_page(
     if not found or not found[0][0].is_public:
         return None
     event, venue, category, series, is_marked, has_codes = found[0]
-    same = _cards(watcher, *upcoming(now), Event.category_id == event.category_id, *_another(event))
-    rows = await rows_of(db, same.order_by(Event.starts_at, Event.id).limit(SIMILAR))
+    same = columns(Event.id).where(
+        *in_order(now, since=now - RUNNING), only(Event.category_id) == event.category_id, *_another(event)
+    )
+    first = col(Event.id).in_(same.order_by(Event.starts_at, Event.id).limit(SIMILAR))
+    rows = await rows_of(db, _cards(watcher, first).order_by(Event.starts_at, Event.id))
     types = await _types_of(db, [event.id, *(row.id for row in rows)])
     cards = [_card(row, types.get(row.id, []), watcher, now=now) for row in rows]
     marked = bool(is_marked) or slug in watcher.slugs
@@ -172,12 +178,14 @@ async def category_by_slug(db: AsyncSession, slug: str) -> Category | None:
 
 
 async def upcoming_cards(
-    db: AsyncSession, now: datetime, *, watcher: Watcher = NOBODY, city: str = "", most: int = 25
+    db: AsyncSession, now: datetime, *, watcher: Watcher = NOBODY, city: str = "", since: datetime | None = None, most: int = 25
 ) -> list[EventCard]:
     """The next events, the soonest first. Two queries."""
-    statement = _cards(watcher, *upcoming(now), *([Venue.city == city] if city else []))
-    rows = await rows_of(db, statement.order_by(Event.starts_at, Event.id).limit(most))
-    return await _with_types(db, rows, watcher, now=now)
+    ids = columns(Event.id).where(*in_order(now, since=since))
+    if city:
+        ids = ids.where(only(Event.venue_id).in_(select(Venue.id).where(Venue.city == city)))
+    found = col(Event.id).in_(ids.order_by(Event.starts_at, Event.id).limit(most))
+    return (await cards_of(db, found, watcher=watcher, now=now))[0]
 
 
 async def dates_ahead(db: AsyncSession, series_id: int | None, *, now: datetime) -> list[EventCard]:
@@ -190,17 +198,19 @@ async def dates_ahead(db: AsyncSession, series_id: int | None, *, now: datetime)
 
 
 async def cards_of(
-    db: AsyncSession, *conditions: Any, now: datetime, watcher: Watcher = NOBODY, also: Any = None, latest_first: bool = False
+    db: AsyncSession,
+    *conditions: Any,
+    now: datetime,
+    watcher: Watcher = NOBODY,
+    also: Sequence[Any] = (),
+    order: Sequence[Any] = (),
 ) -> tuple[list[EventCard], list[Any]]:
     """The cards of the events that meet the conditions, the soonest first, and the rows they were made of. Two queries.
 
-    `also` is one more column of the rows, their last.
+    `also` are more columns of the rows, their last.
     """
-    statement = _cards(watcher, *conditions)
-    if also is not None:
-        statement = statement.add_columns(also)
-    order = (col(Event.starts_at).desc(), col(Event.id).desc()) if latest_first else (Event.starts_at, Event.id)
-    rows = await rows_of(db, statement.order_by(*order))
+    statement = _cards(watcher, *conditions).add_columns(*also)
+    rows = await rows_of(db, statement.order_by(*(order or (Event.starts_at, Event.id))))
     return await _with_types(db, rows, watcher, now=now), rows
 
 

@@ -1,6 +1,7 @@
 """Calendar files: the evening itself, and the minute by which a pre-sale booking is paid."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -20,17 +21,18 @@ def calendar(event: Event, venue: Venue | None, url: str, now: datetime, *, onli
 
     The UID stays and SEQUENCE grows, so opening a later file moves the entry instead of adding a second one.
     """
-    entry = _entry(f"{event.slug}@{_host()}", url, now)
-    entry.add("summary", event.title)
-    entry.add("dtstart", event.starts_at.astimezone(event.tz))
-    entry.add("dtend", event.ends_at.astimezone(event.tz))
-    if venue:
-        entry.add("location", ", ".join(part for part in (venue.name, venue.address, venue.city) if part))
-    elif event.is_online:
-        entry.add("location", online_url or _("Online"))
-    entry.add("sequence", _changes(event))
-    entry.add("status", "CANCELLED" if event.is_called_off else "TENTATIVE" if event.is_postponed else "CONFIRMED")
-    return _file(entry)
+    return _file(_evening(event, venue, url, now, online_url=online_url))
+
+
+def calendar_of_many(title: str, evenings: Sequence[tuple[Event, Venue | None, str]]) -> bytes:
+    """Events with their venue and address as a feed that calendars read again and again.
+
+    Nothing in it depends on the moment it is made, so it stays the same, byte for byte, as long as its events do.
+    """
+    entries = [
+        _evening(event, venue, url, event.created_at + timedelta(seconds=_changes(event))) for event, venue, url in evenings
+    ]
+    return _file(*entries, title=title)
 
 
 def deadline(event: Event, held_until: datetime, url: str, now: datetime) -> bytes:
@@ -53,6 +55,20 @@ def deadline(event: Event, held_until: datetime, url: str, now: datetime) -> byt
     return _file(entry)
 
 
+def _evening(event: Event, venue: Venue | None, url: str, stamp: datetime, *, online_url: str = "") -> Entry:
+    entry = _entry(f"{event.slug}@{_host()}", url, stamp)
+    entry.add("summary", event.title)
+    entry.add("dtstart", event.starts_at.astimezone(event.tz))
+    entry.add("dtend", event.ends_at.astimezone(event.tz))
+    if venue:
+        entry.add("location", ", ".join(part for part in (venue.name, venue.address, venue.city) if part))
+    elif event.is_online:
+        entry.add("location", online_url or _("Online"))
+    entry.add("sequence", _changes(event))
+    entry.add("status", "CANCELLED" if event.is_called_off else "TENTATIVE" if event.is_postponed else "CONFIRMED")
+    return entry
+
+
 def _entry(uid: str, url: str, now: datetime) -> Entry:
     entry = Entry()
     entry.add("uid", uid)
@@ -61,12 +77,18 @@ def _entry(uid: str, url: str, now: datetime) -> Entry:
     return entry
 
 
-def _file(entry: Entry) -> bytes:
+def _file(*entries: Entry, title: str = "") -> bytes:
     made = Calendar()
     made.add("version", "2.0")
     made.add("prodid", f"-//{settings().site_name}//EventTicket//EN")
     made.add("method", "PUBLISH")
-    made.add_component(entry)
+    if title:
+        # RFC 7986 and what programs knew before it.
+        made.add("name", title)
+        made.add("x-wr-calname", title)
+        made.add("refresh-interval", timedelta(hours=1), parameters={"value": "DURATION"})
+    for entry in entries:
+        made.add_component(entry)
     # The file brings the rules of its zone along, so it is right on a device that knows other ones.
     made.add_missing_timezones()
     return bytes(made.to_ical())
@@ -74,7 +96,8 @@ def _file(entry: Entry) -> bytes:
 
 def _changes(event: Event) -> int:
     """A number that every later version of the event exceeds: seconds from its creation to its last change."""
-    latest = max((moment for moment in (event.changed_at, event.called_off_at) if moment), default=event.created_at)
+    moments = (event.changed_at, event.called_off_at, event.postponed_at)
+    latest = max((moment for moment in moments if moment), default=event.created_at)
     return max(0, int((latest - event.created_at).total_seconds()))
 
 

@@ -41,6 +41,8 @@ def page(
         "dir": i18n.direction(),
         # A search is the same page as its list, so search engines are told of the list alone.
         "alternates": public and not request.url.query,
+        # The path under which search engines are to know the page, where a template does not say it itself.
+        "canonical": "",
         "site_name": settings().site_name,
         "demo": settings().demo,
         **context,

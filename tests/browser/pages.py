@@ -8,6 +8,7 @@ from app.core.settings import DEMO_SECRET_KEY
 from app.core.tokens import SIGNED_WITH
 from tests.browser.checkouts import answers, details, questions, wrong_answers, wrong_details
 from tests.browser.desk import DESK
+from tests.browser.finding import FINDING
 from tests.browser.looks import Look, sent
 from tests.browser.people import ADA, JONAS, MARTINA, SOFIA, address, buy, choose, fill_in, follow, go_to_pay, open_mail
 from tests.browser.saved import SAVED
@@ -263,12 +264,7 @@ async def wrong_refund(page: Page) -> None:
 
 
 PAGES = (
-    Look("home", "/"),
-    Look("home of a city", "/?city=Turin"),
-    Look("events", "/events"),
-    Look("events of a category", "/events?category=music"),
-    Look("events, the second page", "/events?page=2"),
-    Look("events, nothing found", "/events?q=unicorns"),
+    *FINDING,
     Look("event", "/events/the-fog-machine-orchestra"),
     Look("event in a pre-sale", "/events/nine-pianos"),
     Look("event in a pre-sale, unlocked", unlocked),

@@ -54,8 +54,8 @@ FIELDS = {
     "/bookings/{code:str}/checkout": {"name", "email"},
     "/manager/events/{slug:str}/attendees/{short_code:str}": {"holder"},
     "/manager/events/{slug:str}/checkin": {"nonce"},
-    "/admin/venues": {"name", "address", "city"},
-    "/admin/venues/{number:int}": {"name", "address", "city"},
+    "/admin/venues": {"name", "address", "city", "latitude", "longitude"},
+    "/admin/venues/{number:int}": {"name", "address", "city", "latitude", "longitude"},
 }
 
 Values = dict[str, list[dict[str, Any]]]

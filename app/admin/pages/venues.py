@@ -1,10 +1,13 @@
 """Where events take place: added, corrected for all of them, merged where one stands there twice."""
 
+import re
 from typing import Any
 
 from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 from sqlmodel.ext.asyncio.session import AsyncSession
+from wtforms import Field, FloatField, ValidationError
+from wtforms.validators import Optional
 
 from app.admin import queries
 from app.core.db import writing
@@ -16,18 +19,50 @@ from app.events.actions import arranging
 from app.events.models import Venue
 from app.events.rules.proposing import folded
 from app.web import asked
-from app.web.forms import BaseForm, number, read, text
+from app.web.forms import BaseForm, InRange, number, read, text
 from app.web.limits import writes_at_most
 from app.web.page import page, see_other
 from app.web.visitor import Db, Who, admin, proved_lately
 
 Asked = Request[Any, Any, Any]
 
+_COLUMNS = ("name", "address", "city", "latitude", "longitude")
+
+
+class Degrees(FloatField):
+    """Degrees with decimals, written with a point or a comma."""
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        typed = valuelist[0].strip().replace(",", ".") if valuelist else ""
+        self.data = None
+        if typed:
+            if not re.fullmatch(r"[+-]?[0-9]{1,3}(\.[0-9]{1,9})?", typed):
+                raise ValueError(_("Enter degrees with decimals, such as 45.07"))
+            self.data = float(typed)
+
+
+def _degrees(label: Any, *, most: int) -> Any:
+    sentence = lazy("Enter degrees with decimals, such as 45.07")
+    return Degrees(label, [Optional(), InRange(min=-most, max=most, message=sentence)])
+
+
+def _check_both(other: Field) -> None:
+    if other.data is None:
+        raise ValidationError(_("Fill in latitude and longitude, or neither."))
+
 
 class VenueForm(BaseForm):
     name = text(lazy("Name"), most=120, missing=lazy("Enter a name"))
     address = text(lazy("Address"), most=200)
     city = text(lazy("City"), most=80, missing=lazy("Enter a city"))
+    latitude = _degrees(lazy("Latitude"), most=90)
+    longitude = _degrees(lazy("Longitude"), most=180)
+
+    def validate_latitude(self, _field: Field) -> None:
+        _check_both(self.longitude)
+
+    def validate_longitude(self, _field: Field) -> None:
+        _check_both(self.latitude)
 
 
 class MergeForm(BaseForm):
@@ -128,11 +163,11 @@ async def _one(
 
 
 def _filled(venue: Venue) -> VenueForm:
-    return VenueForm(data={"name": venue.name, "address": venue.address, "city": venue.city})
+    return VenueForm(data={name: getattr(venue, name) for name in _COLUMNS})
 
 
-def _values(form: VenueForm) -> dict[str, str]:
-    return {"name": form.name.data, "address": form.address.data or "", "city": form.city.data}
+def _values(form: VenueForm) -> dict[str, Any]:
+    return {name: form[name].data for name in _COLUMNS} | {"address": form.address.data or ""}
 
 
 router = Router(

@@ -92,26 +92,46 @@ async def delete_category(tx: AsyncSession, category: Category, *, by: int) -> N
     await activity.record(tx, "category.deleted", about=f"category:{category.id}", by=by, names=[category.name, ""])
 
 
-async def add_venue(tx: AsyncSession, *, name: str, address: str, city: str, by: int) -> Venue:
+async def add_venue(
+    tx: AsyncSession,
+    *,
+    name: str,
+    address: str,
+    city: str,
+    by: int,
+    latitude: float | None = None,
+    longitude: float | None = None,
+) -> Venue:
     """One that events can name from now on. Raises Refused when the city has a venue of this name, however it is spelt."""
     known = (await tx.exec(select(Venue.name, Venue.city))).all()
     wanted = proposing.folded(name), proposing.folded(city)
     if any((proposing.folded(title), proposing.folded(where)) == wanted for title, where in known):
         raise Refused(_("%(city)s has a venue of this name already. Correct its address instead.") % {"city": city})
-    made = Venue(name=name, address=address, city=city)
+    made = Venue(name=name, address=address, city=city, latitude=latitude, longitude=longitude)
     await _flushed(tx, made, _("Somebody else has just added this venue."))
     await activity.record(tx, "venue.added", about=f"venue:{made.id}", by=by, names=["", place(made)])
     return made
 
 
-async def change_venue(tx: AsyncSession, venue: Venue, *, name: str, address: str, city: str, by: int) -> None:
+async def change_venue(
+    tx: AsyncSession,
+    venue: Venue,
+    *,
+    name: str,
+    address: str,
+    city: str,
+    by: int,
+    latitude: float | None = None,
+    longitude: float | None = None,
+) -> None:
     """Corrects a name or an address for all its events; nobody is told. Raises Refused when there is such a venue already."""
     before = (venue.name, venue.address, venue.city)
     await finding.hold_still(tx, Event.venue_id == venue.id)
     same = update(Venue).where(col(Venue.id) == venue.id, col(Venue.name) == before[0], col(Venue.address) == before[1])
     try:
         async with tx.begin_nested():
-            found = await changed(tx, same.values(name=name, address=address, city=city))
+            values = {"name": name, "address": address, "city": city, "latitude": latitude, "longitude": longitude}
+            found = await changed(tx, same.values(**values))
     except IntegrityError:
         raise Refused(_("There is a venue with this name and address. Merge the two instead.")) from None
     if not found:

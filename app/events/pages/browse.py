@@ -1,5 +1,7 @@
 """Looking around: the home page, the list with its filters, and the pictures on the posters."""
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from litestar import MediaType, Request, Response, Router, get
@@ -9,11 +11,15 @@ from app.accounts.models import Visitor
 from app.core import clock
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
-from app.events import filters, listing, pictures, queries
+from app.events import filters, listing, monthly, pictures, queries
+from app.events.filters import Facets
+from app.events.listing import Results
 from app.events.moved import moved_to
 from app.events.pages.hearts import marks_of, watcher_of
 from app.events.posters import card_path
+from app.events.queries import Watcher
 from app.events.rules import offering, searching
+from app.events.rules.searching import Search
 from app.web.limits import looks_at_most
 from app.web.page import page
 from app.web.visitor import Db, Who
@@ -33,7 +39,7 @@ async def home(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respons
     search = searching.search_from(request.query_params)
     city = search.city if search.city in facets.cities else ""
     watcher = watcher_of(request, visitor)
-    cards = await queries.upcoming_cards(db, now, watcher=watcher, city=city)
+    cards = await queries.upcoming_cards(db, now, watcher=watcher, city=city, since=facets.since)
     featured = next((card for card in cards if card.is_buyable), None)
     groups = offering.grouped([card for card in cards if card is not featured], zone=facets.zone, now=now)
     context: dict[str, Any] = {"facets": facets, "search": searching.Search(city=city), "featured": featured, "groups": groups}
@@ -48,16 +54,31 @@ async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respon
     category = next((kind for kind in facets.categories if kind.slug == search.category), None)
     if search.category and not category and (moved := await moved_to(db, search.category)):
         return Response("", status_code=301, headers={"Location": search.url(category=moved)}, media_type=MediaType.HTML)
-    watcher = watcher_of(request, visitor)
-    results = await listing.search(db, search, now=now, zone=facets.zone, watcher=watcher, since=facets.since)
+    found = await _found(db, search, facets, watcher_of(request, visitor), now=now)
     marks = marks_of(request)
     marked = category is not None and await _is_marked(db, visitor, category.id, f"c:{category.slug}" in marks)
     # Each search gets its address; "show more" only adds to the page that is there.
     headers = {"HX-Push-Url": search.url()} if search.page == 1 else {}
-    context: dict[str, Any] = {"facets": facets, "search": search, "results": results, "category": category, "is_marked": marked}
-    also = ("events/_oob.html",)
-    context["card"] = card_path()
-    return page(request, "events/index.html", fragment="results", also=also, public=not marks, headers=headers, **context)
+    context: dict[str, Any] = {"facets": facets, "search": search, "category": category, "is_marked": marked, **found}
+    context |= {"card": card_path(), "also": ("events/_oob.html",), "headers": headers, "public": not marks}
+    return page(request, "events/index.html", fragment="results", **context)
+
+
+async def _found(db: Db, search: Search, facets: Facets, watcher: Watcher, *, now: datetime) -> dict[str, Any]:
+    """What the list shows: a page of cards in groups, or a month. Two queries."""
+    if search.view:
+        month = await monthly.month(db, search, zone=facets.zone, now=now)
+        counted = Results([], month.total, 1)
+        return {"month": month, "results": counted, "groups": [], "canonical": searching.canonical(search)}
+    results = await listing.search(db, search, now=now, facets=facets, watcher=watcher)
+    if search.near:
+        groups = [offering.Group("", "", results.cards)] if results.cards else []
+    elif search.when == "past":
+        groups = offering.by_month(results.cards)
+    else:
+        groups = offering.by_time(results.cards, zone=facets.zone, now=now)
+    canonical = searching.canonical(replace(search, page=results.page))
+    return {"month": None, "results": results, "groups": groups, "canonical": canonical}
 
 
 @get("/pictures/{name:str}")

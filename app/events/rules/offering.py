@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -190,7 +190,7 @@ def state_word(event: Event, types: Sequence[TicketType], *, now: datetime) -> s
 
 @dataclass(frozen=True)
 class Group:
-    """Some cards of the home page under one heading."""
+    """Some cards of a list under one heading."""
 
     title: str
     note: str
@@ -214,3 +214,18 @@ def grouped(cards: Sequence[Any], *, zone: str, now: datetime) -> list[Group]:
         Group(_("Later"), "", [card for card in cards if card.starts_at >= week_end]),
     ]
     return [group for group in groups if group.cards]
+
+
+def by_time(cards: Sequence[Any], *, zone: str, now: datetime) -> list[Group]:
+    """The same for a long list: what comes later stands under its months."""
+    groups = grouped(cards, zone=zone, now=now)
+    far = _("Later")
+    return [part for group in groups for part in (by_month(group.cards) if group.title == far else [group])]
+
+
+def by_month(cards: Sequence[Any]) -> list[Group]:
+    """Cards under the months in which they begin, in the order given."""
+    months: dict[date, list[Any]] = {}
+    for card in cards:
+        months.setdefault(card.starts_at.astimezone(ZoneInfo(card.zone)).date().replace(day=1), []).append(card)
+    return [Group(formats.month_year(month), "", found) for month, found in months.items()]

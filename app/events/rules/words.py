@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from zlib import crc32
 
 # A longer word is found by its beginning.
 LONGEST = 60
@@ -20,6 +21,22 @@ def words_of(text: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     bare = "".join(char for char in plain if unicodedata.category(char)[0] != "M").translate(_TYPED)
     return [word[:LONGEST] for word in _WORD.findall(_SIGN.sub(r" \g<0> ", bare))]
+
+
+def address_of(*texts: str) -> str:
+    """ "Théâtre du Quai" and "Lyon" become "theatre-du-quai-lyon"; empty without a Latin letter or a digit."""
+    return "-".join(word for text in texts for word in words_of(text) if word.isascii())[:100].strip("-")
+
+
+def address_with(code: str, *texts: str) -> str:
+    """ "theatre-du-quai-lyon-7k2m": four letters of the code keep apart what is called the same."""
+    called = address_of(*texts)
+    return f"{called}-{code[:4]}" if called else code
+
+
+def address_of_city(name: str) -> str:
+    """A city has no row that could hold its address, so the address follows from the name alone."""
+    return address_of(name) or f"city-{crc32(name.encode()):08x}"
 
 
 def found_by(*texts: str) -> str:

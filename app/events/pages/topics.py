@@ -1,0 +1,81 @@
+"""The pages of what events are about: a category, a venue, a city, and who offers them. Each has feeds of its own."""
+
+from typing import Any
+
+from litestar import MediaType, Request, Response, Router, get
+from litestar.params import FromPath
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.accounts.models import Visitor
+from app.core import clock
+from app.core.errors import NotFound
+from app.core.i18n import gettext as _
+from app.core.i18n import to
+from app.core.settings import settings
+from app.events import listing, topics
+from app.events.moved import moved_to
+from app.events.pages import feeds
+from app.events.pages.hearts import marked_categories, marks_of, watcher_of
+from app.events.posters import card_path
+from app.events.rules import offering
+from app.events.topics import Topic
+from app.web.asked import page_number
+from app.web.limits import looks_at_most
+from app.web.page import page
+from app.web.visitor import Db, Who
+
+Asked = Request[Any, Any, Any]
+
+
+@get("/categories/{slug:str}", guards=[looks_at_most("list")])
+async def category(request: Asked, db: Db, visitor: Who, slug: FromPath[str]) -> Response[Any]:
+    return await _show(request, db, visitor, "categories", slug)
+
+
+@get("/venues/{slug:str}", guards=[looks_at_most("list")])
+async def venue(request: Asked, db: Db, visitor: Who, slug: FromPath[str]) -> Response[Any]:
+    return await _show(request, db, visitor, "venues", slug)
+
+
+@get("/cities/{slug:str}", guards=[looks_at_most("list")])
+async def city(request: Asked, db: Db, visitor: Who, slug: FromPath[str]) -> Response[Any]:
+    return await _show(request, db, visitor, "cities", slug)
+
+
+@get("/managers/{slug:str}", guards=[looks_at_most("list")])
+async def manager(request: Asked, db: Db, visitor: Who, slug: FromPath[str]) -> Response[Any]:
+    return await _show(request, db, visitor, "managers", slug)
+
+
+async def _show(request: Asked, db: AsyncSession, visitor: Visitor, kind: str, slug: str) -> Response[Any]:
+    """The page; the same address with .atom or .ics is its feed. Three queries."""
+    bare, _dot, ending = slug.partition(".")
+    watcher, now = watcher_of(request, visitor), clock.now()
+    topic = await topics.topic(db, kind, bare, watcher=watcher)
+    if not topic and kind == "categories" and (moved := await moved_to(db, bare)):
+        where = to(f"/categories/{moved}") + (f".{ending}" if ending else "")
+        return Response("", status_code=301, headers={"Location": where}, media_type=MediaType.HTML)
+    if not topic or (ending and ending not in feeds.ENDINGS):
+        raise NotFound(_("There is nothing to see at this address."))
+    if ending:
+        return await feeds.feed(request, db, topic.name, topic.path, topic.where, ending=ending)
+    found = await listing.about(db, topic.where, page=page_number(request), now=now, watcher=watcher)
+    groups = offering.by_time(found.ahead.cards, zone=settings().default_zone, now=now)
+    marked = topic.is_marked or bare in marked_categories(request)
+    context: dict[str, Any] = {"topic": topic, "groups": groups, "past": found.past, "is_marked": marked}
+    context |= {"results": found.ahead, "search": Numbered(topic), "card": card_path()}
+    canonical = topic.path + (f"?page={found.ahead.page}" if found.ahead.page > 1 else "")
+    return page(request, "events/topic.html", fragment="results", public=not marks_of(request), canonical=canonical, **context)
+
+
+class Numbered:
+    """What the cards ask a search for: the address of a page of them."""
+
+    def __init__(self, topic: Topic) -> None:
+        self.topic = topic
+
+    def url(self, *, page: int) -> str:
+        return to(self.topic.path) + (f"?page={page}" if page > 1 else "")
+
+
+router = Router("/", route_handlers=[category, venue, city, manager])

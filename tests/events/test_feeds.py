@@ -1,0 +1,162 @@
+"""Feeds of public events that readers and calendars understand, and the map that search engines ask for."""
+
+from datetime import UTC, datetime, timedelta
+from xml.etree.ElementTree import Element, fromstring
+
+import httpx
+import pytest
+import time_machine
+from icalendar import Calendar
+
+from app.core import clock
+from app.core.db import writing
+from app.events import feeds
+from app.events.actions import deciding, postponing
+from app.events.models import Event
+from tests import world
+
+Client = httpx.AsyncClient
+ATOM = "{http://www.w3.org/2005/Atom}"
+MAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
+
+pytestmark = pytest.mark.usefixtures("moment")
+
+
+async def some_events() -> None:
+    now = clock.now()
+    async with writing() as tx:
+        await world.event(tx, title="Nine Pianos", published_at=now - timedelta(days=3))
+        await world.event(tx, title="Salt & <Pepper>", published_at=now - timedelta(days=2), starts_at=now + timedelta(days=1))
+        await world.event(tx, title="Long Over", starts_at=now - timedelta(days=40), published_at=now - timedelta(days=50))
+        await world.event(tx, title="Secret Plan", state="draft", published_at=None)
+
+
+def is_atom(feed: Element) -> None:
+    """What RFC 4287 asks of a feed and of each of its entries (4.1.1, 4.1.2)."""
+    assert feed.tag == f"{ATOM}feed"
+    ids = []
+    for part in (feed, *feed.findall(f"{ATOM}entry")):
+        for name in ("id", "title", "updated"):
+            assert len(part.findall(ATOM + name)) == 1 and part.findtext(ATOM + name), name
+        assert datetime.fromisoformat(part.findtext(f"{ATOM}updated") or "").tzinfo == UTC
+        assert (part.findtext(f"{ATOM}id") or "").startswith("http://testserver.local/")
+        links = [link.get("rel") for link in part.findall(f"{ATOM}link")]
+        assert links.count("alternate") == 1
+        ids.append(part.findtext(f"{ATOM}id"))
+    assert feed.find(f"{ATOM}author/{ATOM}name") is not None
+    assert len(ids) == len(set(ids))
+
+
+async def test_the_atom_feed_is_what_the_rfc_says(client: Client) -> None:
+    await some_events()
+    answer = await client.get("/events.atom")
+    assert answer.headers["content-type"] == "application/atom+xml; charset=utf-8"
+    feed = fromstring(answer.content)
+    is_atom(feed)
+    entries = feed.findall(f"{ATOM}entry")
+    assert [entry.findtext(f"{ATOM}title") for entry in entries] == ["Salt & <Pepper>", "Nine Pianos", "Long Over"]
+    newest = max(entry.findtext(f"{ATOM}updated") or "" for entry in entries)
+    assert feed.findtext(f"{ATOM}updated") == newest
+    assert "Monday 14 December 2026, 13:00 · Teatro Baretti, Turin" in (entries[1].findtext(f"{ATOM}summary") or "")
+    selves = [link.get("href") for link in feed.findall(f"{ATOM}link") if link.get("rel") == "self"]
+    assert selves == ["http://testserver.local/events.atom"]
+
+
+async def test_a_feed_without_events_is_one_too(client: Client) -> None:
+    is_atom(fromstring((await client.get("/events.atom")).content))
+    assert Calendar.from_ical((await client.get("/events.ics")).content)
+
+
+async def test_the_calendar_feed_has_what_is_ahead_in_its_own_zone(client: Client) -> None:
+    await some_events()
+    answer = await client.get("/events.ics")
+    assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
+    calendar = Calendar.from_ical(answer.content)
+    assert [str(entry["summary"]) for entry in calendar.walk("VEVENT")] == ["Salt & <Pepper>", "Nine Pianos"]
+    assert [str(zone["tzid"]) for zone in calendar.walk("VTIMEZONE")] == ["Europe/Rome"]
+    starts = calendar.walk("VEVENT")[1]["dtstart"]
+    assert starts.params["TZID"] == "Europe/Rome"
+    assert starts.dt.astimezone(UTC) == datetime(2026, 12, 14, 12, tzinfo=UTC)
+
+
+async def entry_of(client: Client) -> tuple[str, int, str]:
+    """UID, SEQUENCE and STATUS of the one event."""
+    [entry] = Calendar.from_ical((await client.get("/categories/music.ics")).content).walk("VEVENT")
+    return str(entry["uid"]), int(entry["sequence"]), str(entry["status"])
+
+
+async def test_a_calendar_learns_that_an_event_was_postponed_and_called_off(
+    client: Client, moment: time_machine.Traveller
+) -> None:
+    async with writing() as tx:
+        dora, event = await world.dora(tx), await world.event(tx)
+    uid, first, status = await entry_of(client)
+    assert (uid, status) == ("nine-pianos@testserver.local", "CONFIRMED")
+    moment.shift(timedelta(hours=1))
+    async with writing() as tx:
+        event = await tx.get_one(Event, event.id)
+        await postponing.postpone(tx, event, reason="The pianist is ill.", return_days=14, by=dora.id or 0, now=clock.now())
+    same, second, status = await entry_of(client)
+    assert (same, status) == (uid, "TENTATIVE")
+    moment.shift(timedelta(hours=1))
+    async with writing() as tx:
+        event = await tx.get_one(Event, event.id)
+        await deciding.call_off(tx, event, reason="The pianist is still ill.", by=dora.id or 0, now=clock.now())
+    same, third, status = await entry_of(client)
+    assert (same, status) == (uid, "CANCELLED")
+    assert first < second < third
+
+
+@pytest.mark.parametrize("path", ["/events.atom", "/events.ics", "/categories/music.atom", "/sitemap.xml"])
+async def test_who_has_the_newest_is_told_so(client: Client, path: str, moment: time_machine.Traveller) -> None:
+    await some_events()
+    answer = await client.get(path)
+    assert answer.headers["cache-control"] == "public, max-age=600"
+    # Nothing in a feed depends on when it is asked for.
+    moment.shift(timedelta(minutes=30))
+    again = await client.get(path, headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == answer.headers["etag"]
+    async with writing() as tx:
+        await world.event(tx, title="News")
+    fresh = await client.get(path, headers={"If-None-Match": answer.headers["etag"]})
+    assert fresh.status_code == 200
+    assert fresh.headers["etag"] != answer.headers["etag"]
+
+
+async def test_a_feed_says_when_it_changed_last(client: Client) -> None:
+    await some_events()
+    assert (await client.get("/events.atom")).headers["last-modified"] == "Sat, 14 Nov 2026 12:00:00 GMT"
+
+
+async def test_the_map_names_every_public_page_and_each_is_there(client: Client) -> None:
+    await some_events()
+    found = fromstring((await client.get("/sitemap.xml")).content)
+    paths = [(line.findtext(f"{MAP}loc") or "").removeprefix("http://testserver.local") for line in found]
+    assert {"/", "/events", "/categories/music", "/cities/turin", "/events/long-over", "/events/nine-pianos"} <= set(paths)
+    assert {path.split("/")[1] for path in paths} == {"", "events", "categories", "cities", "venues", "managers"}
+    assert not any("secret" in path for path in paths)
+    for path in paths:
+        assert (await client.get(path)).status_code == 200, path
+    dated = {line.findtext(f"{MAP}loc"): line.findtext(f"{MAP}lastmod") for line in found}
+    assert dated["http://testserver.local/events/nine-pianos"] == "2026-11-13T12:00:00Z"
+
+
+async def test_a_map_that_is_too_long_comes_in_parts(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    await some_events()
+    monkeypatch.setattr(feeds, "MOST_URLS", 2)
+    index = fromstring((await client.get("/sitemap.xml")).content)
+    assert index.tag == f"{MAP}sitemapindex"
+    parts = [(line.findtext(f"{MAP}loc") or "") for line in index]
+    assert parts == [f"http://testserver.local/sitemaps/{part}.xml" for part in (0, 1, 2)]
+    events = [len(fromstring((await client.get(part)).content)) for part in parts[1:]]
+    assert events == [2, 1]
+    for name in ("3.xml", "x.xml", "1", "-1.xml", "99999999999.xml", "²"):
+        assert (await client.get(f"/sitemaps/{name}")).status_code == 404, name
+
+
+async def test_crawlers_find_the_map_and_leave_private_pages_alone(client: Client) -> None:
+    text = (await client.get("/robots.txt")).text
+    assert "Sitemap: http://testserver.local/sitemap.xml" in text
+    assert "Disallow: /bookings/" in text
+    assert "Disallow: /events" not in text
