@@ -31,7 +31,7 @@ from granian.utils.proxies import wrap_asgi_with_proxy_headers  # noqa: E402
 from litestar import Litestar, MediaType, get  # noqa: E402
 from litestar.connection import ASGIConnection  # noqa: E402
 from litestar.handlers.base import BaseRouteHandler  # noqa: E402
-from litestar.types import ASGIApp  # noqa: E402
+from litestar.types import ASGIApp, Receive, Scope, Send  # noqa: E402
 from sqlmodel import select  # noqa: E402
 
 import app.accounts.pages.again  # noqa: E402
@@ -59,6 +59,7 @@ import app.events.pages.copying  # noqa: E402
 import app.events.pages.favourites  # noqa: E402
 import app.events.pages.feeds  # noqa: E402
 import app.events.pages.jobs  # noqa: E402
+import app.events.pages.live  # noqa: E402
 import app.events.pages.manager  # noqa: E402
 import app.events.pages.posters  # noqa: E402
 import app.events.pages.postponing  # noqa: E402
@@ -88,6 +89,7 @@ import app.privacy.pages  # noqa: E402
 import app.tickets.pages.show  # noqa: E402
 from app import seed  # noqa: E402
 from app.accounts import command as of_accounts  # noqa: E402
+from app.bookings import live  # noqa: E402
 from app.core import clock, db, logs, migrate, redaction, stored, verify  # noqa: E402
 from app.core.errors import Refused  # noqa: E402
 from app.core.owner import FileInUse, own  # noqa: E402
@@ -113,6 +115,7 @@ ROUTERS = (
     app.events.pages.browse.router,
     app.events.pages.show.router,
     app.events.pages.posters.router,
+    app.events.pages.live.router,
     app.events.pages.series.router,
     app.events.pages.topics.router,
     app.events.pages.feeds.router,
@@ -216,7 +219,20 @@ def create_app_of_a_process() -> ASGIApp:
     """The same in a process that the server started: it has run nothing of this file but the imports."""
     logs.configure(settings().log_format)
     logs.catch_everything()
-    return _settled(create_app())
+    return _ending_streams(_settled(create_app()))
+
+
+def _ending_streams(app: ASGIApp) -> ASGIApp:
+    """The app of a process that the server started. Its event loop has the server's own answer to signals, which stays."""
+
+    async def ending(scope: Scope, receive: Receive, send: Send) -> None:
+        if str(scope["type"]) == "lifespan":
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_signal: loop.call_soon_threadsafe(live.close))
+        await app(scope, receive, send)
+
+    return ending
 
 
 def _settled(app: ASGIApp) -> ASGIApp:
@@ -268,9 +284,15 @@ async def serve() -> None:
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, _end, server)
     _say_where(chosen)
     await server.serve()
+
+
+def _end(server: Server) -> None:
+    # It waits for the answers that are under way, and a stream is one that never ends by itself.
+    live.close()
+    server.stop()  # type: ignore[no-untyped-call]
 
 
 async def prepare() -> None:

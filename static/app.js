@@ -45,6 +45,26 @@
   addEventListener("pageshow", tick);
   document.addEventListener("htmx:after:swap", tick);
 
+  // What is left comes by itself while somebody looks; else htmx asks every 30 seconds.
+  let live;
+  const follow = () => {
+    const from = document.getElementById("availability")?.dataset.live;
+    live?.close();
+    live = from && !document.hidden ? new EventSource(from) : null;
+    if (live) live.onmessage = ({ data }) => {
+      for (const part of new DOMParser().parseFromString(data, "text/html").body.children) {
+        const old = document.getElementById(part.id);
+        if (old && !("gone" in old.dataset) && part.dataset.gone) say(part.dataset.gone);
+        old?.replaceWith(part);
+      }
+    };
+  };
+  follow();
+  document.addEventListener("visibilitychange", follow);
+  document.addEventListener("htmx:before:request", (event) => {
+    if (live?.readyState === 1 && event.target.id === "availability") event.preventDefault();
+  });
+
   const busy = (state) => ({ detail: { ctx } }) => ctx.target?.setAttribute?.("aria-busy", state);
   document.addEventListener("htmx:before:request", busy("true"));
   document.addEventListener("htmx:finally:request", busy("false"));

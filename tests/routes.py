@@ -79,6 +79,8 @@ RULES = [
     get("/series/{slug:str}", NOBODY, slug="unseen series"),
     get("/events/{slug:str}/availability", EVERYBODY, slug="event"),
     get("/events/{slug:str}/availability", NOBODY, slug="draft"),
+    get("/events/{slug:str}/live", EVERYBODY, slug="event"),
+    get("/events/{slug:str}/live", NOBODY, slug="draft"),
     get("/events/{slug:str}/poster/{name:str}", EVERYBODY, slug="event", name="poster"),
     get("/events/{slug:str}/poster/{name:str}", NOBODY, slug="draft", name="poster"),
     get("/card.png", EVERYBODY),

@@ -109,8 +109,16 @@ def test_a_signal_ends_the_server_cleanly_and_meanwhile_the_file_is_its_own(tmp_
             assert "Another process uses" in second.stderr
             assert "Traceback" not in second.stderr
         assert urllib.request.urlopen(f"{address}/events", timeout=10).status == 200
+        # A stream is open meanwhile: without being told it would go on for minutes.
+        asked = urllib.request.Request(
+            f"{address}/events/the-fog-machine-orchestra/live", headers={"Accept": "text/event-stream"}
+        )
+        stream = urllib.request.urlopen(asked, timeout=20)
+        while not stream.readline().startswith(b"data:"):
+            continue
         server.send_signal(number)
         said, _nothing = server.communicate(timeout=20)
+        stream.read()
     assert server.returncode == 0
     assert b"Traceback" not in said
     assert b"sofia@example.com" in said

@@ -151,6 +151,13 @@ async def ticket_types(db: AsyncSession, event_id: int | None) -> list[TicketTyp
     return (await _types_of(db, [event_id or 0])).get(event_id or 0, [])
 
 
+async def with_stock(db: AsyncSession, event_ids: Sequence[int]) -> list[tuple[Event, list[TicketType]]]:
+    """Some events with their ticket types as they are in this moment. Two queries."""
+    events = (await db.exec(select(Event).where(col(Event.id).in_(event_ids)))).all()
+    types = await _types_of(db, event_ids)
+    return [(event, types.get(event.id or 0, [])) for event in events]
+
+
 async def venue(db: AsyncSession, event: Event) -> Venue | None:
     """Where it takes place; a draft may not know yet."""
     return await db.get(Venue, event.venue_id) if event.venue_id else None

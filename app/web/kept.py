@@ -67,20 +67,28 @@ class Kept:
         page: _Page | None = None
 
         async def send_and_note(message: Message) -> None:
-            messages.append(dict(message))  # type: ignore[arg-type]
+            if message["type"] == "http.response.start" and not _may_be_kept(message):
+                # Nobody waits for what nobody else may have: a stream would keep them for minutes.
+                self._made(key, waiting, None)
+            if not waiting.done():
+                messages.append(dict(message))  # type: ignore[arg-type]
             await send(message)
 
         try:
             await self.app(scope, receive, send_and_note)
-            if _may_be_kept(messages[0]):
+            if not waiting.done():
                 page = _Page(messages, asyncio.get_running_loop().time())
                 self.pages[key] = page
                 self.pages.move_to_end(key)
         finally:
-            del self.making[key]
-            waiting.set_result(page)
+            self._made(key, waiting, page)
             while len(self.pages) > MOST_PAGES:
                 self.pages.popitem(last=False)
+
+    def _made(self, key: Key, waiting: "asyncio.Future[_Page | None]", page: _Page | None) -> None:
+        if not waiting.done():
+            del self.making[key]
+            waiting.set_result(page)
 
     def _key(self, scope: Scope) -> Key | None:
         """What makes two requests ask for the same page; None when this visitor's page is their own."""

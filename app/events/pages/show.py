@@ -1,6 +1,5 @@
 """The event page: what it is, and the picker from which places are held."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -97,7 +96,7 @@ async def availability(request: Request[Any, Any, Any], db: Db, slug: FromPath[s
     types = await queries.ticket_types(db, event.id)
     deal = await _deal(request, db, event, types, _code_in(request))
     offers = offering.offers(event, types, deal=deal, now=clock.now())
-    seen = _fingerprint(offers)
+    seen = offering.mark(offers)
     if request.query_params.get("seen") == seen:
         return Response(None, status_code=204)
     return page(request, "events/_availability.html", event=event, offers=offers, seen=seen, code=deal.code)
@@ -223,7 +222,7 @@ async def context_of(
         "facts": _facts(found, offers, look),
         "poster": poster_path(event.slug, "16x9", look),
         "offers": offers,
-        "seen": _fingerprint(offers),
+        "seen": offering.mark(offers),
         "state": offering.offer_state(event, offers, now=now),
         "is_over": event.is_over(now),
         "cheapest": min((kind.price_minor for kind in found.types), default=None),
@@ -239,11 +238,6 @@ async def context_of(
         "hold_minutes": settings().hold_minutes,
         **_sum(form, offers),
     }
-
-
-def _fingerprint(offers: Sequence[offering.Offer]) -> str:
-    numbers = [(offer.kind.code, offer.state, offer.left if offer.shows_left else -1) for offer in offers]
-    return hashlib.sha256(repr(numbers).encode()).hexdigest()[:12]
 
 
 class HoldForm(BaseForm):

@@ -1,5 +1,6 @@
 """Pure rules about what is on offer now: what a card and a picker say of an event and its ticket types."""
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -83,6 +84,12 @@ def offers(event: Event, types: Sequence[TicketType], *, deal: Deal = NO_DEAL, n
         )
         for kind in types
     ]
+
+
+def mark(offers: Sequence[Offer]) -> str:
+    """Another one whenever a page that shows these offers would say something else."""
+    numbers = [(offer.kind.code, offer.state, offer.left if offer.shows_left else -1) for offer in offers]
+    return hashlib.sha256(repr(numbers).encode()).hexdigest()[:12]
 
 
 def _state_of(event: Event, kind: TicketType, deal: Deal, *, now: datetime) -> str:
