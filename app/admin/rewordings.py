@@ -12,6 +12,8 @@ FIELDS = {
     "title": lazy("title"),
     "summary": lazy("summary"),
     "description": lazy("description"),
+    "language": lazy("language"),
+    "texts": lazy("texts in other languages"),
     "access": lazy("note on access"),
     "minimum_age": lazy("minimum age"),
     "is_online": lazy("online"),
@@ -49,7 +51,7 @@ FIELDS = {
     "is_required": lazy("need of an answer"),
     "per_ticket": lazy("asked for every ticket"),
 }
-_TEXTS = ("title", "summary", "description", "access", "name", "note", "online_url", "label", "choices")
+_TEXTS = ("title", "summary", "description", "texts", "access", "name", "note", "online_url", "label", "choices")
 # What a new ticket type is described by.
 _OF_NEW = ("price_minor", "capacity")
 

@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.accounts.models import User, Visitor
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
+from app.core.i18n import language
 from app.events import team
 from app.events.conditions import in_order, is_ahead, only
 from app.events.models import Category, Event, Favourite, Quota, TicketType, Venue
@@ -55,6 +56,7 @@ class EventCard:
     is_favourite: bool
     is_buyable: bool
     km: int | None = None
+    language: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ async def event_page(
     types = await _types_of(db, [event.id, *(row.id for row in rows)])
     cards = [_card(row, types.get(row.id, []), watcher, now=now) for row in rows]
     marked = bool(is_marked) or slug in watcher.slugs
-    return EventPage(event, venue, category, types.get(event.id, []), marked, cards, series, bool(has_codes))
+    return EventPage(event.in_language(language()), venue, category, types.get(event.id, []), marked, cards, series, bool(has_codes))
 
 
 async def event_of(db: AsyncSession, slug: str, visitor: Visitor, *, right: str = "edit") -> Event:
@@ -316,9 +318,15 @@ def _cards(watcher: Watcher, *conditions: Any) -> Any:
     place = func.coalesce(Venue.name, "").label("venue_name"), func.coalesce(Venue.city, "").label("city")
     marked = _marked(watcher).label("is_marked")
     state = Event.state, Event.postponed_at, Event.is_online
-    wanted = columns(*SHOWN, *state, *place, col(Category.name).label("category_name"), marked)
+    wanted = columns(*SHOWN, *state, *place, *_told(), col(Category.name).label("category_name"), marked)
     joined = wanted.join(Category, col(Category.id) == Event.category_id).outerjoin(Venue, col(Venue.id) == Event.venue_id)
     return joined.where(*conditions)
+
+
+def _told() -> tuple[Any, ...]:
+    """The language of the event's texts, and its title and summary in the reader's, where they are written."""
+    written: Any = col(Event.texts)[language()]
+    return Event.language, written["title"].as_string().label("told_title"), written["summary"].as_string().label("told_summary")
 
 
 def _marked(watcher: Watcher) -> Any:
@@ -348,8 +356,10 @@ def _card(row: Any, types: Sequence[TicketType], watcher: Watcher, *, now: datet
     called_off = row.state == "called_off"
     postponed = not called_off and row.postponed_at is not None
     shown = {column.key: getattr(row, column.key) for column in SHOWN}
+    shown |= {"title": row.told_title or row.title, "summary": row.told_summary or row.summary}
     return EventCard(
         **shown,
+        language=language() if row.told_title else row.language,
         venue_name=_("Online") if row.is_online else row.venue_name,
         city=row.city,
         category_name=row.category_name,

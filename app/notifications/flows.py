@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.bookings import queries as bookings
 from app.bookings.queries import BookingView
-from app.core import clock, jobs, mail
+from app.core import clock, i18n, jobs, mail
 from app.core.db import reading, writing
 from app.core.jobs import BATCH as JOB_BATCH
 from app.core.jobs import Job
@@ -112,12 +112,14 @@ async def _files(db: AsyncSession, notification: Notification, tickets: list[Tic
     now, base_url, slug = clock.now(), settings().base_url, view.event.slug
     url = f"{base_url}/bookings/{view.booking.code}"
     if notification.kind == "presale_held":
-        return [Attachment(f"{slug}.ics", "text/calendar", deadline(view.event, view.booking.held_until, url, now))]
+        with i18n.speaking(notification.language):
+            return [Attachment(f"{slug}.ics", "text/calendar", deadline(view.event, view.booking.held_until, url, now))]
     papers = await _receipts(db, notification, view)
     if notification.kind not in WITH_TICKETS:
         return papers
     online_url = view.event.online_url if tickets else ""
-    entry = calendar(view.event, view.venue, url, now, online_url=online_url)
+    with i18n.speaking(notification.language):
+        entry = calendar(view.event, view.venue, url, now, online_url=online_url)
     files = [Attachment(f"{slug}.ics", "text/calendar", entry), *papers]
     if tickets:
         sheet = await pdf.of_views(tickets, base_url=base_url, language=notification.language)

@@ -131,9 +131,12 @@ async def followers(tx: AsyncSession, activity: Activity) -> list[Reader]:
     """Users who marked the event or its category, but not the manager of the event."""
     event, venue = await _event(tx, activity)
     category = await events.category(tx, event)
-    facts = event_facts(event, venue) | {"summary": event.summary, "category": category.name}
     found = await events.followers(tx, event.category_id, event.id or 0)
-    return [_user(follower, facts) for follower in found if follower.id != event.manager_id and not follower.is_disabled]
+    return [
+        _user(follower, event_facts(read, venue) | {"summary": read.summary, "category": category.name})
+        for follower in found
+        if follower.id != event.manager_id and not follower.is_disabled and (read := event.in_language(follower.language))
+    ]
 
 
 async def buyers_of_changed(tx: AsyncSession, activity: Activity) -> list[Reader]:

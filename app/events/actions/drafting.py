@@ -6,7 +6,7 @@ from sqlalchemy import delete
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core import activity
+from app.core import activity, i18n
 from app.core.db import changed
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
@@ -30,6 +30,7 @@ async def draft(tx: AsyncSession, title: str, *, by: int, now: datetime) -> Even
     event = Event(
         slug=proposing.free_slug(slug, await drafts.slugs_like(tx, slug)),
         title=title,
+        language=i18n.language(),
         manager_id=by,
         created_at=now,
         **proposing.suggested(last, kinds, title, zone=settings().default_zone, currency=settings().default_currency, now=now),

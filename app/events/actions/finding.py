@@ -1,17 +1,17 @@
 """What the search looks into is written anew, in the transaction that changes an event or the name of its category or venue."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.events import search
-from app.events.models import Category, Event, Venue
+from app.events import queries, search
+from app.events.models import TEXTS, Category, Event, Venue
 from app.events.rules.words import found_by
 
 # Columns of an event that say by which words it is found.
-SEARCHED = frozenset({"title", "summary", "description", "venue_id", "category_id"})
+SEARCHED = frozenset({"title", "summary", "description", "texts", "venue_id", "category_id"})
 
 
 async def index(tx: AsyncSession, event_ids: Sequence[int | None]) -> None:
@@ -30,7 +30,14 @@ async def index(tx: AsyncSession, event_ids: Sequence[int | None]) -> None:
     words = [
         {
             "event_id": row.id,
-            "words": found_by(row.title, row.summary, *placed.get(row.venue_id, []), *named[row.category_id], row.description),
+            "words": found_by(
+                row.title,
+                row.summary,
+                *placed.get(row.venue_id, []),
+                *named[row.category_id],
+                row.description,
+                *_in_others(row.texts),
+            ),
         }
         for row in rows
     ]
@@ -44,5 +51,13 @@ async def hold_still(tx: AsyncSession, condition: Any) -> list[int]:
     return [number for number in (await tx.exec(locked)).all() if number]
 
 
+def _in_others(texts: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """What is written in other languages: titles and summaries first, for a long description may use up all the words."""
+    for name in TEXTS:
+        yield from (written.get(name, "") for written in texts.values())
+
+
 def _texts() -> Any:
-    return select(Event.id, Event.title, Event.summary, Event.description, Event.category_id, Event.venue_id)  # type: ignore[call-overload]
+    return queries.columns(
+        Event.id, Event.title, Event.summary, Event.description, Event.texts, Event.category_id, Event.venue_id
+    )

@@ -36,6 +36,7 @@ async def revise(
     place: Place | None = None,
 ) -> list[str]:
     """Saves one section: the columns `wanted`, and the place if there is one. Returns the names of what is different now.
+    An empty `section` completes none.
 
     `booked` says whether a booking stands, which fixes the currency. What hangs on the event follows: a sale that ended at the
     start ends at the new one, prices keep their amount in another currency. Of a public event another date, place or currency
@@ -49,7 +50,7 @@ async def revise(
         raise Refused(_("The currency is fixed since the first booking."))
     columns = await waiting.hold_back(tx, event, columns, by=by, now=now)
     differing = [name for name, value in columns.items() if getattr(event, name) != value]
-    if not differing and proposing.has_saved(event, section):
+    if not differing and (not section or proposing.has_saved(event, section)):
         return []
     fields = changes.differences(event, columns)
     types = await _types_follow(tx, event, columns)

@@ -9,8 +9,8 @@ from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 from app.core import formats
+from app.core.i18n import LANGUAGES, lazy
 from app.core.i18n import gettext as _
-from app.core.i18n import lazy
 from app.events.models import Category, Event, Question, TicketType, Venue
 from app.events.rules import sharing
 from app.events.rules.sharing import Shared
@@ -36,6 +36,7 @@ class Shown(NamedTuple):
 EVENT_FIELDS = {
     "title": Shown("basics", lazy("Title"), "text"),
     "summary": Shown("basics", lazy("Summary"), "text"),
+    "language": Shown("basics", lazy("Language"), "language"),
     "category": Shown("basics", lazy("Category"), "word"),
     "venue": Shown("basics", lazy("Venue"), "word"),
     "is_online": Shown("basics", lazy("It takes place online"), "yes_no"),
@@ -52,6 +53,7 @@ EVENT_FIELDS = {
     "refund_hours": Shown("tickets", lazy("Hours before the start until which buyers may give tickets back"), "word"),
     "refund_fee_minor": Shown("tickets", lazy("Fee for a ticket given back"), "money"),
     "description": Shown("page", lazy("Description"), "text"),
+    "texts": Shown("page", lazy("In other languages"), "text"),
     "hue": Shown("page", lazy("Colour"), "word"),
     "tone": Shown("page", lazy("Tone"), "word"),
     "motif": Shown("page", lazy("Drawing"), "word"),
@@ -145,7 +147,7 @@ def taken(
 
     Questions that have ended are none of its parts any more.
     """
-    named = {"category": category.name, "venue": place(venue)}
+    named = {"category": category.name, "venue": place(venue), "texts": in_others(event.texts)}
     return {
         "event": {name: named[name] if name in named else stored(getattr(event, name)) for name in EVENT_FIELDS},
         "types": _columns(types, TYPE_FIELDS),
@@ -157,6 +159,11 @@ def taken(
 def place(venue: Venue | None) -> str:
     """A venue in words; empty without one."""
     return ", ".join(part for part in (venue.name, venue.address, venue.city) if part) if venue else ""
+
+
+def in_others(texts: Mapping[str, Mapping[str, str]]) -> str:
+    """What is written in other languages, one after the other, as a person reads it."""
+    return "\n\n".join("\n".join([LANGUAGES.get(code, code), *texts[code].values()]) for code in sorted(texts))
 
 
 def stored(value: Any) -> Any:
@@ -301,6 +308,8 @@ def written(kind: str, value: Any, event: Snapshot) -> str:
         return _("An uploaded picture") if value else _("The drawing")
     if value is None or value == "":
         return "–"
+    if kind == "language":
+        return LANGUAGES.get(str(value), str(value))
     if kind == "answer":
         return str(KIND_NAMES[value])
     if kind == "moment":

@@ -137,7 +137,8 @@ async def _save(form: SectionForm, slug: str, visitor: Visitor) -> None:
         common.insist(form, type(form)(known=await _known(tx, event)))
         booked = bool(await booking_queries.booked_types(tx, event.id or 0))
         who_and_when: dict[str, Any] = {"by": visitor.user_id or 0, "booked": booked, "now": clock.now()}
-        await revising.revise(tx, event, form.columns(), section=form.section, place=form.place(), **who_and_when)
+        section = form.section if form.completes else ""
+        await revising.revise(tx, event, form.columns(), section=section, place=form.place(), **who_and_when)
 
 
 async def _beside(request: Request[Any, Any, Any], form: SectionForm, visitor: Visitor) -> Response[str]:
@@ -160,7 +161,7 @@ async def _section_page(request: Request[Any, Any, Any], db: AsyncSession, form:
         context["kind_names"] = snapshots.KIND_NAMES
     if isinstance(form, PageForm):
         context["look"] = form.look
-    return common.written(request, f"manager/form/{form.section}.html", form, event, **context)
+    return common.written(request, f"manager/form/{form.template or form.section}.html", form, event, **context)
 
 
 async def _take_picture(request: Request[Any, Any, Any], form: PageForm) -> None:

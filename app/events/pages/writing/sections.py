@@ -12,11 +12,11 @@ from wtforms.validators import Length
 
 from app.core import clock, tokens
 from app.core.errors import Refused
+from app.core.i18n import LANGUAGES, lazy
 from app.core.i18n import gettext as _
-from app.core.i18n import lazy
 from app.core.money import CURRENCIES, major
 from app.events import pictures
-from app.events.models import Category, Event, Venue
+from app.events.models import TEXTS, Category, Event, Venue
 from app.events.pages.writing.fields import Watched, choices, local, mark_of, price_minor
 from app.events.rules import proposing
 from app.events.rules.looks import HUES, MOTIFS, TONES
@@ -60,6 +60,9 @@ class SectionForm(Watched):
     """A section knows its event, says what is wrong, and which columns it saves."""
 
     section: ClassVar[str]
+    # The template when it is not called like the section, and whether saving the form completes its section.
+    template: ClassVar[str] = ""
+    completes: ClassVar[bool] = True
     # Columns that stand in fields of the same name.
     same: ClassVar[tuple[str, ...]]
     # An admin has seen what a published event says, so these stay filled.
@@ -112,11 +115,12 @@ class SectionForm(Watched):
 
 class BasicsForm(SectionForm):
     section = "basics"
-    same = ("title", "summary", "is_online", "online_url", "zone")
+    same = ("title", "summary", "language", "is_online", "online_url", "zone")
     needed: ClassVar = {"summary": lazy("Enter a summary")}
 
     title = title_field()
     summary = text(lazy("Summary"), most=200)
+    language = SelectField(lazy("Language"), choices=choices(LANGUAGES.items()), validate_choice=False)
     category = SelectField(lazy("Category"), [required(lazy("Choose a category"))])
     starts = local(lazy("Starts"), missing=lazy("Enter when it starts"))
     ends = local(lazy("Ends"))
@@ -190,6 +194,7 @@ class BasicsForm(SectionForm):
             "ends_at": self.ends.moment or self.starts.moment + LASTS_BY_DEFAULT,
             "doors_at": self.doors.moment,
             "publish_at": self.publish_at.moment,
+            "language": self.language.data if self.language.data in LANGUAGES else self.known.event.language,
             "online_url": self.online_url.data or "",
         }
 
@@ -294,6 +299,32 @@ class PageForm(SectionForm):
         return {**chosen, "title": self.known.event.title, "picture": self.picture_address}
 
 
+class TextsForm(SectionForm):
+    """The texts in another language than the event's own; texts_form() says which. What is empty is read in the event's own."""
+
+    section = "page"
+    template = "texts"
+    completes = False
+    language: ClassVar[str]
+
+    title = text(lazy("Title"), most=120)
+    summary = text(lazy("Summary"), most=200)
+    description = text(lazy("Description"), most=20_000, field=ManyLines)
+
+    @classmethod
+    def values(cls, known: Known) -> dict[str, Any]:
+        return dict(known.event.texts.get(cls.language, {}))
+
+    def columns(self) -> dict[str, Any]:
+        texts = {code: written for code, written in self.known.event.texts.items() if code != self.language}
+        here = {name: self[name].data or "" for name in TEXTS}
+        return {"texts": {**texts, **({self.language: here} if any(here.values()) else {})}}
+
+
+def texts_form(language: str) -> type[TextsForm]:
+    return type("TextsFormInLanguage", (TextsForm,), {"language": language})
+
+
 class AccessForm(SectionForm):
     section = "access"
     same = ("minimum_age", "access")
@@ -311,3 +342,4 @@ def one_of(word: str, words: Sequence[str]) -> str:
 
 
 FORMS: dict[str, type[SectionForm]] = {form.section: form for form in (BasicsForm, TicketsForm, PageForm, AccessForm)}
+FORMS |= {f"texts-{code}": texts_form(code) for code in LANGUAGES}
