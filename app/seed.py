@@ -138,7 +138,6 @@ def _event(given: dict[str, Any], managers: list[User], category: Category, venu
     created_at = min(now, starts_at) - timedelta(days=30)
     state = "called_off" if "called_off" in given else given.get("state", "published")
     is_public = state in ("published", "called_off")
-    hue, tone, motif = given["poster"]
     return Event(
         slug=proposing.slug_of(given["title"]),
         manager_id=managers[1 if venue.city == "Berlin" else 0].id or 0,
@@ -159,9 +158,8 @@ def _event(given: dict[str, Any], managers: list[User], category: Category, venu
         ends_at=starts_at + timedelta(minutes=given["lasts"]),
         doors_at=starts_at - timedelta(minutes=given["doors"]) if "doors" in given else None,
         zone=zone,
-        hue=hue,
-        tone=tone,
-        motif=motif,
+        **dict(zip(("hue", "tone", "motif"), given["poster"], strict=True)),
+        texts=given.get("texts", {}),
         per_buyer=given.get("per_buyer", 6),
         refund_hours=given.get("refund_hours", 24),
         refund_fee_minor=given.get("refund_fee_minor", 100),

@@ -29,6 +29,7 @@ WRITING: tuple[Look, ...] = (
     Look("edit an event", "/manager/events/nine-pianos/edit", MARTINA),
     Look("sections of a draft", "/manager/events/untitled-evening-with-cello/edit", MARTINA),
     *(Look(f"the section {name}", f"/manager/events/nine-pianos/edit/{name}", MARTINA) for name in SECTIONS),
+    Look("texts in French", "/manager/events/the-fog-machine-orchestra/edit/texts-fr", MARTINA),
     Look("new ticket type", "/manager/events/nine-pianos/types/new", MARTINA),
     Look("a quota", a_quota, MARTINA),
     Look("new quota, wrong", lambda page: sent(page, "/manager/events/nine-pianos/quotas/new", "Save"), MARTINA, 422),
