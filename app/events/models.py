@@ -8,7 +8,6 @@ from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, UniqueC
 from sqlalchemy.orm import column_property
 from sqlmodel import AutoString, Field, SQLModel, col, select
 
-from app.core import i18n
 from app.core.codes import secret_code, short_code
 from app.core.columns import link, maybe_link, one_of, row_id
 from app.events.rules.words import address_of_city, address_with
@@ -26,9 +25,6 @@ TRANSITIONS = {
 
 # The parts of an event as its manager writes it; an admin wishes changes at one of them.
 SECTIONS = ("basics", "tickets", "page", "access")
-
-# What an event says in words that can be written in several languages.
-TEXTS = ("title", "summary", "description")
 
 # What somebody in an event's team may do: change it; see and sell; admit at the door.
 RIGHTS = ("edit", "sales", "door")
@@ -112,15 +108,13 @@ class Event(SQLModel, table=True):
     manager_id: int = link("users.id")
     category_id: int = link("categories.id")
     venue_id: int | None = maybe_link("venues.id", index=False)
-    # What it is a date of, when it takes place several times.
-    series_id: int | None = maybe_link("series.id")
+    series_id: int | None = maybe_link("series.id")  # what it is a date of, when it takes place several times
     title: str = Field(max_length=120)
     summary: str = Field(default="", max_length=200)
     description: str = Field(default="", max_length=20_000)
     access: str = Field(default="", max_length=500)
-    # The language of these texts, and what the manager wrote in others, by language and the names in TEXTS.
-    language: str = Field(default=i18n.DEFAULT, max_length=10)
-    texts: dict[str, dict[str, str]] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    language: str = Field(default="en", max_length=10)
+    texts: dict[str, dict[str, str]] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))  # rules/languages.py
     minimum_age: int | None = None
     # An online event has no venue. Only who holds a ticket reads its link.
     is_online: bool = False
@@ -151,8 +145,7 @@ class Event(SQLModel, table=True):
     # Of the waiting lists of sold-out types: may people join, and how long are places that came back offered to one of them.
     is_waiting_list_open: bool = True
     offer_hours: int = 12
-    # Whether people may leave and come back in with the same ticket.
-    has_exit: bool = False
+    has_exit: bool = False  # whether people may leave and come back in with the same ticket
     publish_at: datetime | None = None
     created_at: datetime
     submitted_at: datetime | None = None
@@ -173,15 +166,6 @@ class Event(SQLModel, table=True):
     @property
     def tz(self) -> ZoneInfo:
         return ZoneInfo(self.zone)
-
-    def in_language(self, wanted: str) -> "Event":
-        """The event as it is read in a language: a copy that no session keeps, where its manager wrote something in it."""
-        written = {name: text for name, text in self.texts.get(wanted, {}).items() if text}
-        return Event(**self.model_dump() | written) if written else self
-
-    def language_of(self, name: str, wanted: str) -> str:
-        """The language in which one of TEXTS is read there: the wanted one where it is written in it, else the event's own."""
-        return wanted if self.texts.get(wanted, {}).get(name) else self.language
 
     @property
     def is_editable(self) -> bool:

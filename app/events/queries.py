@@ -17,7 +17,7 @@ from app.core.i18n import language
 from app.events import team
 from app.events.conditions import in_order, is_ahead, only
 from app.events.models import Category, Event, Favourite, Quota, TicketType, Venue
-from app.events.rules import offering
+from app.events.rules import languages, offering
 from app.events.series import Series
 
 SIMILAR = 4
@@ -137,7 +137,8 @@ async def event_page(
     types = await _types_of(db, [event.id, *(row.id for row in rows)])
     cards = [_card(row, types.get(row.id, []), watcher, now=now) for row in rows]
     marked = bool(is_marked) or slug in watcher.slugs
-    return EventPage(event.in_language(language()), venue, category, types.get(event.id, []), marked, cards, series, bool(has_codes))
+    read = languages.read_in(event, language())
+    return EventPage(read, venue, category, types.get(event.id, []), marked, cards, series, bool(has_codes))
 
 
 async def event_of(db: AsyncSession, slug: str, visitor: Visitor, *, right: str = "edit") -> Event:

@@ -22,6 +22,7 @@ from app.events import queries as events
 from app.events import reviews
 from app.events.decisions import Revision
 from app.events.models import Event, Helper, TicketType, Venue
+from app.events.rules import languages
 from app.notifications.rules import TOLD_CHANGES
 from app.payments.models import Payment, Refund, ReturnNote
 
@@ -135,7 +136,7 @@ async def followers(tx: AsyncSession, activity: Activity) -> list[Reader]:
     return [
         _user(follower, event_facts(read, venue) | {"summary": read.summary, "category": category.name})
         for follower in found
-        if follower.id != event.manager_id and not follower.is_disabled and (read := event.in_language(follower.language))
+        if follower.id != event.manager_id and not follower.is_disabled and (read := languages.read_in(event, follower.language))
     ]
 
 

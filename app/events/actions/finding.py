@@ -1,13 +1,14 @@
 """What the search looks into is written anew, in the transaction that changes an event or the name of its category or venue."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.events import queries, search
-from app.events.models import TEXTS, Category, Event, Venue
+from app.events.models import Category, Event, Venue
+from app.events.rules.languages import in_others
 from app.events.rules.words import found_by
 
 # Columns of an event that say by which words it is found.
@@ -36,7 +37,7 @@ async def index(tx: AsyncSession, event_ids: Sequence[int | None]) -> None:
                 *placed.get(row.venue_id, []),
                 *named[row.category_id],
                 row.description,
-                *_in_others(row.texts),
+                *in_others(row.texts),
             ),
         }
         for row in rows
@@ -49,12 +50,6 @@ async def hold_still(tx: AsyncSession, condition: Any) -> list[int]:
     await tx.flush()
     locked = select(Event.id).where(condition).order_by(col(Event.id)).with_for_update()
     return [number for number in (await tx.exec(locked)).all() if number]
-
-
-def _in_others(texts: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    """What is written in other languages: titles and summaries first, for a long description may use up all the words."""
-    for name in TEXTS:
-        yield from (written.get(name, "") for written in texts.values())
 
 
 def _texts() -> Any:

@@ -28,7 +28,7 @@ from app.events.pages.hearts import watcher_of
 from app.events.posters import SHAPES, Look, look_of
 from app.events.posters import path as poster_path
 from app.events.queries import EventPage
-from app.events.rules import offering, structured
+from app.events.rules import languages, offering, structured
 from app.events.rules.offering import Deal
 from app.tickets.calendar import calendar
 from app.web import limits
@@ -214,6 +214,7 @@ async def context_of(
     look = look_of(event)
     return {
         "event": event,
+        "spoken": languages.language_of(event, language()),
         "venue": found.venue,
         "category": found.category,
         "is_favourite": found.is_favourite,

@@ -16,9 +16,10 @@ from app.core.i18n import LANGUAGES, lazy
 from app.core.i18n import gettext as _
 from app.core.money import CURRENCIES, major
 from app.events import pictures
-from app.events.models import TEXTS, Category, Event, Venue
+from app.events.models import Category, Event, Venue
 from app.events.pages.writing.fields import Watched, choices, local, mark_of, price_minor
 from app.events.rules import proposing
+from app.events.rules.languages import TEXTS
 from app.events.rules.looks import HUES, MOTIFS, TONES
 from app.events.rules.proposing import LASTS_BY_DEFAULT, Place
 from app.web.forms import BaseForm, ManyLines, number, required, text
