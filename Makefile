@@ -102,7 +102,7 @@ format: .venv/.for-working  ## puts the code into its form
 .PHONY: messages
 messages: .venv/.for-working  ## gathers the sentences into app/locale and compiles what was translated
 	@set -e; template=$$(mktemp); trap 'rm -f $$template' EXIT; \
-	$(BIN)/pybabel -q extract --mapping-file=babel.cfg --keywords="_ lazy ngettext:1,2 lazy_pgettext:1c,2" --no-location --sort-output --no-wrap \
+	$(BIN)/pybabel -q extract --mapping-file=babel.cfg --keywords="_ lazy ngettext:1,2 lazy_pgettext:1c,2" --add-comments=L10N: --no-location --sort-output --no-wrap \
 		--output-file=$$template .; \
 	for language in $(LANGUAGES); do \
 		$(BIN)/pybabel -q update --input-file=$$template --output-dir=app/locale --locale=$$language --no-fuzzy-matching \

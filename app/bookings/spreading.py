@@ -95,6 +95,7 @@ async def _take_over_type(
 ) -> None:
     """Types of two dates are the same when their names are, before the change or after it."""
     if source.currency != target.currency:
+        # L10N: "It" is a date of a series, which stands before with a colon.
         raise Refused(_("It sells in another currency."))
     present = {there.name: there for there in await event_queries.ticket_types(tx, target.id)}
     there = present.get(change.was) or present.get(kind.name)
@@ -104,6 +105,7 @@ async def _take_over_type(
         if wish.needs_code and not await queries.codes_of(tx, there.id or 0):
             await actions.copy_codes(tx, source, [(kind, there)], by=by)
     elif change.was:
+        # L10N: "It" is a date of a series, which stands before with a colon.
         raise Refused(_("It has no ticket type %(name)s.") % {"name": change.was})
     else:
         added = await ticket_types.add_type(tx, target, spreading.wish_for(source, kind, target, None, change), by=by, now=now)

@@ -61,6 +61,7 @@ async def submit_dates(dates: Sequence[Event], *, by: int) -> Done:
 
     async def submit(tx: AsyncSession, event: Event, quiet: bool) -> None:
         if event.state != "draft":
+            # L10N: "It" is a date of a series, which stands before with a colon.
             raise Refused(_("It was sent before."))
         await deciding.submit(tx, event, by=by, now=clock.now(), quiet=quiet)
 
@@ -109,6 +110,7 @@ async def each_of(tx: AsyncSession, dates: Sequence[Event], verb: Verb, *, told:
             async with tx.begin_nested():
                 event = await tx.get(Event, event_id, populate_existing=True)
                 if not event:
+                    # L10N: "It" is a date of a series, which stands before with a colon.
                     raise Refused(_("It is gone."))
                 await verb(tx, event, told or count > 0)
         except Refused as refusal:

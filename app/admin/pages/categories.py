@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.db import writing
 from app.core.errors import NotFound, Refused
 from app.core.i18n import gettext as _
-from app.core.i18n import lazy
+from app.core.i18n import lazy, pgettext
 from app.events import arranged, queries
 from app.events.actions import arranging
 from app.events.models import Category
@@ -45,7 +45,7 @@ async def add(request: Asked, db: Db, visitor: Who) -> Response[str]:
     except Refused as refused:
         form.name.errors = [refused.sentence]
         return await _list(request, db, form, status=refused.status)
-    return see_other(request, "/admin/categories", flash=_("%(name)s is added.") % {"name": form.name.data})
+    return see_other(request, "/admin/categories", flash=pgettext("category", "%(name)s is added.") % {"name": form.name.data})
 
 
 @get("/admin/categories/{slug:str}")
@@ -94,7 +94,7 @@ async def delete(request: Asked, visitor: Who, slug: FromPath[str]) -> Response[
     async with writing() as tx:
         category = await _category(tx, slug)
         await arranging.delete_category(tx, category, by=visitor.user_id or 0)
-    return see_other(request, "/admin/categories", flash=_("%(name)s is deleted.") % {"name": category.name})
+    return see_other(request, "/admin/categories", flash=pgettext("category", "%(name)s is deleted.") % {"name": category.name})
 
 
 async def _moved(request: Asked, by: int, slug: str, *, up: bool) -> Response[str]:

@@ -13,7 +13,7 @@ from app.admin import queries
 from app.core.db import writing
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
-from app.core.i18n import lazy
+from app.core.i18n import lazy, pgettext
 from app.events import arranged
 from app.events.actions import arranging
 from app.events.models import Venue
@@ -86,7 +86,7 @@ async def add(request: Asked, db: Db, visitor: Who) -> Response[str]:
     except Refused as refused:
         form.name.errors = [refused.sentence]
         return await _list(request, db, form, status=refused.status)
-    return see_other(request, f"/admin/venues/{venue.id}", flash=_("%(name)s is added.") % {"name": venue.name})
+    return see_other(request, f"/admin/venues/{venue.id}", flash=pgettext("venue", "%(name)s is added.") % {"name": venue.name})
 
 
 @get("/admin/venues/{number:int}")
@@ -130,7 +130,7 @@ async def delete(request: Asked, visitor: Who, number: FromPath[int]) -> Respons
     async with writing() as tx:
         venue = await queries.venue(tx, number)
         await arranging.delete_venue(tx, venue, by=visitor.user_id or 0)
-    return see_other(request, "/admin/venues", flash=_("%(name)s is deleted.") % {"name": venue.name})
+    return see_other(request, "/admin/venues", flash=pgettext("venue", "%(name)s is deleted.") % {"name": venue.name})
 
 
 async def _list(request: Asked, db: AsyncSession, form: VenueForm, *, status: int = 200) -> Response[str]:

@@ -86,8 +86,10 @@ class CodeForm(BaseForm):
 class PromoForm(CodeForm):
     """A lower price. `amount` is off each ticket."""
 
+    # L10N: the kind of ticket that a promo code is good for.
     kind = SelectField(lazy("For"), default="")
     percent = number(lazy("Percent off"), least=1, most=100, sentence=_PERCENT)
+    # L10N: goes on after the field before it, a percentage.
     amount = text(lazy("Or an amount off each ticket"), most=12)
     least = number(lazy("Tickets at least"), least=1, most=20, sentence=_TICKETS)
     uses = number(lazy("Bookings with each code"), least=1, most=1_000_000, sentence=_NUMBER)
@@ -116,6 +118,7 @@ class PromoForm(CodeForm):
 class VoucherForm(CodeForm):
     """Places that stand aside. `price` is that of one place; empty leaves the price of the type."""
 
+    # L10N: the kind of ticket of which a voucher sets places aside.
     kind = SelectField(lazy("Places of"))
     places = number(lazy("Places for each voucher"), least=1, most=10_000, sentence=_PLACES, missing=_PLACES)
     price = text(lazy("Price of a place"), most=12)

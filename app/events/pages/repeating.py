@@ -49,6 +49,7 @@ class RepeatForm(BaseForm):
     seen = HiddenField(validators=[Length(max=64)])
     every = RadioField(lazy("How often"), choices=choices(zip(repeating.EVERY, EVERY_NAMES, strict=True)), default="week")
     times = number(lazy("How many times more"), least=1, most=MOST_DATES, sentence=lazy("Enter a number from 1 to 60"))
+    # L10N: goes on after the field before it: how many dates, or until which day.
     until = Day(lazy("Or until"), [Optional()])
     days = text(lazy("Days"), most=2000, field=ManyLines)
 

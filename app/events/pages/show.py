@@ -271,6 +271,7 @@ def wait_form(event: Event, types: Sequence[TicketType]) -> type[WaitForm]:
     choices = [SelectChoice(kind.code, kind.name) for kind in kinds]
     only = kinds[0].code if len(kinds) == 1 else None
     fields = {
+        # L10N: the kind of ticket that somebody waits for.
         "type": RadioField(lazy("For"), [required(lazy("Choose what you wait for"))], choices=choices, default=only),
         "places": RadioField(
             lazy("Tickets"), coerce=int, choices=[SelectChoice(n, str(n)) for n in range(1, most + 1)], default=1

@@ -68,13 +68,17 @@ def columns_for(source: Event, target: Event, change: Change, *, now: datetime) 
         values |= _on_its_day(source, target)
     if target.state != "draft":
         if any(not values[name] for name in _NEEDED if name in values):
+            # L10N: "It" is a date of a series, which stands before with a colon.
             raise Refused(_("It is public, so its texts cannot be empty."))
         if "venue_id" in values and not values["venue_id"] and not values["is_online"]:
+            # L10N: "It" is a date of a series, which stands before with a colon.
             raise Refused(_("It is public, so it needs a venue."))
     if values.get("starts_at", target.starts_at) <= now:
+        # L10N: "It" is a date of a series, which stands before with a colon.
         raise Refused(_("It would have begun already."))
     publish_at = values.get("publish_at")
     if publish_at and publish_at >= target.starts_at:
+        # L10N: "It" is a date of a series, which stands before with a colon.
         raise Refused(_("It would be published after it has begun."))
     return values
 

@@ -12,7 +12,7 @@ from app.core import clock
 from app.core.db import reading, writing
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
-from app.core.i18n import lazy
+from app.core.i18n import lazy, pgettext
 from app.events import drafts, queries, reviews
 from app.events.actions import quotas
 from app.events.actions.quotas import TooSmall, TypeTaken
@@ -87,7 +87,8 @@ async def add(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromP
     except Refused as refused:
         form.refuse(refused)
         return await _page(request, db, form, event, visitor)
-    said = _("%(name)s is added.") if quota else _("%(name)s waits for an admin, because there are fewer places with it.")
+    waits = _("%(name)s waits for an admin, because there are fewer places with it.")
+    said = pgettext("quota", "%(name)s is added.") if quota else waits
     return see_other(request, f"/manager/events/{slug}/edit/tickets", flash=said % {"name": form.name.data})
 
 

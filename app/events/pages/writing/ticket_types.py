@@ -16,7 +16,7 @@ from app.core import clock
 from app.core.db import reading, writing
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
-from app.core.i18n import lazy
+from app.core.i18n import lazy, pgettext
 from app.core.money import major
 from app.events import drafts, reviews
 from app.events.actions import ticket_types
@@ -147,7 +147,7 @@ async def add(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromP
     except Refused as refused:
         form.refuse(refused)
         return common.written(request, TEMPLATE, form, event)
-    said = _("%(name)s is added.") if kind else _("%(name)s waits for an admin, because of its price.")
+    said = pgettext("ticket type", "%(name)s is added.") if kind else _("%(name)s waits for an admin, because of its price.")
     onward = await spreading.onward(db, event, visitor, change_of((), code=kind.code)) if kind else ""
     onward = onward or f"/manager/events/{slug}/edit/tickets"
     return see_other(request, onward, flash=said % {"name": form.name.data or _("Standard")})
