@@ -31,7 +31,7 @@ from granian.utils.proxies import wrap_asgi_with_proxy_headers  # noqa: E402
 from litestar import Litestar, MediaType, get  # noqa: E402
 from litestar.connection import ASGIConnection  # noqa: E402
 from litestar.handlers.base import BaseRouteHandler  # noqa: E402
-from litestar.types import ASGIApp, Receive, Scope, Send  # noqa: E402
+from litestar.types import ASGIApp  # noqa: E402
 from sqlmodel import select  # noqa: E402
 
 import app.accounts.pages.again  # noqa: E402
@@ -100,7 +100,7 @@ from app.privacy import flows as privacy  # noqa: E402
 from app.prove import command as proof  # noqa: E402
 from app.prove.ground import CannotProve  # noqa: E402
 from app.sandbox.app import Sandbox  # noqa: E402
-from app.web import errors, language, limits, requests, security, visitor  # noqa: E402
+from app.web import errors, language, limits, requests, security, streams, visitor  # noqa: E402
 from app.web.kept import Kept  # noqa: E402
 from app.web.packing import Packed  # noqa: E402
 from app.web.static_files import static_file  # noqa: E402
@@ -219,20 +219,7 @@ def create_app_of_a_process() -> ASGIApp:
     """The same in a process that the server started: it has run nothing of this file but the imports."""
     logs.configure(settings().log_format)
     logs.catch_everything()
-    return _ending_streams(_settled(create_app()))
-
-
-def _ending_streams(app: ASGIApp) -> ASGIApp:
-    """The app of a process that the server started. Its event loop has the server's own answer to signals, which stays."""
-
-    async def ending(scope: Scope, receive: Receive, send: Send) -> None:
-        if str(scope["type"]) == "lifespan":
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda *_signal: loop.call_soon_threadsafe(live.close))
-        await app(scope, receive, send)
-
-    return ending
+    return streams.EndOnSignals(_settled(create_app()), end=live.close)
 
 
 def _settled(app: ASGIApp) -> ASGIApp:

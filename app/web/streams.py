@@ -1,13 +1,14 @@
 """Answers that go on: server-sent events, which a browser's EventSource reads and asks for again by itself."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import signal
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from litestar.response import Response
 from litestar.response.base import ASGIResponse
 from litestar.response.streaming import ASGIStreamingResponse
-from litestar.types import Receive, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 # A proxy that collects an answer before it passes it on would make a stream useless.
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -44,6 +45,23 @@ class _Open(ASGIStreamingResponse):
                 task.cancel()
             await asyncio.gather(*both, return_exceptions=True)
             await self.iterator.aclose()  # type: ignore[union-attr]
+
+
+class EndOnSignals:
+    """ASGI wrapper for a process that the server started: SIGINT and SIGTERM call `end`, too.
+
+    The server's own answer to them stays: it is woken by the signal's number, and not by what Python calls then.
+    """
+
+    def __init__(self, app: ASGIApp, *, end: Callable[[], None]) -> None:
+        self.app, self.end = app, end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if str(scope["type"]) == "lifespan":
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_signal: loop.call_soon_threadsafe(self.end))
+        await self.app(scope, receive, send)
 
 
 async def _left(receive: Receive) -> None:

@@ -1,8 +1,13 @@
 """The stream of an event's page, over a real server: what it says, who gets one, and that it holds nobody up."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,10 +16,11 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from app.bookings import live
-from app.core.db import writing
+from app.core.db import Database, writing
 from tests import world
 from tests.stage import eventually, free_port, serving
 
+ROOT = Path(__file__).parents[2]
 EVENTS = {"Accept": "text/event-stream"}
 
 
@@ -107,3 +113,35 @@ async def _answers(browser: httpx.AsyncClient) -> bool:
         return (await browser.get("/healthz")).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+async def test_every_process_of_several_ends_its_streams(postgresql_database: Database, tmp_path: Path) -> None:
+    address, port = await an_event(), free_port()
+    own = {
+        "DATABASE_URL": postgresql_database.url,
+        "WORKERS": "2",
+        "PORT": str(port),
+        "SECRET_KEY": "k" * 32,
+        "LOG_FORMAT": "text",
+    }
+    own |= {"DATA_DIR": str(tmp_path), "BASE_URL": f"http://127.0.0.1:{port}"}
+    with (tmp_path / "log").open("wb") as log:
+        surroundings = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        command = [sys.executable, "main.py", "serve"]
+        server = subprocess.Popen(command, cwd=ROOT, env=surroundings | own, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        async with AsyncExitStack() as open_ones, httpx.AsyncClient(base_url=own["BASE_URL"], trust_env=False) as browser:
+            await eventually(lambda: _answers(browser), seconds=30)
+            streams = []
+            for _tab in range(4):
+                answer = await open_ones.enter_async_context(browser.stream("GET", address, headers=EVENTS))
+                streams.append(answer.aiter_lines())
+                await first(streams[-1])
+            server.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(5):
+                assert [line for lines in streams async for line in lines if line] == []
+                assert await asyncio.to_thread(server.wait) == 0
+        assert "Traceback" not in (tmp_path / "log").read_text()
+    finally:
+        server.kill()
+        server.wait()
