@@ -4,7 +4,6 @@
   const root = document.documentElement;
   const toasts = document.getElementById("toasts");
   root.classList.add("js");
-  if (navigator.share) root.classList.add("shares");
 
   const say = (text) => {
     const toast = document.createElement("div");
@@ -89,7 +88,8 @@
     if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
     close();
   });
-  document.addEventListener("click", ({ target }) => {
+  document.addEventListener("click", (event) => {
+    const { target } = event;
     close(target.closest(".menu"));
     const reveal = target.closest("[data-reveal]");
     if (reveal) {
@@ -97,6 +97,11 @@
       input.type = input.type === "password" ? "text" : "password";
       [reveal.textContent, reveal.dataset.other] = [reveal.dataset.other, reveal.textContent];
     }
-    if (target.closest("[data-share]")) navigator.share({ title: document.title, url: location.href }).catch(() => {});
+    const share = target.closest("[data-share]");
+    if (!share || !(navigator.share || navigator.clipboard)) return;
+    event.preventDefault();
+    const { share: url, said } = share.dataset;
+    if (navigator.share) navigator.share({ title: document.title, url }).catch(() => {});
+    else navigator.clipboard.writeText(url).then(() => say(said));
   });
 })();

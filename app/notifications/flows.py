@@ -17,6 +17,9 @@ from app.core.jobs import Job
 from app.core.redaction import clean
 from app.core.settings import settings
 from app.core.texts import body_of
+from app.events import posters
+from app.events import queries as events
+from app.events.models import Event
 from app.notifications import actions, announcing, mails, queries
 from app.notifications.mails import Attachment
 from app.notifications.models import Notification
@@ -83,7 +86,9 @@ async def _attempt(delivery_id: int) -> None:
             tickets = await _tickets(db, notification)
             files = await _files(db, notification, tickets)
             letter = await announcing.letter(db, notification)
-        message = mails.compose(delivery, notification, files, tickets, now=clock.now(), letter=letter)
+            event = await events.by_slug(db, notification.facts.get("slug", ""))
+        poster = await _poster(event)
+        message = mails.compose(delivery, notification, files, tickets, now=clock.now(), letter=letter, poster=poster)
         async with asyncio.timeout(LONGEST):
             await mail.send(message, smtp_url=settings().smtp_url)
     except Exception as error:
@@ -95,6 +100,15 @@ async def _attempt(delivery_id: int) -> None:
         return
     async with writing() as tx:
         await actions.note_sent(tx, delivery_id, now=clock.now())
+
+
+async def _poster(event: Event | None) -> bytes:
+    """The picture at the head of a mail about an event; a mail without it is better than none."""
+    try:
+        return await posters.strip(posters.look_of(event)) if event else b""
+    except Exception:
+        log.exception("a poster could not be drawn")
+        return b""
 
 
 async def _tickets(db: AsyncSession, notification: Notification) -> list[TicketView]:

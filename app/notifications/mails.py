@@ -18,6 +18,9 @@ from app.payments.rules import code_digits
 from app.tickets.inks import ink
 from app.tickets.queries import TicketView
 
+# What the picture inside a mail is called by.
+POSTER = "poster"
+
 
 @dataclass(frozen=True)
 class Attachment:
@@ -44,10 +47,12 @@ def compose(
     *,
     now: datetime,
     letter: Letter | None = None,
+    poster: bytes = b"",
 ) -> EmailMessage:
     """The whole mail, in its reader's language; `tickets` are linked one by one, for handing them on.
 
-    With a `letter` it is an announcement.
+    With a `letter` it is an announcement. `poster` is the PNG or JPEG at the head of a mail about an event; it travels inside,
+    because most programs show nothing that they would have to fetch.
 
     A second attempt carries the same Message-ID, so that no mailbox shows it twice.
     """
@@ -66,10 +71,14 @@ def compose(
         message["List-Unsubscribe"] = f"<{unsubscribe_url}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     with i18n.speaking(notification.language):
-        subject, text, html = _rendered(notification, tickets, unsubscribe_url, letter)
+        subject, text, html = _rendered(notification, tickets, unsubscribe_url, letter, shows_poster=bool(poster))
     message["Subject"] = subject
     message.set_content(text)
     message.add_alternative(html, subtype="html")
+    if poster and f"cid:{POSTER}" in html:
+        part: Any = message.get_payload(1)
+        kind = "png" if poster.startswith(b"\x89PNG") else "jpeg"
+        part.add_related(poster, maintype="image", subtype=kind, cid=f"<{POSTER}>", disposition="inline")
     for file in files:
         main, _slash, sub = file.media_type.partition("/")
         message.add_attachment(file.content, maintype=main, subtype=sub, filename=file.name)
@@ -77,7 +86,12 @@ def compose(
 
 
 def _rendered(
-    notification: Notification, tickets: Sequence[TicketView], unsubscribe_url: str, letter: Letter | None
+    notification: Notification,
+    tickets: Sequence[TicketView],
+    unsubscribe_url: str,
+    letter: Letter | None,
+    *,
+    shows_poster: bool,
 ) -> tuple[str, str, str]:
     facts = rules.revived(notification.facts)
     leads_to = rules.path(notification.kind, facts, token=rules.link_token(facts))
@@ -89,6 +103,7 @@ def _rendered(
         "ink": ink(facts.get("hue", "")),
         "unsubscribe_url": unsubscribe_url,
         "letter": letter,
+        "poster": POSTER if shows_poster else "",
         "digits": _digits(facts),
         "tickets": [(view.line.name, f"{settings().base_url}/tickets/{view.ticket.code}") for view in tickets],
         # Only who holds a ticket is told where an online event takes place, and it is written down nowhere else.

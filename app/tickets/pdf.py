@@ -12,12 +12,16 @@ from app.core import formats, i18n
 from app.core.db import outside_writing
 from app.core.i18n import gettext as _
 from app.core.settings import settings
+from app.events import posters
+from app.events.posters import Look
 from app.tickets import qr
 from app.tickets.inks import ink
 from app.tickets.queries import TicketView
 from app.tickets.signing import scanned_address
 
 HERE = Path(__file__).parent
+# The panel of the drawing or picture above the code, in points: 63 by 36 mm.
+ART = (179, 102)
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class PdfTicket:
     position: int
     count: int
     is_valid: bool = True
+    look: Look | None = None
 
 
 async def of_views(views: Sequence[TicketView], *, base_url: str, language: str) -> bytes:
@@ -69,6 +74,7 @@ def printed(view: TicketView, *, base_url: str, language: str) -> PdfTicket:
             position=view.position,
             count=view.count,
             is_valid=view.ticket.is_valid,
+            look=posters.look_of(event),
         )
 
 
@@ -88,6 +94,7 @@ def tickets_pdf(tickets: Sequence[PdfTicket], *, language: str) -> bytes:
 
 def _facts(ticket: PdfTicket) -> dict[str, object]:
     return asdict(ticket) | {
+        "art": posters.panel(ticket.look, ART) if ticket.look else "",
         "ink": ink(ticket.hue).deep,
         "qr": qr.bare_svg(ticket.url),
         "number": _("Ticket %(position)s of %(count)s") % {"position": ticket.position, "count": ticket.count},

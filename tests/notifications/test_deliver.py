@@ -54,6 +54,11 @@ async def test_a_bought_ticket_arrives_as_link_pdf_and_calendar_file(
     assert (pdf.get_filename(), ics.get_filename()) == ("nine-pianos-tickets.pdf", "nine-pianos.ics")
     with pypdfium2.PdfDocument(pdf.get_payload(decode=True)) as document:
         assert document[0].get_textpage().get_text_range().count("Nine Pianos") == 2
+    picture = next(part for part in message.walk() if part.get_content_maintype() == "image")
+    assert f'src="cid:{picture["Content-ID"].strip("<>")}"' in html
+    assert picture.get_content_disposition() == "inline"
+    drawn = picture.get_payload(decode=True)
+    assert isinstance(drawn, bytes) and drawn.startswith(b"\x89PNG") and len(drawn) <= 30_000
     entry = Calendar.from_ical(ics.get_payload(decode=True)).events[0]
     assert entry["SUMMARY"] == "Nine Pianos"
 

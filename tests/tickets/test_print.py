@@ -13,7 +13,10 @@ from icalendar import Calendar
 from PIL import Image
 
 from app.core.db import Database, reading, writing
+from app.events import pictures
 from app.events.models import Event, Venue
+from app.events.posters import Look
+from app.events.rules.looks import palette
 from app.tickets import pdf, qr, queries
 from app.tickets.calendar import calendar, deadline
 from app.tickets.pdf import PdfTicket, tickets_pdf
@@ -64,6 +67,22 @@ def test_everything_on_the_paper_is_text_and_tagged() -> None:
         assert fact in text
     assert b"StructTreeRoot" in content
     assert len(content) < 60_000
+
+
+async def test_the_drawing_is_printed_sharp_and_a_picture_takes_its_place() -> None:
+    written = io.BytesIO()
+    Image.new("RGB", (800, 500), "#00ff00").save(written, "PNG")
+    look = Look("Nine Pianos", "EventTicket", "rose", "night", "stars")
+    with_picture = dataclasses.replace(look, picture=await pictures.store(written.getvalue()))
+    for shown, raster, colour in ((look, 0, palette("rose", "night")["ground"]), (with_picture, 1, "#00ff00")):
+        with pypdfium2.PdfDocument(tickets_pdf([dataclasses.replace(TICKET, look=shown)], language="en")) as document:
+            page = document[0]
+            images = [one for one in page.get_objects(max_depth=9) if one.type == pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]
+            assert len(images) == raster, shown
+            # At the left of the panel above the code, where the drawing leaves its ground free.
+            red, green, blue = page.render(scale=1).to_pil().convert("RGB").getpixel((390, 60))
+            wanted = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+            assert max(abs(one - two) for one, two in zip((red, green, blue), wanted, strict=True)) < 12, shown
 
 
 def test_two_tickets_share_a_sheet() -> None:
