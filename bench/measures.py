@@ -17,6 +17,7 @@ from bench.processes import answering, cpu_seconds, free_port, memory_mb, runnin
 from bench.stand import STRIPE_KEY, WEBHOOK_SECRET
 
 EVENTS = 24
+GROWING = {"list": "/events", "search": "/events?q=piano", "event": "/events/evening-7"}
 HOT_PLACES, HOT_ATTEMPTS = 500, 2_000
 SECRET_KEY = "a-key-that-only-the-benchmark-uses-0123456789"
 
@@ -122,14 +123,15 @@ async def limits(databases: Databases, plan: Plan) -> list[Row]:
 
 
 async def pages(databases: Databases, plan: Plan) -> list[Row]:
-    """The list and an event, signed out: kept for two seconds as in production, and made anew for everyone."""
+    """The list and an event, signed out: kept for two seconds as in production, and made anew for everyone; and signed in."""
     url = await databases.fresh("pages")
     await world.found(url, events=EVENTS)
+    login = await world.signed_in(url, secret_key=SECRET_KEY)
     rows = []
-    for how, seconds in (("kept", "2"), ("uncached", "0")):
+    for how, seconds, cookie in (("kept", "2", ""), ("uncached", "0", ""), ("signed in", "2", login)):
         async with shop(databases, url, KEEP_PAGES_SECONDS=seconds) as open_shop:
             for what, path in (("list", "/events"), ("event", "/events/evening-7")):
-                story = stories.looks_at(path)
+                story = stories.looks_at(path, login=cookie)
                 rows.append(await open_shop.measure(plan, f"page {what}, {how}", story, "200", clients=32))
     return rows
 
@@ -209,28 +211,37 @@ async def start(databases: Databases, plan: Plan) -> list[Row]:
 
 
 async def growth(databases: Databases, plan: Plan) -> list[Row]:
-    """The same pages with few and many events, the same hold with few and many bookings."""
+    """The same pages with few and many events, then with few and many bookings; and so the same hold."""
     url = await databases.fresh("growth")
     await world.found(url, events=10)
     rows, present = [], 10
-    paths = {"list": "/events", "search": "/events?q=piano", "event": "/events/evening-7"}
-    for events in (10, EVENTS, 10_000):
+    for events in (10, EVENTS, 1_000, 10_000):
         await world.grow(url, events=present, to=events)
         present = events
         async with shop(databases, url, KEEP_PAGES_SECONDS="0") as open_shop:
-            for what, path in paths.items():
-                rows.append(
-                    await open_shop.measure(plan, f"page {what}, {events:,} events", stories.looks_at(path), "200", clients=32)
-                )
+            rows += await _pages_at(open_shop, plan, f"{events:,} events")
+    async with shop(databases, url) as open_shop:
+        story = stories.looks_at(GROWING["list"])
+        rows.append(await open_shop.measure(plan, "page list, kept, 10,000 events", story, "200", clients=32))
     await world.sell(url, "plenty")
     for bookings in (0, plan.bookings):
-        if bookings:
-            await world.fill(url, "plenty", bookings=bookings)
         async with shop(databases, url) as open_shop:
-            rows.append(
-                await open_shop.measure(plan, f"hold, {bookings:,} bookings", stories.holds("plenty"), "held", clients=32)
-            )
+            story = stories.holds("plenty")
+            rows.append(await open_shop.measure(plan, f"hold, {bookings:,} bookings", story, "held", clients=32))
+        if not bookings:
+            await world.fill(url, "plenty", bookings=plan.bookings)
+    async with shop(databases, url, KEEP_PAGES_SECONDS="0") as open_shop:
+        rows += await _pages_at(open_shop, plan, f"{plan.bookings:,} bookings")
+        # The event that has had them all.
+        story = stories.looks_at("/events/plenty")
+        rows.append(await open_shop.measure(plan, f"page of an event with {plan.bookings:,} bookings", story, "200", clients=32))
     return rows
+
+
+async def _pages_at(open_shop: Shop, plan: Plan, how_many: str) -> list[Row]:
+    """The pages that must not get slower, each made anew for everyone."""
+    named = {f"page {what}, {how_many}": stories.looks_at(path) for what, path in GROWING.items()}
+    return [await open_shop.measure(plan, name, story, "200", clients=32) for name, story in named.items()]
 
 
 def _spent(before: tuple[float, float], after: tuple[float, float]) -> tuple[float, float]:

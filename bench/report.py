@@ -22,7 +22,9 @@ class Budget:
 BUDGETS = (
     *(Budget(f"page {page}, kept, per second", f"page {page}, kept", 4200) for page in ("list", "event")),
     *(Budget(f"page {page}, kept, p99 ms", f"page {page}, kept", 100, field="p99", most=True) for page in ("list", "event")),
+    *(Budget(f"page {page}, kept ÷ hello", f"page {page}, kept", 0.3, over="hello, GET") for page in ("list", "event")),
     *(Budget(f"page {page}, uncached, per second", f"page {page}, uncached", 420) for page in ("list", "event")),
+    *(Budget(f"page {page}, signed in, per second", f"page {page}, signed in", 420) for page in ("list", "event")),
     *(Budget(f"holds per second, {clients} clients", "hold", 1500, clients) for clients in (32, 256)),
     *(Budget(f"hold ÷ empty POST, {clients} clients", "hold", 0.35, clients, over="empty POST") for clients in (32, 256)),
     Budget("hold, 256 clients, p99 ms", "hold", 300, 256, field="p99", most=True),
@@ -41,7 +43,20 @@ BUDGETS = (
             True,
         )
         for page in ("list", "search", "event")
-        for few in (10, EVENTS)
+        for few in (10, EVENTS, "1,000")
+    ),
+    *(
+        Budget(
+            f"{page}, cost: {many:,} bookings ÷ none",
+            f"page {page}, {many:,} bookings",
+            1.25,
+            32,
+            f"page {page}, 10,000 events",
+            "cost",
+            True,
+        )
+        for page in ("list", "search", "event")
+        for many in (100_000, 1_000_000)
     ),
     *(
         Budget(f"hold, cost: {many:,} bookings ÷ none", f"hold, {many:,} bookings", 1.25, 32, "hold, 0 bookings", "cost", True)
@@ -78,7 +93,6 @@ def _ratios(rows: Sequence[Row]) -> list[tuple[str, float]]:
     wished = [
         ("hold, 32 clients ÷ durable commits", "hold", 32, "durable commits, plain driver", 1),
         ("hold, 256 clients ÷ durable commits", "hold", 256, "durable commits, plain driver", 1),
-        ("list, kept ÷ hello", "page list, kept", 32, "hello, GET", 32),
         ("list, uncached ÷ hello", "page list, uncached", 32, "hello, GET", 32),
         ("hello ÷ the client's ceiling", "hello, GET", 32, "the client's ceiling: bare ASGI", 32),
     ]

@@ -9,12 +9,15 @@ from sqlalchemy import Table, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel, func, select
 
+from app.accounts.actions import sessions
 from app.accounts.models import User
 from app.bookings.models import Booking, BookingLine, BuyerLimit
 from app.core import clock, db
+from app.core.settings import read, use
 from app.events.actions import finding
 from app.events.models import Category, Event, TicketType, Venue
 from app.events.rules.looks import HUES, MOTIFS
+from app.web.visitor import login_cookie
 
 CATEGORIES = ("Music", "Theatre", "Comedy", "Film")
 CITIES = ("Turin", "Lyon", "Berlin")
@@ -59,6 +62,17 @@ async def found(url: str, *, events: int) -> None:
             tx.add_all(Category(slug=name.lower(), name=name, position=n) for n, name in enumerate(CATEGORIES))
             tx.add_all(Venue(name=f"Great hall of {city}", address="Main street 1", city=city) for city in CITIES)
         await _look_at(0, events)
+
+
+async def signed_in(url: str, *, secret_key: str) -> str:
+    """The login cookie of somebody who has just signed in to a shop with this key."""
+    use(read({"SECRET_KEY": secret_key, "DATABASE_URL": url}))
+    async with connected(url), db.writing() as tx:
+        bob = User(email="bob@example.com", name="Bob Keller", role="user", created_at=clock.now())
+        tx.add(bob)
+        await tx.flush()
+        session_id = await sessions.log_in(tx, bob, device="the benchmark", now=clock.now())
+    return login_cookie(session_id, bob.role).value or ""
 
 
 async def grow(url: str, *, events: int, to: int) -> None:

@@ -57,6 +57,9 @@ class Kept:
         if page is None:
             await self.app(scope, receive, send)
             return
+        if key in self.pages:
+            # What is read stays; addresses that somebody makes up push each other out.
+            self.pages.move_to_end(key)
         for message in page.messages:
             await send(dict(message))  # type: ignore[arg-type]
 

@@ -38,6 +38,7 @@ BUDGET: dict[str, tuple[float, int]] = {
     "/managers/{slug:str}": (8, 3),
     "/events/{slug:str}": (8, 3),
     "/series/{slug:str}": (8, 3),
+    "/events/{slug:str}/live": (0, 2),
     "/events/{slug:str}/availability": (0.3, 2),
     "/events/{slug:str}/poster/{name:str}": (0, 1),
     "/card.png": (0, 0),

@@ -1,12 +1,17 @@
 """Public pages are kept for two seconds, rendered by one request at a time, and never mixed up between visitors."""
 
 import asyncio
+import dataclasses
+import re
 from typing import Any
 
 import httpx
 import pytest
 
+from app.core.db import Database
+from app.core.settings import Settings, use
 from app.web.kept import Kept
+from main import create_app
 
 
 class Counting:
@@ -98,3 +103,47 @@ async def test_no_seconds_keeps_nothing() -> None:
     shop = Counting(headers=PUBLIC)
     async with browser(Kept(shop, seconds=0)) as client:
         assert [(await client.get("/")).text for _visit in range(2)] == ["page 1", "page 2"]
+
+
+# ---------- languages ----------
+
+# Each asks twice, so that the second may get what was kept. The address goes before what the browser asks for.
+READERS = [("/", "en", "en"), ("/", "fr", "fr"), ("/fr", "en", "fr"), ("/de", "fr", "de"), ("/", "xx", "en"), ("/fr", "de", "fr")]
+
+
+async def languages_of(shop: Any) -> list[str]:
+    found = []
+    for path, asks, _gets in READERS * 2:
+        async with browser(shop, headers={"Accept-Language": asks}) as reader:
+            found.append(re.search(r'<html lang="(\w+)"', (await reader.get(path)).text)[1])  # type: ignore[index]
+    return found
+
+
+async def test_nobody_gets_a_page_in_another_language(sqlite_database: Database, settings: Settings) -> None:
+    use(dataclasses.replace(settings, keep_pages_seconds=2))
+    assert await languages_of(create_app()) == [gets for _path, _asks, gets in READERS * 2]
+
+
+async def test_without_the_language_in_the_key_somebody_would(
+    sqlite_database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control."""
+    use(dataclasses.replace(settings, keep_pages_seconds=2))
+    key_of = Kept._key
+    monkeypatch.setattr(Kept, "_key", lambda self, scope: (key := key_of(self, scope)) and (*key[:2], "", *key[3:]))
+    assert await languages_of(create_app()) != [gets for _path, _asks, gets in READERS * 2]
+
+
+# ---------- addresses that somebody makes up ----------
+
+
+async def test_made_up_searches_neither_fill_the_memory_nor_take_the_others_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.web.kept.MOST_PAGES", 10)
+    shop = Counting(headers=PUBLIC, delay=0.01)
+    kept = Kept(shop, seconds=60)
+    async with browser(kept) as client:
+        for made_up in range(40):
+            await asyncio.gather(client.get("/events"), client.get(f"/events?x={made_up}"), client.get(f"/events?x={made_up}"))
+    assert len(kept.pages) == 10 and kept.making == {}
+    # Each of the made-up ones was rendered once, and the page that people read once in all.
+    assert shop.asked == 41
