@@ -306,6 +306,7 @@ class TextsForm(SectionForm):
     section = "page"
     template = "texts"
     completes = False
+    same = ()
     language: ClassVar[str]
 
     title = text(lazy("Title"), most=120)
