@@ -63,6 +63,7 @@ import app.events.pages.live  # noqa: E402
 import app.events.pages.manager  # noqa: E402
 import app.events.pages.posters  # noqa: E402
 import app.events.pages.postponing  # noqa: E402
+import app.events.pages.reminding  # noqa: E402
 import app.events.pages.repeating  # noqa: E402
 import app.events.pages.reviewing  # noqa: E402
 import app.events.pages.sales  # noqa: E402
@@ -120,6 +121,7 @@ ROUTERS = (
     app.events.pages.topics.router,
     app.events.pages.feeds.router,
     app.events.pages.waiting.router,
+    app.events.pages.reminding.router,
     app.events.pages.favourites.router,
     app.bookings.pages.checkout.router,
     app.bookings.pages.asking.router,

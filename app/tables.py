@@ -6,7 +6,7 @@ from app.accounts import models as accounts
 from app.admin import models as admin
 from app.bookings import models as bookings
 from app.core import activity, alarms, jobs, leases, limits, seals, stored, texts
-from app.events import decisions, moved, search, series
+from app.events import decisions, moved, reminders, search, series
 from app.events import models as events
 from app.notifications import models as notifications
 from app.payments import models as payments
@@ -29,6 +29,7 @@ __all__ = [
     "notifications",
     "payments",
     "privacy",
+    "reminders",
     "seals",
     "search",
     "series",

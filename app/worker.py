@@ -72,6 +72,7 @@ SCHEDULE = (
     Sweep("notifications.deliver", 5, notifications.deliver, woken=True),
     Sweep("notifications.remind", 900, notifications.remind),
     Sweep("events.publish_due", 30, events.publish_due),
+    Sweep("events.open_sales", 15, events.open_sales),
     Sweep("bookings.expire_due", 15, bookings.expire_due),
     Sweep("bookings.end_vouchers", 60, bookings.end_vouchers),
     Sweep("bookings.pass_on", 15, bookings.pass_on, woken=True),

@@ -246,7 +246,7 @@ async def _waiting(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
     event = await world.event(tx, manager=people["alice"], title="Full House", capacity=2)
     kind = await world.only_type(tx, event)
     await _held(tx, event, Visitor(key="whoever-was-first"))
-    things = {}
+    things = await world.reminders(tx, people["alice"], VISITORS)
     for visitor in ("somebody", *VISITORS):
         email = f"{visitor}.waits@example.com"
         entry = await waiting.join(tx, event.slug, kind.code, email=email, qty=1, by=Visitor(), now=clock.now())

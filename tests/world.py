@@ -11,9 +11,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import User
-from app.core import clock
+from app.core import clock, tokens
 from app.events.actions import finding
 from app.events.models import RIGHTS, Category, Event, Helper, Question, Quota, TicketType, Venue
+from app.events.reminders import Reminder
 from app.events.search import EventSearch
 
 PASSWORD = "nine pianos in the rain"
@@ -148,6 +149,20 @@ async def parts(tx: AsyncSession, draft: Event, visitors: Sequence[str]) -> dict
         **{f"question to remove for {visitor}": questions[visitor].code for visitor in visitors},
         **{f"quota to remove for {visitor}": quotas[visitor].code for visitor in visitors},
     }
+
+
+async def reminders(tx: AsyncSession, manager: User, visitors: Sequence[str]) -> dict[str, str]:
+    """An event whose sale opens tomorrow, and the mailed link of a reminder for each of the visitors: stopping uses it up."""
+    soon = await event(tx, manager=manager, title="Soon on Sale")
+    (await only_type(tx, soon)).sale_from = clock.now() + timedelta(days=1)
+    asked = {
+        visitor: Reminder(event_id=soon.id or 0, email=f"{visitor or 'nobody'}.asks@example.com", created_at=clock.now())
+        for visitor in ("", *visitors)
+    }
+    tx.add_all(asked.values())
+    await tx.flush()
+    links = {f"reminder token for {visitor}": tokens.sign("reminder", row.code) for visitor, row in asked.items()}
+    return links | {"reminder token": links["reminder token for "], "soon on sale": soon.slug}
 
 
 async def only_type(db: AsyncSession, event: Event) -> TicketType:

@@ -20,7 +20,7 @@ Found = TypeVar("Found", bound=SQLModel)
 # What a filter says -> how the kinds that it shows begin.
 GROUPS = {
     "events": ("event.", "category.", "venue.", "helper.", "gate.", "question.", "quota."),
-    "sales": ("presale.", "sale.", "code."),
+    "sales": ("presale.", "sale.", "code.", "reminder."),
     "bookings": ("booking.", "ticket.", "waiting."),
     "money": ("payment.", "refund.", "dispute.", "orphan."),
     "people": ("account.", "guest.", "manager.", "preferences."),

@@ -42,6 +42,12 @@ def moved(told: Told) -> str:
     ) % told
 
 
+def opened(told: Told) -> str:
+    if told.details.get("phase") == "presale":
+        return _("The pre-sale of %(event)s opened; who waited for it is told.") % told
+    return _("The sale of %(event)s opened; who waited for it is told.") % told
+
+
 def vouchers_made(told: Told) -> str:
     made = ngettext(
         "%(who)s made %(num)s voucher for %(event)s; places aside: %(places)s.",

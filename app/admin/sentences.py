@@ -265,6 +265,10 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "code.lapsed": lazy("The time of a voucher of %(event)s was over; its places are on sale again."),
     # Waiting lists.
+    "event.sale_opened": _Made(selling.opened),
+    "reminder.asked": lazy("Somebody asked to be reminded when the sale of %(event)s opens."),
+    "reminder.confirmed": lazy("Somebody is reminded when the sale of %(event)s opens."),
+    "reminder.stopped": lazy("Somebody is not reminded of the sale of %(event)s any more."),
     "waiting.joined": lazy("Somebody joined the waiting list of %(kind)s, %(event)s."),
     "waiting.left": lazy("Somebody left the waiting list of %(kind)s, %(event)s."),
     "waiting.ended": lazy("Somebody waits no more for %(kind)s, %(event)s: their time, the sale or the event was over."),

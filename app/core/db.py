@@ -160,13 +160,14 @@ async def changed(tx: AsyncSession, statement: Any) -> int:
     return int(done.rowcount)
 
 
-async def add_unless_there(tx: AsyncSession, row: Any) -> None:
-    """Adds a row; when another request has just added the same, that one stays."""
+async def add_unless_there(tx: AsyncSession, row: Any) -> bool:
+    """Adds a row; when another request has just added the same, that one stays, and the answer is False."""
     try:
         async with tx.begin_nested():
             tx.add(row)
     except IntegrityError:
-        return
+        return False
+    return True
 
 
 async def move(tx: AsyncSession, row: Any, target: str, *conditions: Any, out_of: Iterable[str], **values: Any) -> bool:

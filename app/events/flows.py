@@ -12,8 +12,8 @@ from app.core.db import reading, writing
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.jobs import Job
-from app.events import queries
-from app.events.actions import deciding, finding
+from app.events import queries, reminders
+from app.events.actions import deciding, finding, reminding
 from app.events.models import Event
 from app.events.rules.repeating import AT_ONCE
 from app.events.rules.reviewing import Said
@@ -40,6 +40,16 @@ async def publish_due() -> None:
         async with writing() as tx:
             if await deciding.publish(tx, event_id, now=now, quiet=series_id in told) and series_id:
                 told.add(series_id)
+
+
+async def open_sales() -> None:
+    """Tells whoever waits for it that a sale has opened, each event in a transaction of its own and each opening once."""
+    now = clock.now()
+    async with reading() as db:
+        due = await reminders.due(db, now=now)
+    for event_id, phase in due:
+        async with writing() as tx:
+            await reminding.open_sale(tx, event_id, phase, now=now)
 
 
 async def find_anew(job: Job) -> None:

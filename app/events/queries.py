@@ -55,6 +55,7 @@ class EventCard:
     category_name: str
     is_favourite: bool
     is_buyable: bool
+    is_moved: bool
     km: int | None = None
     language: str = ""
 
@@ -318,7 +319,7 @@ def _another(event: Event) -> tuple[Any, ...]:
 def _cards(watcher: Watcher, *conditions: Any) -> Any:
     place = func.coalesce(Venue.name, "").label("venue_name"), func.coalesce(Venue.city, "").label("city")
     marked = _marked(watcher).label("is_marked")
-    state = Event.state, Event.postponed_at, Event.is_online
+    state = Event.state, Event.postponed_at, Event.previous_starts_at, Event.is_online
     wanted = columns(*SHOWN, *state, *place, *_told(), col(Category.name).label("category_name"), marked)
     joined = wanted.join(Category, col(Category.id) == Event.category_id).outerjoin(Venue, col(Venue.id) == Event.venue_id)
     return joined.where(*conditions)
@@ -368,4 +369,5 @@ def _card(row: Any, types: Sequence[TicketType], watcher: Watcher, *, now: datet
         badge=offering.badge(types, called_off=called_off, postponed=postponed, zone=row.zone, now=now),
         is_favourite=bool(row.is_marked) or row.slug in watcher.slugs,
         is_buyable=not (called_off or postponed) and any(t.left_now(now) > 0 for t in types),
+        is_moved=not (called_off or postponed) and row.previous_starts_at not in (None, row.starts_at),
     )

@@ -14,7 +14,7 @@ CHANNELS = ("email",)
 DELIVERY_STATES = ("queued", "sent", "failed", "dropped")
 
 # What a reader may switch off. Everything about their own money and evening is always told.
-OPTIONAL_TOPICS = ("favourites", "reminders", "presales")
+OPTIONAL_TOPICS = ("favourites", "saved", "reminders", "presales")
 
 
 class Notification(SQLModel, table=True):

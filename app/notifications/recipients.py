@@ -19,9 +19,10 @@ from app.bookings.models import HOLDING, Booking, WaitingEntry
 from app.bookings.queries import BookingView
 from app.core.activity import Activity
 from app.events import queries as events
-from app.events import reviews
+from app.events import reminders, reviews
 from app.events.decisions import Revision
 from app.events.models import Event, Helper, TicketType, Venue
+from app.events.reminders import Reminder
 from app.events.rules import languages
 from app.notifications.rules import TOLD_CHANGES
 from app.payments.models import Payment, Refund, ReturnNote
@@ -138,6 +139,50 @@ async def followers(tx: AsyncSession, activity: Activity) -> list[Reader]:
         for follower in found
         if follower.id != event.manager_id and not follower.is_disabled and (read := languages.read_in(event, follower.language))
     ]
+
+
+# What somebody who saved an event is told of, by what happened to it.
+_NEWS = {
+    "event.revised": "moved",
+    "event.postponed": "postponed",
+    "event.date_kept": "date_kept",
+    "event.called_off": "called_off",
+}
+
+
+async def savers(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Users who saved the event, when its date or place is another one, or it does not take place; but not its manager."""
+    news = _NEWS[activity.kind]
+    if news == "moved" and not {"starts_at", "venue"}.intersection(activity.details.get("changed", ())):
+        return []
+    event, venue = await _event(tx, activity)
+    found = await reminders.savers(tx, event.id or 0, before=activity.at) if event.is_public else []
+    others = [saver for saver in found if saver.id != event.manager_id]
+    return [_user(saver, _read_in(saver.language, event, venue) | {"news": news}) for saver in others]
+
+
+async def asked_to_confirm(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """The address that somebody typed to be reminded of a sale."""
+    reminder = await tx.get(Reminder, activity.details["reminder"])
+    if not reminder:
+        return []
+    event, venue = await _event(tx, activity)
+    facts = _read_in(reminder.language, event, venue) | {"link": reminder.code, "link_kind": "reminder"}
+    return [_at_address(reminder.email, reminder.language, facts)]
+
+
+async def waiting_for_sale(tx: AsyncSession, activity: Activity) -> list[Reader]:
+    """Users who saved the event, and addresses that asked for it; nobody when it was called off or postponed since."""
+    event, venue = await _event(tx, activity)
+    if not event.sells(activity.at):
+        return []
+    phase = {"phase": activity.details["phase"]}
+    users = await reminders.savers(tx, event.id or 0, before=activity.at)
+    known = {user.email for user in users}
+    others = [one for one in await reminders.asked(tx, event.id or 0) if one.email not in known]
+    told = [user for user in users if user.id != event.manager_id]
+    readers = [_user(user, _read_in(user.language, event, venue) | phase) for user in told]
+    return readers + [_at_address(one.email, one.language, _read_in(one.language, event, venue) | phase) for one in others]
 
 
 async def buyers_of_changed(tx: AsyncSession, activity: Activity) -> list[Reader]:
@@ -268,6 +313,11 @@ def event_facts(event: Event, venue: Venue | None) -> dict[str, Any]:
         "address": venue.address if venue else "",
         "city": venue.city if venue else "",
     }
+
+
+def _read_in(language: str, event: Event, venue: Venue | None) -> dict[str, Any]:
+    """The same in the words of a language, where the manager wrote some."""
+    return event_facts(languages.read_in(event, language), venue)
 
 
 def _booking_facts(view: BookingView) -> dict[str, Any]:

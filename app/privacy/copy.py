@@ -15,6 +15,7 @@ from app.bookings.models import Answer, Booking, BookingLine, WaitingEntry
 from app.core.activity import Activity
 from app.core.settings import settings
 from app.events.models import Category, Event, Favourite, Helper, Question
+from app.events.reminders import Reminder
 from app.notifications.models import Delivery, Notification, Preference
 from app.payments.models import Payment, Refund
 from app.privacy.queries import Person, own_bookings
@@ -41,6 +42,7 @@ async def everything(db: AsyncSession, user_id: int, *, now: datetime) -> Values
         "helping": await _helping(db, person),
         "bookings": await _bookings(db, Booking.user_id == user_id),
         "waiting_lists": await _waits(db, person),
+        "reminders": await _reminders(db, person),
         "notifications": await _notifications(db, Notification.user_id == user_id),
         "preferences": await _preferences(db, person),
         "activities": await _activities(db, user_id),
@@ -56,6 +58,7 @@ async def everything_of_guest(db: AsyncSession, person: Person, *, now: datetime
         "helping": await _helping(db, person),
         "bookings": await _bookings(db, own_bookings(person)),
         "waiting_lists": await _waits(db, person),
+        "reminders": await _reminders(db, person),
         "notifications": await _notifications(db, col(Notification.recipient).in_(person.recipients)),
         "preferences": await _preferences(db, person),
     }
@@ -160,6 +163,12 @@ async def _waits(db: AsyncSession, person: Person) -> list[Values]:
     rows = (await db.exec(own.where(_theirs(WaitingEntry, person)))).all()
     named = "code email language qty state created_at offered_at ended_at"
     return [{"event": title} | _picked(entry, named) for entry, title in rows]
+
+
+async def _reminders(db: AsyncSession, person: Person) -> list[Values]:
+    own = select(Reminder, Event.title).join(Event, col(Event.id) == Reminder.event_id)
+    rows = (await db.exec(own.where(col(Reminder.email).in_(person.emails)))).all()
+    return [{"event": title} | _picked(row, "email language created_at confirmed_at") for row, title in rows]
 
 
 async def _notifications(db: AsyncSession, theirs: Any) -> list[Values]:

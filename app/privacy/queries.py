@@ -13,6 +13,7 @@ from app.accounts.models import MailedLink, User
 from app.bookings.models import HOLDING, Booking, WaitingEntry
 from app.events.conditions import is_ahead
 from app.events.models import Event
+from app.events.reminders import Reminder
 from app.notifications.models import Notification
 from app.payments.models import Payment, Refund
 from app.privacy import rules
@@ -59,7 +60,7 @@ async def person_of_line(db: AsyncSession, line: Line, known: dict[str, list[str
 
 async def addresses(db: AsyncSession) -> dict[str, list[str]]:
     """Every address in the database by its hash: of bookings, links and what guests were told."""
-    columns = (col(Booking.email), col(WaitingEntry.email), col(MailedLink.email), col(Notification.email))
+    columns = (col(Booking.email), col(WaitingEntry.email), col(Reminder.email), col(MailedLink.email), col(Notification.email))
     every = union(*(select(column.label("email")) for column in columns)).subquery()
     found: dict[str, list[str]] = {}
     for email in (await db.exec(select(every.c.email).where(every.c.email != ""))).all():
@@ -75,6 +76,7 @@ async def is_known(db: AsyncSession, person: Person) -> bool:
         select(Booking.id).where(own_bookings(person)),
         select(MailedLink.id).where(col(MailedLink.email).in_(person.emails)),
         select(WaitingEntry.id).where(col(WaitingEntry.email).in_(person.emails)),
+        select(Reminder.id).where(col(Reminder.email).in_(person.emails)),
         select(Notification.id).where(col(Notification.recipient).in_(person.recipients)),
     )
     return any([(await db.exec(found.limit(1))).first() is not None for found in tables])

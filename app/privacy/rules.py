@@ -70,6 +70,7 @@ TREATMENT = {
     "moved_categories": "none",
     "notices": "none",
     "notifications": "gone",
+    "openings": "none",
     "orphans": "none",
     "passkeys": "gone",
     "payments": "blank",
@@ -81,6 +82,7 @@ TREATMENT = {
     "refusals": "none",
     "refund_codes": "gone",
     "refunds": "blank",
+    "reminders": "gone",
     "return_notes": "gone",
     "revisions": "none",
     # A series goes with its last event; it names its manager as events do.

@@ -55,6 +55,24 @@ def deadline(event: Event, held_until: datetime, url: str, now: datetime) -> byt
     return _file(entry)
 
 
+def opening(event: Event, at: datetime, url: str, now: datetime) -> bytes:
+    """The minute in which tickets can be had, as an .ics file that warns ten minutes before. `url` is the event's page.
+
+    Its UID is the event's own, so a file with a later minute moves the entry.
+    """
+    entry = _entry(f"opening-{event.slug}@{_host()}", url, now)
+    entry.add("summary", _("Tickets for %(title)s") % {"title": event.title})
+    entry.add("dtstart", at.astimezone(event.tz))
+    entry.add("dtend", at.astimezone(event.tz) + DEADLINE_SHOWN)
+    entry.add("sequence", _changes(event))
+    alarm = Alarm()
+    alarm.add("action", "DISPLAY")
+    alarm.add("description", _("Tickets for %(title)s") % {"title": event.title})
+    alarm.add("trigger", -timedelta(minutes=10))
+    entry.add_component(alarm)
+    return _file(entry)
+
+
 def _evening(event: Event, venue: Venue | None, url: str, stamp: datetime, *, online_url: str = "") -> Entry:
     entry = _entry(f"{event.slug}@{_host()}", url, stamp)
     entry.add("summary", event.title)

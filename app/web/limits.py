@@ -63,6 +63,7 @@ LIMITS = {
     "hold by buyer": Limit(10, MINUTE, per="buyer"),
     # Beside this one, each e-mail address has a limit of its own: whoever joins is sent a mail.
     "waiting list": Limit(20, HOUR),
+    "reminder": Limit(20, HOUR),
     "pay": Limit(20, MINUTE),
     "pay for booking": Limit(6, MINUTE, per="thing"),
     "refund": Limit(30, MINUTE, per="person"),

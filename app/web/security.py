@@ -28,6 +28,7 @@ SECRET_PATHS = (
     "/password/reset/",
     "/invitations/",
     "/helping/",
+    "/reminders/",
     "/unsubscribe/",
     "/login/link/",
 )

@@ -105,6 +105,7 @@ ABOUT = {
     "manager": "user:1",
     "event": "event:1",
     "presale": "ticket_type:1",
+    "reminder": "event:1",
     "code": "event:1",
     "sale": "ticket_type:1",
     "payment": "booking:1",

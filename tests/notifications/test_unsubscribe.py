@@ -7,7 +7,7 @@ from app.core.db import Database, reading, writing
 from app.notifications import queries, rules
 from tests import world
 
-ALL_ON = {"favourites": True, "reminders": True, "presales": True}
+ALL_ON = {"favourites": True, "saved": True, "reminders": True, "presales": True}
 
 
 async def wanted(recipient: str) -> dict[str, bool]:
@@ -20,11 +20,11 @@ async def test_what_is_chosen_is_kept(client: httpx.AsyncClient, sign_in) -> Non
         bob = await world.bob(tx)
     await sign_in(client, bob)
     shown = (await client.get("/me/notifications/preferences")).text
-    assert shown.count("checked") == 3
+    assert shown.count("checked") == 4
     assert "Tickets, payments and refunds" in shown
     answer = await client.post("/me/notifications/preferences", data={"reminders": "y"})
     assert answer.status_code == 303
-    assert await wanted(f"user:{bob.id}") == {"favourites": False, "reminders": True, "presales": False}
+    assert await wanted(f"user:{bob.id}") == ALL_ON | {"favourites": False, "saved": False, "presales": False}
     await client.post("/me/notifications/preferences", data=dict.fromkeys(ALL_ON, "y"))
     assert await wanted(f"user:{bob.id}") == ALL_ON
 

@@ -66,6 +66,8 @@ FACTS = {
     "is_offer": False,
     "announcement": 1,
     "subject": HOSTILE,
+    "phase": "sale",
+    "news": "moved",
 }
 LETTER = mails.Letter("The doors open <b>later</b>, at *eight*.", "alice@example.com")
 VOID = {"meta", "br"}

@@ -17,7 +17,7 @@ from app.bookings.models import Booking
 from app.core import clock, jobs
 from app.core.db import reading, writing
 from app.core.settings import settings
-from app.events.actions import favourites
+from app.events.actions import favourites, reminding
 from app.events.models import Event
 from app.notifications import actions as notifications
 from app.payments.actions import asking
@@ -114,6 +114,7 @@ async def _likes_things(user: User, booking: Booking) -> None:
         await favourites.toggle_favourite(tx, user.id or 0, event_id=event.id, now=clock.now())
         await favourites.set_favourite_categories(tx, user.id or 0, {event.category_id}, now=clock.now())
         await world.helper(tx, event, user, "door")
+        await reminding.ask(tx, event, EMAIL, now=clock.now())
 
 
 async def _waits_in_line(by: Visitor) -> None:

@@ -100,6 +100,7 @@ WAYS: dict[str, tuple[str, Ask]] = {
     "wrong refund code": ("client", posts("/bookings/{}/refund", "paid booking", ticket="any", code="{n}")),
     "wrong address": ("client", gets("/tickets/nobody-has-number-{n}")),
     "waiting list": ("client", posts("/events/{}/waiting-list", "full house", email="nobody{n}@example.com")),
+    "reminder": ("client", posts("/events/{}/remind", "soon on sale", email="nobody{n}@example.com")),
     "apply": ("carol", posts("/me/manager")),
     "door": ("alice", posts("/manager/events/{}/checkin", "event", code="nothing", nonce="n{n}")),
     "door list": ("alice", gets("/manager/events/{}/checkin/list", "event")),
@@ -191,7 +192,8 @@ def test_the_numbers_are_those_that_were_promised() -> None:
         "hold": (300, MINUTE), "hold by buyer": (10, MINUTE), "pay": (20, MINUTE), "pay for booking": (6, MINUTE),
         "refund": (30, MINUTE), "access code": (10, MINUTE), "wrong access code": (20, HOUR), "refund code": (10, MINUTE),
         "wrong refund code": (20, HOUR), "wrong address": (20, HOUR), "desk": (120, MINUTE), "upload": (10, HOUR),
-        "waiting list": (20, HOUR), "apply": (5, HOUR), "door": (1200, MINUTE), "door list": (60, MINUTE), "trial": (20, HOUR),
+        "waiting list": (20, HOUR), "reminder": (20, HOUR), "apply": (5, HOUR),
+        "door": (1200, MINUTE), "door list": (60, MINUTE), "trial": (20, HOUR),
         "export": (10, HOUR), "paper": (30, HOUR), "policy report": (60, MINUTE), "list": (120, MINUTE), "secret": (60, MINUTE),
     }  # fmt: skip
     assert {name: (most_of(name), limit.seconds) for name, limit in (LIMITS | LOOKS).items()} == promised

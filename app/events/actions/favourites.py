@@ -25,6 +25,11 @@ async def toggle_favourite(
     return True
 
 
+async def save_event(tx: AsyncSession, user_id: int, event_id: int, *, now: datetime) -> None:
+    """Marks an event; one that is marked stays so."""
+    await add_unless_there(tx, Favourite(user_id=user_id, event_id=event_id, created_at=now))
+
+
 async def set_favourite_categories(tx: AsyncSession, user_id: int, wanted: set[int], *, now: datetime) -> None:
     """Makes exactly these the user's favourite categories."""
     present = await queries.favourite_categories(tx, user_id)

@@ -50,6 +50,12 @@ class WaitForm(BaseForm):
     email: EmailField = email()
 
 
+class RemindForm(BaseForm):
+    """Whom to remind when the sale opens; users need no field."""
+
+    email: EmailField = email()
+
+
 class CodeForm(BaseForm):
     code = text(lazy("Code"), most=40, missing=lazy("Enter your code"))
 
@@ -236,6 +242,8 @@ async def context_of(
         "wait": wait or wait_form(event, found.types)(),
         "waited_for": waited_for(event, found.types, now=now),
         "people": await waiting.people(db, found.types),
+        "opens": offering.opens_next(event, found.types, now=now),
+        "remind": RemindForm(),
         "hold_minutes": settings().hold_minutes,
         **_sum(form, offers),
     }

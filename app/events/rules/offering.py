@@ -151,6 +151,22 @@ def badge(types: Sequence[TicketType], *, called_off: bool, postponed: bool = Fa
     return Badge("", _("On sale %(date)s") % {"date": day}, "clock")
 
 
+@dataclass(frozen=True)
+class Next:
+    """The phase of an event's sale that opens next, and when."""
+
+    at: datetime
+    is_presale: bool
+
+
+def opens_next(event: Event, types: Sequence[TicketType], *, now: datetime) -> Next | None:
+    """What somebody can be reminded of; None when the general sale is open already, or nothing opens."""
+    if not event.sells(now) or any(t.is_in_general_sale(now) for t in types):
+        return None
+    at = min((moment for t in types if (moment := t.opens_next(now))), default=None)
+    return Next(at, any(t.presale_from == at for t in types)) if at else None
+
+
 def is_sold_out(types: Sequence[TicketType]) -> bool:
     """Nothing is left, and nothing is held that may come back."""
     return all(t.left <= 0 and t.held == 0 for t in types)

@@ -24,6 +24,7 @@ class PreferencesForm(BaseForm):
     """One box per optional topic."""
 
     favourites = BooleanField(lazy("New events in your favourite categories"))
+    saved = BooleanField(lazy("Events you saved: when their sale opens, when they move or are called off"))
     presales = BooleanField(lazy("Your pre-sale bookings: before they run out, and when they are over"))
     reminders = BooleanField(lazy("A reminder the day before your event"))
 

@@ -35,6 +35,7 @@ from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.jobs import OF_EVERYBODY, OPEN, Job
 from app.events.models import Favourite, Helper
+from app.events.reminders import Reminder
 from app.notifications.models import Delivery, Notification, Preference
 from app.privacy import queries, rules
 from app.privacy.actions import blanking
@@ -172,6 +173,11 @@ async def _forget_favourites(tx: AsyncSession, person: Person) -> None:
     await changed(tx, delete(Favourite).where(col(Favourite.user_id) == person.user_id))
 
 
+async def _forget_reminders(tx: AsyncSession, person: Person) -> None:
+    own = (col(Reminder.email).in_(person.emails), col(Reminder.created_at) <= person.until)
+    await changed(tx, delete(Reminder).where(*own))
+
+
 async def _forget_helping(tx: AsyncSession, person: Person) -> None:
     """Rights on events, and invitations to help that wait for an answer."""
     theirs = or_(col(Helper.user_id) == person.user_id, col(Helper.email).in_(person.emails))
@@ -205,6 +211,7 @@ STEPS: tuple[Step, ...] = (
     _forget_ways_in,
     _forget_applications,
     _forget_favourites,
+    _forget_reminders,
     _forget_helping,
     _forget_exports,
     _forget_files,

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, exists, or_, update
+from sqlalchemy import and_, delete, exists, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,6 +15,7 @@ from app.core.db import changed
 from app.core.jobs import Job
 from app.core.settings import settings
 from app.events.models import Event
+from app.events.reminders import UNANSWERED_KEPT, Opening, Reminder
 from app.notifications.models import Delivery, Notification
 from app.payments.models import Notice, Payment
 from app.privacy import rules
@@ -101,6 +102,16 @@ def _old_waits(now: datetime) -> Any:
     return select(WaitingEntry.id).where(col(WaitingEntry.ended_at) < now - rules.ABANDONED_KEPT)
 
 
+def _old_reminders(now: datetime) -> Any:
+    """Nobody said yes in time, or there is nothing to be reminded of any more."""
+    unanswered = and_(col(Reminder.confirmed_at).is_(None), col(Reminder.created_at) < now - UNANSWERED_KEPT)
+    day = now - timedelta(days=1)
+    opened = exists().where(col(Opening.event_id) == col(Reminder.event_id), col(Opening.phase) == "sale", col(Opening.at) < day)
+    ended = or_(col(Event.ends_at) < day, col(Event.called_off_at) < day)
+    over = exists().where(col(Event.id) == col(Reminder.event_id), col(Event.postponed_at).is_(None), ended)
+    return select(Reminder.id).where(or_(unanswered, opened, over))
+
+
 def _old_refusals(now: datetime) -> Any:
     """Scans that let nobody in: whoever stands at the door reads the last of them."""
     return select(Refusal.id).where(col(Refusal.noted_at) < now - rules.ABANDONED_KEPT)
@@ -142,6 +153,7 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(_old_jobs, _gone(col(Job.id))),
     Sweep(_abandoned_bookings, blanking.blank),
     Sweep(_old_waits, _gone(col(WaitingEntry.id))),
+    Sweep(_old_reminders, _gone(col(Reminder.id))),
     Sweep(_old_refusals, _gone(col(Refusal.id))),
     Sweep(_old_free_bookings, blanking.blank),
     Sweep(_old_paid_bookings, blanking.blank),

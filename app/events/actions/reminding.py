@@ -1,0 +1,48 @@
+"""Being reminded of a sale: asked for with an address, confirmed by a mailed button, taken back; and that a sale has opened."""
+
+from datetime import datetime
+
+from sqlalchemy import delete, update
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import activity
+from app.core.db import add_unless_there, changed
+from app.core.i18n import language
+from app.events import reminders
+from app.events.models import Event
+from app.events.reminders import Opening, Reminder
+
+
+async def ask(tx: AsyncSession, event: Event, email: str, *, now: datetime) -> None:
+    """Somebody typed an address: its owner is asked by mail, also once more, and nothing else happens before they say yes."""
+    event_id = event.id or 0
+    await add_unless_there(tx, Reminder(event_id=event_id, email=email, language=language(), created_at=now))
+    found = await reminders.of_address(tx, event_id, email)
+    await activity.record(tx, "reminder.asked", about=f"event:{event_id}", by=None, reminder=found.id if found else 0)
+
+
+async def confirm(tx: AsyncSession, reminder: Reminder, *, now: datetime) -> None:
+    """The owner of the address says yes; a second time changes nothing."""
+    open_one = update(Reminder).where(col(Reminder.id) == reminder.id, col(Reminder.confirmed_at).is_(None))
+    if await changed(tx, open_one.values(confirmed_at=now)):
+        await activity.record(tx, "reminder.confirmed", about=f"event:{reminder.event_id}", by=None, reminder=reminder.id)
+
+
+async def stop(tx: AsyncSession, reminder: Reminder) -> None:
+    """Nobody is reminded any more, and the address is forgotten."""
+    if await changed(tx, delete(Reminder).where(col(Reminder.id) == reminder.id)):
+        await activity.record(tx, "reminder.stopped", about=f"event:{reminder.event_id}", by=None, reminder=reminder.id)
+
+
+async def open_sale(tx: AsyncSession, event_id: int, phase: str, *, now: datetime) -> bool:
+    """Writes down that a sale has opened, and so tells whoever waits for it. False when another process was faster."""
+    if not await is_first(tx, Opening(event_id=event_id, phase=phase, at=now)):
+        return False
+    await activity.record(tx, "event.sale_opened", about=f"event:{event_id}", by=None, phase=phase)
+    return True
+
+
+async def is_first(tx: AsyncSession, opening: Opening) -> bool:
+    """The guard: of all who write the same row down, one does."""
+    return await add_unless_there(tx, opening)

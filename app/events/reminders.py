@@ -1,0 +1,96 @@
+"""Who asked to be reminded when the sale of an event opens, and of which openings people were told.
+
+Users save the event (Favourite); these rows are of people who are only an address.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, UniqueConstraint, and_, exists, func, or_
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.accounts.models import User
+from app.core.codes import secret_code
+from app.core.columns import link, one_of, row_id
+from app.events.models import Event, Favourite, TicketType
+
+PHASES = ("presale", "sale")
+
+# A sale that opened longer ago is no news, whatever happened to the worker meanwhile.
+IS_NEWS = timedelta(days=1)
+# Whoever does not answer the mail was not asked, and is forgotten.
+UNANSWERED_KEPT = timedelta(days=7)
+
+
+class Reminder(SQLModel, table=True):
+    """An address that is told when the sale opens, once its owner has pressed the button in the mail."""
+
+    __tablename__ = "reminders"
+    __table_args__ = (UniqueConstraint("event_id", "email"),)
+
+    id: int | None = row_id()
+    code: str = Field(default_factory=secret_code, max_length=22, unique=True)
+    event_id: int = link("events.id")
+    email: str = Field(max_length=254, index=True)
+    language: str = Field(default="en", max_length=10)
+    created_at: datetime
+    confirmed_at: datetime | None = None
+
+
+class Opening(SQLModel, table=True):
+    """That a phase of an event's sale has opened: whoever writes the row down is the one who tells of it."""
+
+    __tablename__ = "openings"
+    __table_args__ = (CheckConstraint(one_of("phase", PHASES), name="phase"),)
+
+    event_id: int = Field(sa_type=BigInteger, foreign_key="events.id", primary_key=True)
+    phase: str = Field(primary_key=True, max_length=7)
+    at: datetime
+
+
+async def by_code(db: AsyncSession, code: str) -> tuple[Reminder, Event] | None:
+    """The reminder that a mailed link is about, and its event."""
+    found = select(Reminder, Event).join(Event, col(Event.id) == Reminder.event_id).where(Reminder.code == code)
+    return (await db.exec(found)).first()
+
+
+async def of_address(db: AsyncSession, event_id: int, email: str) -> Reminder | None:
+    return (await db.exec(select(Reminder).where(Reminder.event_id == event_id, Reminder.email == email))).first()
+
+
+async def due(db: AsyncSession, *, now: datetime) -> list[tuple[int, str]]:
+    """(event id, phase) of the sales that have opened and that nobody was told of yet.
+
+    The first ticket type that is sold opens the sale. A postponed event opens nothing, and with its new date what was missed.
+    """
+    first = select(
+        TicketType.event_id, func.min(TicketType.presale_from).label("presale"), func.min(TicketType.sale_from).label("sale")
+    )
+    first_of = first.where(col(TicketType.sale_to) > now).group_by(col(TicketType.event_id)).subquery()
+
+    def opened(phase: str) -> ColumnElement[bool]:
+        at = first_of.c[phase]
+        lately = or_(at > now - IS_NEWS, col(Event.redated_at) > now - IS_NEWS)
+        is_told = exists().where(col(Opening.event_id) == col(Event.id), col(Opening.phase) == phase)
+        return and_(at <= now, lately, at > col(Event.published_at), ~is_told)
+
+    presale, sale = and_(opened("presale"), first_of.c.sale > now), opened("sale")
+    on_stage = (Event.state == "published", col(Event.postponed_at).is_(None), Event.ends_at > now)
+    found = select(Event.id, sale.label("is_sale")).join(first_of, first_of.c.event_id == Event.id)
+    rows = (await db.exec(found.where(*on_stage, or_(presale, sale)).order_by(col(Event.id)))).all()
+    return [(event_id or 0, "sale" if is_sale else "presale") for event_id, is_sale in rows]
+
+
+async def asked(db: AsyncSession, event_id: int) -> Sequence[Reminder]:
+    """The addresses whose owners said yes."""
+    said_yes = select(Reminder).where(Reminder.event_id == event_id, col(Reminder.confirmed_at).is_not(None))
+    return (await db.exec(said_yes.order_by(col(Reminder.id)))).all()
+
+
+async def savers(db: AsyncSession, event_id: int, *, before: datetime) -> Sequence[User]:
+    """Users who had saved the event by then, without closed accounts."""
+    saved = exists().where(
+        col(Favourite.user_id) == User.id, col(Favourite.event_id) == event_id, col(Favourite.created_at) <= before
+    )
+    return (await db.exec(select(User).where(saved, col(User.disabled_at).is_(None)).order_by(col(User.id)))).all()
