@@ -11,12 +11,12 @@ import time_machine
 from icalendar import Calendar
 
 from app.accounts.models import MailedLink
-from app.core import clock, tokens
+from app.core import clock, i18n, tokens
 from app.core.db import Database, writing
 from app.core.settings import settings, use
 from app.notifications import actions, flows
 from app.sandbox.mailbox import Mailbox
-from tests import world
+from tests import pseudo, world
 from tests.notifications.scenes import bought, deliveries, happened
 
 
@@ -31,6 +31,25 @@ async def the_only_mail(mailbox: Mailbox) -> EmailMessage:
     assert await flows.deliver() == 1
     (mail,) = await mailbox.messages()
     return mail.message
+
+
+async def test_every_part_of_a_mail_is_in_the_buyers_language(
+    sqlite_database: Database, mailbox: Mailbox, moment: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pseudo.speak(monkeypatch)
+    async with writing() as tx:
+        bob, event = await world.bob(tx), await world.event(tx)
+        event.is_online, event.venue_id = True, None
+    with i18n.speaking(pseudo.LONG):
+        booking = await bought(event, bob)
+    assert booking.language == pseudo.LONG
+    await happened("booking.paid", f"booking:{booking.id}")
+    message = await the_only_mail(mailbox)
+    assert pseudo.bare(message["Subject"], ["Nine Pianos"]) == ""
+    pdf, ics = list(message.iter_attachments())
+    with pypdfium2.PdfDocument(pdf.get_payload(decode=True)) as document:
+        assert "[Éñtrý" in document[0].get_textpage().get_text_range()
+    assert str(Calendar.from_ical(ics.get_payload(decode=True)).events[0]["LOCATION"]) == pseudo.pseudo("Online")
 
 
 async def test_a_bought_ticket_arrives_as_link_pdf_and_calendar_file(
