@@ -12,13 +12,16 @@ from weakref import WeakKeyDictionary
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.bookings import queries as bookings
 from app.core import clock, i18n
 from app.core.db import Database, database, reading
 from app.core.templates import render
 from app.events import queries
-from app.events.models import Event, TicketType
+from app.events.models import Event
 from app.events.rules import offering
+from app.events.rules.offering import Offer
 
 log = structlog.get_logger()
 
@@ -38,16 +41,16 @@ class Watched:
     """What is known of one event. `changed` is set when there is something new, and made anew then."""
 
     event: Event | None = None
-    types: Sequence[TicketType] = ()
+    offers: Sequence[Offer] = ()
     mark: str = ""
     readers: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     texts: dict[str, str] = field(default_factory=dict)
 
-    def see(self, event: Event, types: Sequence[TicketType]) -> None:
-        mark = offering.mark(offering.offers(event, types, now=clock.now()))
+    def see(self, event: Event, offers: Sequence[Offer]) -> None:
+        mark = offering.mark(offers)
         if mark != self.mark:
-            self.event, self.types, self.mark, self.texts = event, types, mark, {}
+            self.event, self.offers, self.mark, self.texts = event, offers, mark, {}
             self.tell()
 
     def tell(self) -> None:
@@ -57,7 +60,7 @@ class Watched:
     def text(self) -> str:
         """The numbers in the present language; made once for all who read it."""
         assert self.event
-        return self.texts.get(i18n.language()) or self.texts.setdefault(i18n.language(), numbers(self.event, self.types)[1])
+        return self.texts.get(i18n.language()) or self.texts.setdefault(i18n.language(), numbers(self.event, self.offers)[1])
 
 
 @dataclass
@@ -124,13 +127,13 @@ class Room:
         while self.watched and not self.closing.is_set():
             try:
                 async with reading() as db:
-                    found = await queries.with_stock(db, sorted(self.watched))
+                    found = await _offers_of(db, sorted(self.watched))
             except (SQLAlchemyError, OSError) as error:
                 log.warning("what is left could not be read", error=type(error).__name__)
                 found = []
-            for event, types in found:
+            for event, offers in found:
                 if here := self.watched.get(event.id or 0):
-                    here.see(event, types)
+                    here.see(event, offers)
             await _set_within(self.closing, LOOK_SECONDS)
 
 
@@ -142,9 +145,19 @@ async def _set_within(event: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-def numbers(event: Event, types: Sequence[TicketType]) -> tuple[str, str]:
-    """(mark, HTML) of what everybody sees of an event's stock now, in the present language."""
-    offers = offering.offers(event, types, now=clock.now())
+async def _offers_of(db: AsyncSession, event_ids: Sequence[int]) -> list[tuple[Event, list[Offer]]]:
+    now, found = clock.now(), await queries.with_stock(db, event_ids)
+    free_at = await bookings.free_at(db, [kind for _event, types in found for kind in types], now=now)
+    return [(event, offering.offers(event, types, free_at=free_at, now=now)) for event, types in found]
+
+
+async def offers_of(db: AsyncSession, event: Event) -> list[Offer]:
+    """What everybody is offered of one event now."""
+    return next((offers for _event, offers in await _offers_of(db, [event.id or 0])), [])
+
+
+def numbers(event: Event, offers: Sequence[Offer]) -> tuple[str, str]:
+    """(mark, HTML) of what everybody sees of an event's stock, in the present language."""
     return offering.mark(offers), render("events/_numbers.html", {"event": event, "offers": offers})
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, func, or_
@@ -14,6 +14,9 @@ from app.bookings.models import HOLDING, KEPT_LONG, AccessCode, Answer, Booking,
 from app.bookings.rules import AnswerKey
 from app.events.models import Event, Question, TicketType, Venue
 from app.events.rules.offering import Deal
+
+# Whoever looks at a page may wait for so long, and not for days.
+SOON = timedelta(hours=1)
 
 LIVE = (*HOLDING, "paid")
 
@@ -350,6 +353,22 @@ async def vouchers_over(db: AsyncSession, *, now: datetime, most: int) -> Sequen
     """Vouchers whose time is over while places still stand aside for them."""
     over = select(Voucher).where(col(Voucher.ended_at).is_(None), col(Voucher.valid_until) <= now)
     return (await db.exec(over.order_by(col(Voucher.id)).limit(most))).all()
+
+
+async def free_at(db: AsyncSession, types: Sequence[TicketType], *, now: datetime) -> dict[int, datetime]:
+    """When the first places come back of types of which none is left, but some are only held, by their ids.
+
+    Asked only where such a type is. Places that somebody waits for, and those kept for days, come back to nobody here.
+    """
+    wanted = [
+        kind.id for kind in types if kind.left <= 0 < kind.held and not kind.waiting and kind.sold + kind.aside < kind.capacity
+    ]
+    if not wanted:
+        return {}
+    first = select(BookingLine.ticket_type_id, func.min(Booking.held_until))
+    first = first.join(Booking, col(Booking.id) == BookingLine.booking_id).where(col(BookingLine.ticket_type_id).in_(wanted))
+    soon = col(Booking.state).in_(HOLDING), col(Booking.held_until) > now, col(Booking.held_until) < now + SOON
+    return dict((await db.exec(first.where(*soon).group_by(col(BookingLine.ticket_type_id)))).all())
 
 
 async def deal(db: AsyncSession, event: Event, types: Sequence[TicketType], typed: str, *, now: datetime) -> Deal:

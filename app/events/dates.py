@@ -8,6 +8,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts import queries as accounts
+from app.events.conditions import upcoming
 from app.events.models import Event, Question, Quota, TicketType
 from app.events.rules.repeating import Parts
 from app.events.series import Series
@@ -27,6 +28,14 @@ async def public_series(db: AsyncSession, slug: str) -> Series | None:
 async def series_of(db: AsyncSession, event: Event) -> Series | None:
     """The series that the event is a date of."""
     return await db.get(Series, event.series_id) if event.series_id else None
+
+
+async def others(db: AsyncSession, event: Event, *, now: datetime, most: int = 4) -> Sequence[Event]:
+    """The next dates of the event's series that take place and that everybody may see, besides itself. One query, or none."""
+    if not event.series_id:
+        return []
+    same = Event.series_id == event.series_id, Event.id != event.id, col(Event.postponed_at).is_(None)
+    return (await db.exec(select(Event).where(*upcoming(now), *same).order_by(col(Event.starts_at)).limit(most))).all()
 
 
 async def of_series(db: AsyncSession, series_id: int | None, *states: str) -> Sequence[Event]:

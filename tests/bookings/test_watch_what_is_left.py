@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
+from sqlmodel import update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import Visitor
@@ -94,6 +95,10 @@ async def test_the_end_of_a_type_is_said_by_its_name(sqlite_database: Database, 
     watching = stream(event)
     assert "data-gone" not in await text_of(watching)
     await held(event, kind, 2)
+    only_held = await text_of(watching)
+    assert "All held, look again in 15 minutes" in only_held and "data-gone" not in only_held
+    async with writing() as tx:
+        await tx.exec(update(TicketType).values(held=0, sold=2))
     assert 'data-gone="Standard just sold out."' in await text_of(watching)
 
 

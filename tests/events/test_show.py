@@ -108,6 +108,19 @@ async def test_a_sold_out_event_says_so_and_offers_nothing(client: httpx.AsyncCl
     assert "Continue" not in await picker(client, event)
 
 
+async def test_places_that_are_only_held_come_back_and_it_says_when(
+    client: httpx.AsyncClient, moment: time_machine.Traveller
+) -> None:
+    event, kind = await an_event(capacity=2, is_waiting_list_open=False)
+    await held(event, kind, 2)
+    moment.shift(timedelta(minutes=4))
+    assert "All held, look again in 11 minutes" in await page(client, event)
+    async with writing() as tx:
+        await tx.exec(update(TicketType).values(held=0, sold=2))
+    assert "All held" not in await page(client, event)
+    assert "Sold out" in await picker(client, event)
+
+
 async def test_before_the_sale_it_says_when_it_opens(client: httpx.AsyncClient) -> None:
     event, _kind = await an_event(kind=before_the_sale())
     said = await picker(client, event)

@@ -26,12 +26,12 @@ async def numbers(request: Request[Any, Any, Any], slug: FromPath[str]) -> Respo
     """
     async with reading() as db:
         event = await queries.public_event(db, slug)
-        types = await queries.ticket_types(db, event.id) if event else []
+        offers = await live.offers_of(db, event) if event else []
     if not event:
         raise NotFound(_("There is no such event, or it is not public yet."))
     if MEDIA_TYPE not in request.headers.get("accept", ""):
         # Whoever does not read streams hears how it stands, and that is all.
-        return Response(told(*live.numbers(event, types)), media_type=MEDIA_TYPE, headers=HEADERS)
+        return Response(told(*live.numbers(event, offers)), media_type=MEDIA_TYPE, headers=HEADERS)
     address = client_address(request)
     if not live.room().has_place(address):
         return Response(None, status_code=204)

@@ -22,7 +22,7 @@ from app.core.errors import NotFound, Refused, TooMany
 from app.core.i18n import gettext as _
 from app.core.i18n import language, lazy, to
 from app.core.settings import settings
-from app.events import queries
+from app.events import dates, queries
 from app.events.models import Event, TicketType
 from app.events.pages.hearts import watcher_of
 from app.events.posters import SHAPES, Look, look_of
@@ -101,7 +101,8 @@ async def availability(request: Request[Any, Any, Any], db: Db, slug: FromPath[s
     event = await _public(db, slug)
     types = await queries.ticket_types(db, event.id)
     deal = await _deal(request, db, event, types, _code_in(request))
-    offers = offering.offers(event, types, deal=deal, now=clock.now())
+    now = clock.now()
+    offers = offering.offers(event, types, deal=deal, free_at=await booking_queries.free_at(db, types, now=now), now=now)
     seen = offering.mark(offers)
     if request.query_params.get("seen") == seen:
         return Response(None, status_code=204)
@@ -216,7 +217,8 @@ async def context_of(
     if not deal.works:
         # Sent along with the next choice it would only be refused.
         form.code.data = ""
-    offers = offering.offers(event, found.types, deal=deal, now=now)
+    free_at = await booking_queries.free_at(db, found.types, now=now)
+    offers = offering.offers(event, found.types, deal=deal, free_at=free_at, now=now)
     look = look_of(event)
     return {
         "event": event,
@@ -226,6 +228,7 @@ async def context_of(
         "is_favourite": found.is_favourite,
         "similar": found.similar,
         "series": found.series,
+        "dates": await dates.others(db, event, now=now),
         "facts": _facts(found, offers, look),
         "poster": poster_path(event.slug, "16x9", look),
         "offers": offers,

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from math import ceil
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -39,6 +40,7 @@ class Deal:
 
 
 NO_DEAL = Deal()
+NOTHING_HELD: Mapping[int, datetime] = {}
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Offer:
     opens_at: datetime | None
     in_presale: bool
     price_minor: int
+    # All places are taken, and some only for a while: in so many minutes the first of those come back, unless they are paid.
+    again_in: int | None = None
 
     @property
     def was_minor(self) -> int | None:
@@ -71,8 +75,18 @@ class Offer:
         return min(self.kind.per_booking, self.left, MOST_IN_PICKER)
 
 
-def offers(event: Event, types: Sequence[TicketType], *, deal: Deal = NO_DEAL, now: datetime) -> list[Offer]:
-    """The ticket types as they can be bought now, by somebody with this deal."""
+def offers(
+    event: Event,
+    types: Sequence[TicketType],
+    *,
+    deal: Deal = NO_DEAL,
+    free_at: Mapping[int, datetime] = NOTHING_HELD,
+    now: datetime,
+) -> list[Offer]:
+    """The ticket types as they can be bought now, by somebody with this deal.
+
+    `free_at` says when the first places come back of types of which all are taken and some only held, by their id.
+    """
     return [
         Offer(
             kind,
@@ -81,14 +95,19 @@ def offers(event: Event, types: Sequence[TicketType], *, deal: Deal = NO_DEAL, n
             kind.opens_next(now),
             kind.is_in_presale(now) and kind.id not in deal.aside,
             deal.prices.get(kind.id or 0, kind.price_minor),
+            _minutes_until(free_at.get(kind.id or 0), now=now),
         )
         for kind in types
     ]
 
 
+def _minutes_until(moment: datetime | None, *, now: datetime) -> int | None:
+    return max(1, ceil((moment - now).total_seconds() / 60)) if moment else None
+
+
 def mark(offers: Sequence[Offer]) -> str:
     """Another one whenever a page that shows these offers would say something else."""
-    numbers = [(offer.kind.code, offer.state, offer.left if offer.shows_left else -1) for offer in offers]
+    numbers = [(offer.kind.code, offer.state, offer.left if offer.shows_left else -1, offer.again_in) for offer in offers]
     return hashlib.sha256(repr(numbers).encode()).hexdigest()[:12]
 
 
