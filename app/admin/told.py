@@ -7,7 +7,7 @@ from app.accounts.models import MailedLink, User
 from app.admin.log import Names
 from app.bookings.models import Booking
 from app.core.activity import Activity
-from app.core.formats import list_date, money
+from app.core.formats import list_date, money, number
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
 from app.core.jobs import Job
@@ -31,7 +31,8 @@ class Told:
         self.about, _colon, self.number = activity.about.partition(":")
 
     def __getitem__(self, name: str) -> Any:
-        return getattr(self, name)
+        value = getattr(self, name)
+        return number(value) if isinstance(value, int) else value
 
     @property
     def who(self) -> str:

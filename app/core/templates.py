@@ -1,10 +1,12 @@
 """The one Jinja environment, for pages, fragments and mails."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import escape
 
 from app.core import addresses, formats, i18n, static
@@ -27,12 +29,28 @@ def environment() -> Environment:
     # Line ends and indents of a template are no part of its sentences.
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True, pgettext=i18n.pgettext)  # type: ignore[attr-defined]
+    made.globals["ngettext"] = _counting(made.globals["ngettext"])  # type: ignore[arg-type]
     made.filters.update(formats.ALL)
     made.globals.update(_=made.globals["gettext"], languages=i18n.LANGUAGES, address_in=i18n.address_in, to=i18n.to)
     made.globals.update(static=static.address, settings=settings, absolute=addresses.absolute)
     made.globals.update(regional=i18n.regional, weekdays=formats.weekdays)
     made.globals["ui"] = made.get_template("ui.html").module
     return made
+
+
+class _Counted(int):
+    """A number that a sentence counts by: "%(num)s" is written as the language does, "1,284"; "%(num)d" is the bare one."""
+
+    def __str__(self) -> str:
+        return formats.number(int(self))
+
+
+def _counting(ngettext: Callable[..., str]) -> Callable[..., str]:
+    @pass_context
+    def counting(context: Context, one: str, many: str, number: int, **values: Any) -> str:
+        return ngettext(context, one, many, number, **{"num": _Counted(number), **values})
+
+    return counting
 
 
 def render(template: str, context: dict[str, Any]) -> str:

@@ -123,7 +123,7 @@ async def test_a_log_of_more_than_ten_thousand_rows_is_written_by_a_job(client: 
     await many_activities(10_001)
     started = await client.post("/admin/activity/file?kind=text.saved")
     assert started.status_code == 303
-    assert (await said())[-1] == "Dora (dora@example.com) took 10001 rows of this log away as a file."
+    assert (await said())[-1] == "Dora (dora@example.com) took 10,001 rows of this log away as a file."
     page = started.headers["location"]
     twice = await client.post("/admin/activity/file?kind=text.saved")
     assert twice.headers["location"] == page, "a second click starts no second job"

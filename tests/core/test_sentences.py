@@ -57,3 +57,11 @@ def test_every_state_has_a_badge_in_words(of: str, words: tuple[str, ...]) -> No
     for word in words:
         badge = Markup(template.render(of=of, word=word)).striptags()
         assert badge != word and badge[0].isupper(), badge
+
+
+def test_what_a_sentence_counts_is_written_as_the_language_does() -> None:
+    sentence = environment().from_string('{{ ngettext("%(num)s kazoo", "%(num)s kazoos", many) }}')
+    day = environment().from_string('{{ ngettext("%(num)d kazoo", "%(num)d kazoos", many) }}')
+    with i18n.speaking("de"):
+        assert (sentence.render(many=1284), day.render(many=1284)) == ("1.284 kazoos", "1284 kazoos")
+    assert (sentence.render(many=1284), sentence.render(many=1)) == ("1,284 kazoos", "1 kazoo")
