@@ -79,6 +79,19 @@
   });
   document.addEventListener("htmx:error", ({ detail }) => detail.ctx && say(toasts.dataset.offline));
 
+  // When what had the focus went with a swap, the nearest part around it that is still there takes it, and never the body.
+  let stood = [];
+  document.addEventListener("htmx:before:swap", () => {
+    stood = [];
+    for (let at = document.activeElement; at && at !== document.body; at = at.parentElement) if (at.id) stood.push(at.id);
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    const place = document.activeElement === document.body && stood.map((id) => document.getElementById(id)).find(Boolean);
+    if (!place) return;
+    if (place.tabIndex < 0) place.tabIndex = -1;
+    place.focus({ preventScroll: true });
+  });
+
   const close = (except) => {
     for (const menu of document.querySelectorAll(".menu[open]")) if (menu !== except) menu.open = false;
   };

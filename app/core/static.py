@@ -23,6 +23,7 @@ LARGE = 256 * 1024
 JOINED = {"shop.js": ("htmx-4.0.1.min.js", "app.js")}
 
 _LINKED = re.compile(rb'url\("([^":]+?)(?:\?[^"]*)?"\)')
+_COMMENT = re.compile(rb"(?m)^ *//.*\n")
 _MARK = re.compile(r"\.[0-9a-f]{10}(?=\.\w+$)")
 _TYPES = {
     ".js": "text/javascript",
@@ -82,7 +83,8 @@ def files() -> dict[str, StaticFile]:
             body = _LINKED.sub(lambda link: f'url("{found[link[1].decode()].address}")'.encode(), body)
         found[name] = StaticFile(name, body)
     for name, parts in JOINED.items():
-        found[name] = StaticFile(name, b"\n".join(found[part].body for part in parts))
+        # Comments are for who reads the source; htmx has none left.
+        found[name] = StaticFile(name, _COMMENT.sub(b"", b"\n".join(found[part].body for part in parts)))
     return found
 
 

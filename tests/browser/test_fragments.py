@@ -75,11 +75,23 @@ async def test_a_heart_is_pressed_in_place(people: People, page: Page):
         assert await has_stayed(browser)
 
 
+async def test_hearts_with_words_keep_the_focus_too(page: Page):
+    for path, name in (("/events/radio-silence", "Saved?"), ("/events?category=music", "Favourite Music")):
+        await page.goto(path)
+        await stay(page)
+        heart = page.get_by_role("button", name=re.compile(f"^{name}$"))
+        await heart.press("Enter")
+        await expect(heart).to_have_attribute("aria-pressed", "true")
+        await expect(heart).to_be_focused()
+        assert await has_stayed(page)
+
+
 async def test_the_sum_follows_the_choice(page: Page):
     await page.goto("/events/the-fog-machine-orchestra")
     await take(page, "Hall", 2)
     await expect(page.locator("#sum")).to_contain_text("2 tickets")
     await expect(page.locator("#sum output")).to_have_text("€58.00")
+    await expect(page.get_by_role("radiogroup", name="Hall").get_by_role("radio").nth(2)).to_be_focused()
     await take(page, "Under 26", 1)
     await expect(page.locator("#sum output")).to_have_text("€70.00")
 
@@ -151,6 +163,8 @@ async def test_reading_a_notification_counts_down_the_bell(people: People):
     count = int(re.sub(r"\D", "", await bell.inner_text()))
     await page.get_by_role("button", name=re.compile("^Mark as read")).first.click()
     await expect(bell).to_have_text(re.compile(rf"^{count - 1}\b") if count > 1 else "")
+    # The button went with the swap; the line in which it stood has the focus, not the page.
+    assert await page.evaluate("document.activeElement.id.startsWith('notification-')")
 
 
 async def test_a_poster_is_drawn_while_its_colours_are_chosen(people: People):
