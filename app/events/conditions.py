@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import UnaryExpression, or_
+from sqlalchemy import UnaryExpression, func, or_
 from sqlalchemy.sql.operators import custom_op
-from sqlmodel import col
+from sqlmodel import col, select
 
 from app.core.db import database
 from app.events.models import Event
@@ -26,9 +26,14 @@ def upcoming(now: datetime) -> tuple[Any, ...]:
     return Event.state == "published", Event.ends_at > now
 
 
-def in_order(now: datetime, *, since: datetime | None = None) -> tuple[Any, ...]:
+def in_order(now: datetime, *, since: Any = None) -> tuple[Any, ...]:
     """The same for whoever takes the first few by their start. Nothing that begins before `since` is looked at."""
-    return Event.state == "published", only(Event.ends_at) > now, *([Event.starts_at >= since] if since else [])
+    return Event.state == "published", only(Event.ends_at) > now, *([Event.starts_at >= since] if since is not None else [])
+
+
+def earliest(since: datetime) -> Any:
+    """When the first of the events began that are not over since then: whoever walks in order need not begin before."""
+    return select(func.min(Event.starts_at)).where(Event.state == "published", Event.ends_at > since).scalar_subquery()
 
 
 def only(column: Any) -> Any:

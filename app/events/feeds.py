@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from sqlalchemy import func, or_
+from sqlalchemy import case, func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,7 +15,7 @@ from app.core import formats
 from app.core.addresses import absolute
 from app.core.i18n import language, to
 from app.core.settings import settings
-from app.events.conditions import public
+from app.events.conditions import earliest, only, public
 from app.events.models import Category, Event, Venue
 from app.events.queries import columns, rows_of
 from app.events.rules.words import address_of_city
@@ -48,14 +48,18 @@ async def newest(db: AsyncSession, *conditions: Any) -> list[Told]:
 
 async def ahead(db: AsyncSession, *conditions: Any, now: datetime) -> list[Told]:
     """Those that are not long over, also when they were called off or postponed; the soonest first. One query."""
-    not_over = or_(col(Event.ends_at) > now - KEPT, col(Event.postponed_at).is_not(None))
-    return await _told(db, not_over, *conditions, order=(Event.starts_at, Event.id))
+    since, first = now - KEPT, earliest(now - KEPT)
+    not_over = Event.starts_at >= case((first < since, first), else_=since), only(Event.ends_at) > since
+    return await _told(db, *not_over, *conditions, order=(Event.starts_at, Event.id))
 
 
 async def _told(db: AsyncSession, *conditions: Any, order: Sequence[Any]) -> list[Told]:
     wanted = columns(Event, Venue, Category.name).join(Category, col(Category.id) == Event.category_id)
-    wanted = wanted.outerjoin(Venue, col(Venue.id) == Event.venue_id).where(*public(), *conditions)
-    return [(event, venue, name) for event, venue, name in await rows_of(db, wanted.order_by(*order).limit(MOST))]
+    wanted = wanted.outerjoin(Venue, col(Venue.id) == Event.venue_id)
+    seen = only(Event.state).in_(("published", "called_off")), col(Event.published_at).is_not(None)
+    some = columns(Event.id).where(*seen, *conditions).order_by(*order).limit(MOST)
+    wanted = wanted.where(col(Event.id).in_(some))
+    return [(event, venue, name) for event, venue, name in await rows_of(db, wanted.order_by(*order))]
 
 
 def changed_at(event: Event) -> datetime:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, exists, false, func, not_, or_
+from sqlalchemy import and_, case, exists, false, func, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.money import CURRENCIES, exponent
-from app.events.conditions import in_order, only, public
+from app.events.conditions import earliest, in_order, only
 from app.events.filters import NOTHING_KNOWN, Facets
 from app.events.models import Category, Event, TicketType, Venue
 from app.events.queries import NOBODY, EventCard, Watcher, cards_of, columns
@@ -62,7 +62,7 @@ async def search(
     order, also = _BY_START, tuple[Any, ...]()
     if wanted.when == "past":
         order = (col(Event.starts_at).desc(), col(Event.id).desc())
-        found = found.where(*public(), Event.starts_at < now, only(Event.ends_at) <= now, col(Event.postponed_at).is_(None))
+        found = found.where(*_over(now))
     else:
         found = found.where(*in_order(now, since=facets.since))
     centre = facets.centres.get(wanted.near) if wanted.near else None
@@ -92,12 +92,11 @@ class About:
 
 async def about(db: AsyncSession, where: Any, *, page: int, now: datetime, watcher: Watcher = NOBODY) -> About:
     """What a topic has to show. Two queries; beyond the last page the first is shown."""
-    is_over = and_(col(Event.ends_at) <= now, col(Event.postponed_at).is_(None))
-    coming = columns(Event.id).where(where, Event.state == "published", not_(is_over)).order_by(Event.starts_at, Event.id)
+    coming = columns(Event.id).where(where, *in_order(now, since=earliest(now))).order_by(Event.starts_at, Event.id)
     some = coming.limit(MOST_COUNTED + 1).cte("some")
-    ended = columns(Event.id).where(where, *public(), is_over).order_by(col(Event.starts_at).desc()).limit(PER_PAGE).subquery()
+    ended = columns(Event.id).where(where, *_over(now)).order_by(col(Event.starts_at).desc()).limit(PER_PAGE).subquery()
     total = columns(func.count()).select_from(some).scalar_subquery()
-    over = case((is_over, 1), else_=0)
+    over = case((col(Event.ends_at) <= now, 1), else_=0)
     number = min(page, MOST_COUNTED // PER_PAGE)
     for present in sorted({number, 1}, reverse=True):
         ids = columns(some.c.id).limit(PER_PAGE).offset((present - 1) * PER_PAGE).subquery()
@@ -159,6 +158,12 @@ def _has_places(now: datetime) -> Iterable[Any]:
     in_general = and_(col(TicketType.sale_from) <= now, col(TicketType.sale_to) > now)
     in_presale = and_(col(TicketType.presale_from) <= now, col(TicketType.sale_from) > now)
     yield or_(in_general, and_(in_presale, or_(col(TicketType.presale_places).is_(None), taken > 0)))
+
+
+def _over(now: datetime) -> Iterable[Any]:
+    """The event is over, and everybody may see it."""
+    yield from (only(Event.state).in_(("published", "called_off")), col(Event.published_at).is_not(None))
+    yield from (Event.starts_at < now, only(Event.ends_at) <= now, col(Event.postponed_at).is_(None))
 
 
 def _around(centre: tuple[float, float]) -> Iterable[Any]:

@@ -102,6 +102,8 @@ class EventPage:
     similar: Sequence[EventCard]
     series: Series | None = None
     takes_codes: bool = False
+    # The name and the code of who offers it.
+    manager: tuple[str, ...] = ("", "")
 
 
 async def by_slug(db: AsyncSession, slug: str) -> Event | None:
@@ -122,14 +124,13 @@ async def event_page(
 
     `takes_codes` is asked of the event along with the rest: whether it has codes is known above this feature.
     """
-    joined = columns(Event, Venue, Category, Series, _marked(watcher), takes_codes).join(
-        Category, col(Category.id) == Event.category_id
-    )
+    joined = columns(Event, Venue, Category, Series, _marked(watcher), takes_codes, User.name, User.code)
+    joined = joined.join(Category, col(Category.id) == Event.category_id).join(User, col(User.id) == Event.manager_id)
     joined = joined.outerjoin(Venue, col(Venue.id) == Event.venue_id).outerjoin(Series, col(Series.id) == Event.series_id)
     found = (await rows_of(db, joined.where(Event.slug == slug)))[:1]
     if not found or not found[0][0].is_public:
         return None
-    event, venue, category, series, is_marked, has_codes = found[0]
+    event, venue, category, series, is_marked, has_codes, *manager = found[0]
     same = columns(Event.id).where(
         *in_order(now, since=now - RUNNING), only(Event.category_id) == event.category_id, *_another(event)
     )
@@ -139,7 +140,7 @@ async def event_page(
     cards = [_card(row, types.get(row.id, []), watcher, now=now) for row in rows]
     marked = bool(is_marked) or slug in watcher.slugs
     read = languages.read_in(event, language())
-    return EventPage(read, venue, category, types.get(event.id, []), marked, cards, series, bool(has_codes))
+    return EventPage(read, venue, category, types.get(event.id, []), marked, cards, series, bool(has_codes), tuple(manager))
 
 
 async def event_of(db: AsyncSession, slug: str, visitor: Visitor, *, right: str = "edit") -> Event:

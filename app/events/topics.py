@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import User
 from app.events import queries
-from app.events.conditions import public
+from app.events.conditions import only, public
 from app.events.models import Category, Event, Favourite, Venue
 from app.events.queries import Watcher
 from app.events.rules.words import address_of_city
@@ -46,13 +46,15 @@ async def _category(db: AsyncSession, slug: str, watcher: Watcher) -> Topic | No
     if not found:
         return None
     category, is_marked = found
-    return Topic("categories", slug, category.name, Event.category_id == category.id, category=category, is_marked=is_marked)
+    return Topic(
+        "categories", slug, category.name, only(Event.category_id) == category.id, category=category, is_marked=is_marked
+    )
 
 
 async def _venue(db: AsyncSession, slug: str, _watcher: Watcher) -> Topic | None:
     here = exists().where(col(Event.venue_id) == Venue.id, *public())
     venue = (await db.exec(select(Venue).where(Venue.slug == slug, here))).first()
-    return Topic("venues", slug, venue.name, Event.venue_id == venue.id, venue=venue) if venue else None
+    return Topic("venues", slug, venue.name, only(Event.venue_id) == venue.id, venue=venue) if venue else None
 
 
 async def _city(db: AsyncSession, slug: str, _watcher: Watcher) -> Topic | None:
@@ -62,7 +64,7 @@ async def _city(db: AsyncSession, slug: str, _watcher: Watcher) -> Topic | None:
     if not names:
         return None
     inside = select(Venue.id).where(col(Venue.city).in_(names))
-    return Topic("cities", slug, min(names), col(Event.venue_id).in_(inside))
+    return Topic("cities", slug, min(names), only(Event.venue_id).in_(inside))
 
 
 async def _manager(db: AsyncSession, slug: str, _watcher: Watcher) -> Topic | None:

@@ -237,6 +237,7 @@ async def test_a_list_among_many_events_walks_through_one_index(sqlite_database:
     happening.listen(sqlite_database.reader.sync_engine, "before_cursor_execute", note)
     for search in (Search(), Search(category="music"), Search(city="Turin"), Search(q="pianos"), Search(when="week")):
         await found(search)
+    happening.remove(sqlite_database.reader.sync_engine, "before_cursor_execute", note)
     assert len(asked) == 5
     async with reading() as db:
         for statement, values in asked:

@@ -176,7 +176,7 @@ async def test_a_topic_takes_three_queries(client: Client, alice: User, sqlite_d
 
 async def test_the_page_of_an_event_leads_to_its_topics(client: Client, alice: User) -> None:
     text = (await client.get("/events/nine-pianos")).text
-    for path in list(await pages_of(alice))[:3]:
+    for path in await pages_of(alice):
         assert f'href="{path}"' in text, path
 
 

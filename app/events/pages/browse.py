@@ -72,7 +72,7 @@ async def _found(db: Db, search: Search, facets: Facets, watcher: Watcher, *, no
         return {"month": month, "results": counted, "groups": [], "canonical": searching.canonical(search)}
     results = await listing.search(db, search, now=now, facets=facets, watcher=watcher)
     if search.near:
-        groups = [offering.Group("", "", results.cards)] if results.cards else []
+        groups = [offering.Group(_("Near %(city)s") % {"city": search.near}, "", results.cards)] if results.cards else []
     elif search.when == "past":
         groups = offering.by_month(results.cards)
     else:

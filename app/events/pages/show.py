@@ -229,6 +229,7 @@ async def context_of(
         "similar": found.similar,
         "series": found.series,
         "dates": await dates.others(db, event, now=now),
+        "manager": found.manager,
         "facts": _facts(found, offers, look),
         "poster": poster_path(event.slug, "16x9", look),
         "offers": offers,
