@@ -13,7 +13,7 @@ import time_machine
 
 from app import seed
 from app.accounts.queries import by_email
-from app.core import clock
+from app.core import clock, i18n
 from app.core.db import Database, reading
 from tests.conftest import BASE_URL
 from tests.hostile import never_too_often
@@ -24,6 +24,8 @@ SENT = ("action", "formaction", "hx-post")
 
 # Enough for every state of a page; the demo world has a thousand tickets that all look alike.
 MOST_ALIKE = 12
+# In another language the same pages stand under other addresses.
+MOST_TRANSLATED = 2
 
 # Route -> the addresses that it serves, those without a gap first.
 ROUTES = {
@@ -75,12 +77,18 @@ class Crawl:
             await self._knock(path, found_on)
 
     def _is_worth_it(self, path: str) -> bool:
-        """Addresses of one route that are searched by the same words are of one kind; what no route knows is always looked at."""
+        """Addresses of one route that are searched by the same word are of one kind; what no route knows is always looked at.
+
+        Where filters are combined only their number counts: all their combinations would be thousands.
+        """
         parts = urlsplit(path)
-        route = next((route for route, pattern in ROUTES.items() if pattern.fullmatch(parts.path)), path)
-        kind = f"{route}?{'&'.join(sorted(pair.split('=')[0] for pair in parts.query.split('&')))}"
+        language, bare = i18n.parted(parts.path)
+        route = next((route for route, pattern in ROUTES.items() if pattern.fullmatch(bare)), path)
+        names = sorted(pair.split("=")[0] for pair in parts.query.split("&"))
+        kind = f"{language}{route}?{names[0] if len(names) == 1 else len(names)}"
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
-        return self.kinds[kind] <= (1 if path.endswith(".pdf") else MOST_ALIKE)
+        most = 1 if path.endswith(".pdf") else MOST_ALIKE if not language else MOST_TRANSLATED
+        return self.kinds[kind] <= most
 
     async def _open(self, path: str, found_on: str) -> None:
         answer = await self.browser.get(path)
