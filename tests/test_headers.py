@@ -133,8 +133,9 @@ NO_PATHS = "strict-origin-when-cross-origin"
 KEPT_A_YEAR = "/static/{file_path:path}", "/pictures/{name:str}"
 TOPICS = "/categories/{slug:str}", "/venues/{slug:str}", "/cities/{slug:str}", "/managers/{slug:str}"
 PUBLIC = *TOPICS, "/", "/events", "/events/{slug:str}", "/series/{slug:str}", "/imprint", "/terms", "/accessibility", "/privacy"
-# Files for readers of feeds and for search engines: anybody may keep them for ten minutes.
+# Files for readers of feeds, for search engines and for who shows a link: anybody may keep them for ten minutes.
 FEEDS = "/events.atom", "/events.ics", "/sitemap.xml", "/sitemaps/{name:str}", "/robots.txt"
+POSTERS = "/card.png", "/events/{slug:str}/poster/{name:str}"
 UPLOADED = {"/pictures/{name:str}": "sandbox; default-src 'none'"}
 
 
@@ -152,7 +153,7 @@ def complaints(rule: Rule, answer: httpx.Response) -> list[str]:
     kept = headers.get("cache-control", "")
     if rule.route in KEPT_A_YEAR and answer.status_code == 200:
         found += [] if "immutable" in kept and "set-cookie" not in headers else [f"not kept for a year: {kept}"]
-    elif rule.route in FEEDS and answer.status_code == 200:
+    elif rule.route in (*FEEDS, *POSTERS) and answer.status_code == 200:
         found += [] if kept == "public, max-age=600" and "set-cookie" not in headers else [f"cache-control: {kept!r}"]
     elif kept != "no-store":
         public = rule.method == "GET" and rule.route in PUBLIC and answer.status_code == 200 and kept == "public, max-age=2"
