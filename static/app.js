@@ -44,7 +44,7 @@
   addEventListener("pageshow", tick);
   document.addEventListener("htmx:after:swap", tick);
 
-  // What is left comes by itself while somebody looks; else htmx asks every 30 seconds.
+  // While somebody looks, what is left comes by itself; else htmx asks.
   let live;
   const follow = () => {
     const from = document.getElementById("availability")?.dataset.live;

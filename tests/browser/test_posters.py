@@ -1,0 +1,90 @@
+"""What belongs to an event looks like it everywhere: its ink, and a code that any scanner reads, in the dark and on paper."""
+
+import base64
+import io
+import re
+
+import pypdfium2
+from playwright.async_api import Page
+
+from app.core import static
+from tests.browser.people import address, buy, choose, only_js
+
+# Reads the codes of a picture with the decoder that the door brings along.
+DECODE = """async ([picture, wasm]) => {
+  BarcodeDetectionAPI.prepareZXingModule({ overrides: { locateFile: () => wasm } });
+  const shown = await createImageBitmap(await (await fetch(picture)).blob());
+  const found = await new BarcodeDetectionAPI.BarcodeDetector({ formats: ["qr_code"] }).detect(shown);
+  return found.map(one => one.rawValue) }"""
+
+GROUND = "() => getComputedStyle(document.querySelector('.qr')).backgroundColor"
+
+# The date on a card is a tile of its own; what is only heard stands nowhere.
+OVERLAPS = """() => {
+  const drawn = document.querySelectorAll('main svg[preserveAspectRatio], main .poster > img');
+  const art = [...drawn].map(one => one.getBoundingClientRect()).filter(one => one.width);
+  const touches = (one, box) => one.left < box.right - 1 && one.right > box.left + 1 && one.top < box.bottom - 1
+    && one.bottom > box.top + 1;
+  const words = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT), found = [];
+  for (let node; node = words.nextNode();) {
+    const around = node.parentElement;
+    if (!node.data.trim() || !around.checkVisibility() || around.closest('.card__date, .sr, .sample')) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    for (const box of range.getClientRects())
+      if (box.width > 1 && art.some(one => touches(one, box))) found.push(node.data.trim().slice(0, 40));
+  }
+  return found }"""
+
+INK = "() => getComputedStyle(document.querySelector('[class*=hue-]')).getPropertyValue('--h').trim()"
+
+
+async def codes_in(page: Page, picture: bytes) -> list[str]:
+    """What a scanner reads in a picture."""
+    browser = page.context.browser
+    assert browser
+    context = await browser.new_context(bypass_csp=True)
+    desk = await context.new_page()
+    await desk.goto(re.sub(r"(://[^/]+).*", r"\1/imprint", page.url))
+    await desk.add_script_tag(url=static.address("barcode-detector-3.2.2.js"))
+    url = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    found: list[str] = await desk.evaluate(DECODE, [url, static.address("zxing-reader-3.1.3.wasm")])
+    await context.close()
+    return found
+
+
+@only_js
+async def test_a_code_is_read_from_a_dark_screen_and_from_paper(page: Page):
+    await buy(page, "radio-silence", email=address("bob"), name="Bob Bauer", Standing=1)
+    await page.get_by_role("link", name=re.compile("^Show my ticket")).first.click()
+    await page.emulate_media(color_scheme="dark")
+    assert await page.evaluate(GROUND) in ("rgb(255, 255, 255)", "oklch(1 0 0)")
+    (shown,) = await codes_in(page, await page.locator(".ticket").first.screenshot())
+    assert "/tickets/" in shown
+    paper = await page.request.get(f"{page.url.split('#')[0].removesuffix('/tickets')}/tickets.pdf")
+    with pypdfium2.PdfDocument(await paper.body()) as document:
+        written = io.BytesIO()
+        document[0].render(scale=2).to_pil().save(written, "PNG")
+    assert await codes_in(page, written.getvalue()) == [shown]
+
+
+@only_js
+async def test_the_ink_of_an_event_follows_it(page: Page):
+    await page.goto("/events/radio-silence")
+    inks = [await page.evaluate(INK)]
+    await choose(page, "radio-silence", Standing=1)
+    inks.append(await page.evaluate(INK))
+    await buy(page, "radio-silence", email=address("carol"), name="Carol Conti", Standing=1)
+    inks.append(await page.evaluate(INK))
+    await page.get_by_role("link", name=re.compile("^Show my ticket")).first.click()
+    inks.append(await page.evaluate(INK))
+    assert len(set(inks)) == 1, inks
+
+
+@only_js
+async def test_no_words_stand_on_a_drawing(page: Page):
+    for where in ("/", "/events", "/events/the-fog-machine-orchestra"):
+        for width in (390, 1280):
+            await page.set_viewport_size({"width": width, "height": 900})
+            await page.goto(where)
+            assert await page.evaluate(OVERLAPS) == [], (where, width)
