@@ -12,7 +12,7 @@ from playwright.async_api import Page
 from tests.browser.people import ADA, MARTINA, People, only_js
 
 MOST_REQUESTS, MOST_BYTES, MOST_AGAIN = 8, 100_000, 10_000
-SCRIPT_BYTES, STYLE_BYTES = 15_000, 14_000
+PAGE_BYTES, SCRIPT_BYTES, STYLE_BYTES = 8_000, 15_000, 14_000
 HEADERS = 1_000
 DOOR = "/manager/events/shorts-on-the-roof/checkin"
 EVENT = "/events/the-fog-machine-orchestra"
@@ -83,6 +83,7 @@ async def test_a_first_visit_is_light_and_a_second_one_only_the_page(people: Peo
     first = await visit(page, path)
     assert len(first.fetched) <= MOST_REQUESTS, first.bytes
     assert sum(first.bytes.values()) <= MOST_BYTES, first.bytes
+    assert first.bytes[people.shop + path] <= PAGE_BYTES + HEADERS
     assert first.twice == []
     assert 0 < first.ending(".js") <= SCRIPT_BYTES + HEADERS
     assert 0 < first.ending(".css") <= STYLE_BYTES + HEADERS
