@@ -153,7 +153,8 @@ async def _offers_of(db: AsyncSession, event_ids: Sequence[int]) -> list[tuple[E
 
 async def offers_of(db: AsyncSession, event: Event) -> list[Offer]:
     """What everybody is offered of one event now."""
-    return next((offers for _event, offers in await _offers_of(db, [event.id or 0])), [])
+    now, types = clock.now(), await queries.ticket_types(db, event.id)
+    return offering.offers(event, types, free_at=await bookings.free_at(db, types, now=now), now=now)
 
 
 def numbers(event: Event, offers: Sequence[Offer]) -> tuple[str, str]:
