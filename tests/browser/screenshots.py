@@ -15,9 +15,9 @@ from PIL import Image, ImageDraw, ImageFont
 from playwright.async_api import Browser, Error, Page
 
 from tests.browser.conftest import open_shop, open_window
-from tests.browser.looks import Login, Look
+from tests.browser.looks import Look
 from tests.browser.pages import PAGES, ticket
-from tests.browser.people import People, sign_in
+from tests.browser.people import People
 
 ROOT = Path(__file__).parents[2]
 README, SHEETS = ROOT / "docs" / "screenshots", ROOT / "screens"
@@ -32,26 +32,6 @@ GRIDS = {390: (6, 2, 300, 860), 1280: (3, 3, 640, 620)}
 LABEL = 22
 
 
-class Guests(People):
-    """People who sign in once and then come back with what their browser has kept."""
-
-    def __init__(self, shop: str, window: Browser, open_ones: AsyncExitStack) -> None:
-        super().__init__(shop, window, javascript=True, open_ones=open_ones)
-        self.allowed = set(range(400, 600))
-        self.kept: dict[str, list[dict[str, object]]] = {}
-        self.one_by_one = asyncio.Lock()
-
-    async def signed_in(self, login: Login, **look: object) -> Page:
-        _role, email, password = login
-        page = await self.open(**look)  # type: ignore[arg-type]
-        async with self.one_by_one:
-            if email not in self.kept:
-                await sign_in(page, email, password)
-                self.kept[email] = [dict(cookie) for cookie in await page.context.cookies()]
-        await page.context.add_cookies(self.kept[email])  # type: ignore[arg-type]
-        return page
-
-
 def say(text: str = "", *, end: str = "\n") -> None:
     sys.stdout.write(text + end)
     sys.stdout.flush()
@@ -61,12 +41,10 @@ def file_of(look: Look, width: int, scheme: str) -> str:
     return f"{re.sub('[^a-z0-9]+', '-', look.name.lower())}-{width}-{scheme}.jpg"
 
 
-async def portray(look: Look, shop: str, window: Browser, guests: Guests) -> None:
+async def portray(look: Look, shop: str, window: Browser) -> None:
     """The four pictures of a page, as long as it is."""
     async with AsyncExitStack() as open_ones:
-        own = Guests(shop, window, open_ones)
-        own.kept, own.one_by_one = guests.kept, guests.one_by_one
-        page = await look.show(own)
+        page = await look.show(People(shop, window, javascript=True, open_ones=open_ones))
         for width, height in SIZES.items():
             await page.set_viewport_size({"width": width, "height": height})
             for scheme in SCHEMES:
@@ -84,14 +62,13 @@ async def portray_all(looks: list[Look]) -> dict[str, str]:
         tempfile.TemporaryDirectory() as data,
         open_shop(Path(data), LOOKS_PER_MINUTE="100000", HOLDS_PER_MINUTE="100000") as shop,
     ):
-        async with open_window() as window, AsyncExitStack() as open_ones:
-            guests = Guests(shop, window, open_ones)
+        async with open_window() as window:
 
             async def one(look: Look) -> None:
                 nonlocal done
                 async with lanes:
                     try:
-                        await portray(look, shop, window, guests)
+                        await portray(look, shop, window)
                     except (Error, AssertionError) as error:
                         failed[look.name] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
                 done += 1
