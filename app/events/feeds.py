@@ -15,6 +15,7 @@ from app.core import formats
 from app.core.addresses import absolute
 from app.core.i18n import language, to
 from app.core.settings import settings
+from app.core.usual import category_name
 from app.events.conditions import earliest, only, public
 from app.events.models import Category, Event, Venue
 from app.events.queries import columns, rows_of
@@ -101,7 +102,7 @@ def _entry(feed: Element, event: Event, venue: Venue | None, category: str) -> N
     SubElement(entry, "updated").text = _moment(changed_at(event))
     SubElement(entry, "published").text = _moment(event.published_at or event.created_at)
     SubElement(entry, "link", {"rel": "alternate", "type": "text/html", "href": absolute(to(path))})
-    SubElement(entry, "category", {"term": category})
+    SubElement(entry, "category", {"term": category_name(category)})
     SubElement(entry, "summary").text = " · ".join(part for part in (when, where, event.summary) if part)
 
 

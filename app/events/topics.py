@@ -8,6 +8,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import User
+from app.core.usual import category_name
 from app.events import queries
 from app.events.conditions import only, public
 from app.events.models import Category, Event, Favourite, Venue
@@ -46,9 +47,8 @@ async def _category(db: AsyncSession, slug: str, watcher: Watcher) -> Topic | No
     if not found:
         return None
     category, is_marked = found
-    return Topic(
-        "categories", slug, category.name, only(Event.category_id) == category.id, category=category, is_marked=is_marked
-    )
+    name, where = category_name(category.name), only(Event.category_id) == category.id
+    return Topic("categories", slug, name, where, category=category, is_marked=is_marked)
 
 
 async def _venue(db: AsyncSession, slug: str, _watcher: Watcher) -> Topic | None:

@@ -19,6 +19,7 @@ from app.core.db import reading, writing
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
+from app.core.usual import category_name
 from app.events import queries as events_of
 from app.events.actions import drafting
 from app.events.models import Category
@@ -41,7 +42,7 @@ class ProposeForm(BaseForm):
 
     def __init__(self, formdata: Any = None, *, kinds: Sequence[Category], **given: Any) -> None:
         super().__init__(formdata, **given)
-        choices = [("", _("Choose a category")), *((kind.slug, kind.name) for kind in kinds)]
+        choices = [("", _("Choose a category")), *((kind.slug, category_name(kind.name)) for kind in kinds)]
         self.category.choices = [SelectChoice(slug, name) for slug, name in choices]
 
 

@@ -15,6 +15,7 @@ from app.core.errors import NotFound
 from app.core.i18n import gettext as _
 from app.core.i18n import lazy
 from app.core.settings import settings
+from app.core.usual import category_name
 from app.events import queries
 from app.events.actions.favourites import set_favourite_categories, toggle_favourite
 from app.events.models import Category
@@ -108,7 +109,7 @@ def _with_cookie(answer: Response[Any], marks: list[str] | None) -> Response[Any
 
 def _categories_form(categories: list[Category], marked: set[int]) -> CategoriesForm:
     form = CategoriesForm(data={"categories": [kind.slug for kind in categories if kind.id in marked]})
-    form.categories.choices = [SelectChoice(kind.slug, kind.name) for kind in categories]
+    form.categories.choices = [SelectChoice(kind.slug, category_name(kind.name)) for kind in categories]
     return form
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from app.core.money import major
+from app.core.usual import category_name
 from app.events.models import Category, Event, Venue
 from app.events.rules.offering import Offer
 
@@ -43,7 +44,7 @@ def event_facts(
         "eventStatus": SCHEMA + _status(event),
         "eventAttendanceMode": SCHEMA + _mode(event, venue),
         "image": list(images),
-        "about": category.name,
+        "about": category_name(category.name),
         "organizer": {"@type": "Organization", "name": organizer[0], "url": organizer[1]},
     }
     if place := _location(event, venue, url):

@@ -15,6 +15,7 @@ from app.core.errors import Refused
 from app.core.i18n import LANGUAGES, lazy
 from app.core.i18n import gettext as _
 from app.core.money import CURRENCIES, major
+from app.core.usual import category_name
 from app.events import pictures
 from app.events.models import Category, Event, Venue
 from app.events.pages.writing.fields import Watched, choices, local, mark_of, price_minor
@@ -135,7 +136,7 @@ class BasicsForm(SectionForm):
     publish_at = local(lazy("Publish at"))
 
     def offer(self, known: Known) -> None:
-        self.category.choices = choices((kind.slug, kind.name) for kind in known.kinds)
+        self.category.choices = choices((kind.slug, category_name(kind.name)) for kind in known.kinds)
         zones = sorted({*proposing.ZONES, known.event.zone})
         self.zone.choices = choices((name, name.replace("_", " ")) for name in zones)
 
