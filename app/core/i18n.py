@@ -76,7 +76,7 @@ def parted(path: str) -> tuple[str, str]:
 @lru_cache(maxsize=1024)
 def preferred(accepted: str) -> str:
     """The language of ours that an Accept-Language header likes best: "de" of "de-AT, en;q=0.8". English when it likes none."""
-    liked: dict[str, float] = {}
+    liked: dict[str, int] = {}
     for wish in accepted[:200].split(","):
         tag, _semicolon, weight = wish.partition(";")
         spoken = tag.strip().lower().split("-")[0]
@@ -87,9 +87,10 @@ def preferred(accepted: str) -> str:
     return best if liked.get(best) else DEFAULT
 
 
-def _weight(text: str) -> float:
+def _weight(text: str) -> int:
+    """In thousandths: 800 of "q=0.8", 1000 of nothing, 0 of what cannot be read."""
     found = _WEIGHT.fullmatch(text.replace(" ", ""))
-    return float(found[1]) if found else 0 if text.strip() else 1
+    return int(found[1].replace(".", "").ljust(4, "0")) if found else 0 if text.strip() else 1000
 
 
 def regional() -> str:
