@@ -45,6 +45,15 @@ async def test_the_first_screen_of_a_phone_says_all_that_one_decides_by(page: Pa
     assert await page.evaluate(SEEN, needed) == []
 
 
+async def test_the_first_screen_of_the_home_page_has_a_search_filters_and_a_whole_event(page: Page):
+    await page.set_viewport_size(PHONE)
+    await page.goto("/")
+    assert await page.evaluate(SEEN, ["More filters", "Tonight", "From €", "Get tickets"]) == []
+    button = await page.locator(".feature .btn--ticket").bounding_box()
+    field = await page.get_by_role("searchbox").bounding_box()
+    assert button and field and field["y"] > 0 and button["y"] + button["height"] <= PHONE["height"]
+
+
 async def test_skipping_to_the_tickets_is_the_second_stop_of_the_keyboard(page: Page):
     await page.goto(EVENT)
     await page.keyboard.press("Tab")
