@@ -8,7 +8,7 @@ import pypdfium2
 from playwright.async_api import Page
 
 from app.core import static
-from tests.browser.people import address, buy, choose, only_js
+from tests.browser.people import ADA, People, address, buy, choose, only_js
 
 # Reads the codes of a picture with the decoder that the door brings along.
 DECODE = """async ([picture, wasm]) => {
@@ -69,7 +69,7 @@ async def test_a_code_is_read_from_a_dark_screen_and_from_paper(page: Page):
 
 
 @only_js
-async def test_the_ink_of_an_event_follows_it(page: Page):
+async def test_the_ink_of_an_event_follows_it(people: People, page: Page):
     await page.goto("/events/radio-silence")
     inks = [await page.evaluate(INK)]
     await choose(page, "radio-silence", Standing=1)
@@ -78,6 +78,10 @@ async def test_the_ink_of_an_event_follows_it(page: Page):
     inks.append(await page.evaluate(INK))
     await page.get_by_role("link", name=re.compile("^Show my ticket")).first.click()
     inks.append(await page.evaluate(INK))
+    desk = await people.signed_in(ADA)
+    for where in ("/manager/events/radio-silence", "/manager/events/radio-silence/checkin"):
+        await desk.goto(where)
+        inks.append(await desk.evaluate(INK))
     assert len(set(inks)) == 1, inks
 
 
