@@ -45,7 +45,7 @@ class StaticFile:
     def mark(self) -> str:
         return hashlib.sha256(self.body).hexdigest()[:10]
 
-    @property
+    @cached_property
     def address(self) -> str:
         """Where the file lies with its mark, such as /static/app.1f2e3d4c5b.css."""
         path = PurePosixPath(self.name)
