@@ -28,6 +28,7 @@ _TAGS = {
     "ol",
     "li",
     "a",
+    "h2",
     "h3",
     "h4",
     "blockquote",
@@ -134,11 +135,14 @@ def iso(moment: datetime, zone: str = "UTC") -> str:
     return _local(moment, zone).isoformat(timespec="seconds")
 
 
-def markdown(text: str) -> Markup:
-    """A manager's or the operator's Markdown as harmless HTML: headings begin at h3, no pictures, links are nofollow."""
-    rendered = _markdown.render(text)
-    for level in (2, 1):
-        rendered = rendered.replace(f"<h{level}>", "<h3>").replace(f"</h{level}>", "</h3>")
+def markdown(text: str, under: int = 2) -> Markup:
+    """A manager's or the operator's Markdown as harmless HTML: no pictures, links are nofollow.
+
+    Its highest headings are one level below `under`, the heading of the page that the text stands under (1 or 2).
+    """
+    rendered, first = _markdown.render(text), under + 1
+    for level in range(under, 0, -1):
+        rendered = rendered.replace(f"<h{level}>", f"<h{first}>").replace(f"</h{level}>", f"</h{first}>")
     return Markup(
         nh3.clean(
             rendered,

@@ -47,6 +47,7 @@ def test_markdown_harms_nobody(hostile: str):
 
 def test_markdown_headings_begin_below_those_of_the_page():
     assert formats.markdown("# Programme").strip() == "<h3>Programme</h3>"
+    assert formats.markdown("# A\n## B", under=1).split() == ["<h2>A</h2>", "<h2>B</h2>"]
 
 
 @pytest.mark.asvs("V1.2.3")
