@@ -62,7 +62,7 @@ async def test_more_than_ten_thousand_payments_are_written_by_a_job(
     assert refused.status_code == 409
     assert "take the file without it" in refused.text
     page = (await client.post("/admin/payments/file?show=paid")).headers["location"]
-    assert (await said())[-1] == "Dora (dora@example.com) took 10001 payments away as a file."
+    assert (await said())[-1] == "Dora (dora@example.com) took 10,001 payments away as a file."
     while await work_jobs():
         pass
     rows = rows_of(await client.get(f"{page}/file"))
