@@ -17,6 +17,7 @@ from tests.town import VISITORS, Town
 PAGES = "text/html; charset=utf-8"
 PARTS = {"image/svg+xml", "image/webp", "image/png", "font/woff2", "text/css; charset=utf-8", "text/javascript; charset=utf-8"}
 # A type of these has no charset, or says it inside.
+TOLD = ("application/json", "application/xml", "application/atom+xml", "text/plain", "text/calendar", "text/event-stream")
 BYTES = ("application/pdf", "application/zip", "image/", "font/")
 
 READ = [rule for rule in RULES if rule.method == "GET" and ALLOWED in rule.group]
@@ -53,9 +54,7 @@ async def test_every_page_and_file_says_what_it_is_and_nobody_else_may_read_it(s
     if kind == PAGES:
         assert answer.content.startswith((b"<!doctype html>", b"<")), "a page, or a part of one"
     elif kind not in PARTS:
-        assert kind.startswith(("application/json", "application/xml", "text/plain", "text/calendar")) or (
-            "filename=" in answer.headers.get("content-disposition", "")
-        ), kind
+        assert kind.startswith(TOLD) or ("filename=" in answer.headers.get("content-disposition", "")), kind
 
 
 @pytest.mark.asvs("V4.1.1")

@@ -23,7 +23,7 @@ LARGE = 256 * 1024
 JOINED = {"shop.js": ("htmx-4.0.1.min.js", "app.js")}
 
 _LINKED = re.compile(rb'url\("([^":]+?)(?:\?[^"]*)?"\)')
-_COMMENT = re.compile(rb"(?m)^ *//.*\n")
+_COMMENT = re.compile(rb"^ *//.*\n", re.MULTILINE)
 _MARK = re.compile(r"\.[0-9a-f]{10}(?=\.\w+$)")
 _TYPES = {
     ".js": "text/javascript",

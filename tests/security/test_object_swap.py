@@ -224,7 +224,8 @@ async def test_a_guessed_or_unknown_thing_is_nothing(shop: Any, small_town: Town
     before, found, number = fingerprint(), [], 0
     for rule in with_things():
         if rule.method == method and ALLOWED in rule.group and rule.route not in COUNTED:
-            for name, thing in rule.things.items():
+            # Of a file of the pages everybody gets the present version, whichever an old page asks for.
+            for name, thing in rule.things.items() if rule.route != "/static/{file_path:path}" else ():
                 for guess in guesses(small_town.thing(thing, "dora")):
                     number += 1
                     path = own_path(rule, small_town, "dora", **{name: guess})

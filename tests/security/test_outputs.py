@@ -61,7 +61,9 @@ class Shape(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.parts |= {f"<{tag} {name}>" for name, _value in attrs} | {f"<{tag}>"}
         addresses = [value or "" for name, value in attrs if name in ADDRESSES]
-        self.parts |= {f"address {value}" for value in addresses if re.match(r"\s*(?!https?:)[a-z]+:", value, re.IGNORECASE)}
+        foreign = [value for value in addresses if re.match(r"\s*(?!https?:)[a-z]+:", value, re.IGNORECASE)]
+        # What is shared by mail is said behind the signs of equality, where it is only text.
+        self.parts |= {f"address {re.sub(r'=[^&]*', '=', value)}" for value in foreign}
 
 
 # Markdown makes these of an innocent description.

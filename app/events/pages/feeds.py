@@ -20,7 +20,7 @@ from app.web.limits import looks_at_most
 from app.web.visitor import Db
 
 ENDINGS = ("atom", "ics")
-KINDS = {"atom": "application/atom+xml; charset=utf-8", "ics": "text/calendar", "xml": "application/xml"}
+KINDS = {"atom": "application/atom+xml; charset=utf-8", "ics": "text/calendar", "xml": "application/xml; charset=utf-8"}
 # So long anybody may keep a feed; after that a reader asks whether it has changed.
 KEPT = "public, max-age=600"
 
