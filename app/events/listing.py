@@ -111,14 +111,6 @@ async def about(db: AsyncSession, where: Any, *, page: int, now: datetime, watch
     return About(results, past if present == 1 else [])
 
 
-async def _page(db: AsyncSession, some: Any, number: int, *, now: datetime, watcher: Watcher) -> tuple[list[EventCard], int]:
-    """The cards of a page, and how many events there are; both come of one walk through the events in their order."""
-    ids = columns(some.c.id).limit(PER_PAGE).offset((number - 1) * PER_PAGE)
-    total = columns(func.count()).select_from(some).scalar_subquery()
-    cards, rows = await cards_of(db, col(Event.id).in_(ids), also=(total,), watcher=watcher, now=now)
-    return cards, rows[0][-1] if rows else 0
-
-
 def matching(wanted: searching.Search, *, zone: str, now: datetime) -> Iterable[Any]:
     """Conditions for the filters that are set, about the event alone. `near` is none of them: it orders as well."""
     if wanted.q:

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -133,11 +132,6 @@ def address_hash(email: str) -> str:
     """Stands for an address. Without the shop's secret key nobody can try addresses until one fits."""
     key = hashlib.sha256(f"erasures:{settings().secret_key}".encode()).digest()
     return hmac.new(key, email.strip().lower().encode(), hashlib.sha256).hexdigest()
-
-
-def with_hash(addresses: Iterable[str], wanted: str) -> list[str]:
-    """Those of the addresses that a line of the file stands for."""
-    return [email for email in addresses if hmac.compare_digest(address_hash(email), wanted)]
 
 
 def kept_until(paid_at: datetime) -> date:
