@@ -9,11 +9,14 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Page
 
+from tests.browser.looks import Way
+from tests.browser.pages import all_tickets, ticket
 from tests.browser.people import ADA, MARTINA, People, only_js
 
 MOST_REQUESTS, MOST_BYTES, MOST_AGAIN = 8, 100_000, 10_000
 PAGE_BYTES, SCRIPT_BYTES, STYLE_BYTES = 8_000, 15_000, 14_000
 HEADERS = 1_000
+TICKET_BYTES = 20_000
 DOOR = "/manager/events/shorts-on-the-roof/checkin"
 EVENT = "/events/the-fog-machine-orchestra"
 PAGES = {"/": None, EVENT: None, f"/manager{EVENT}": MARTINA, "/admin": ADA}
@@ -90,6 +93,15 @@ async def test_a_first_visit_is_light_and_a_second_one_only_the_page(people: Peo
     assert {urlsplit(url).netloc for url in first.bytes} == {urlsplit(people.shop).netloc}
     second = await visit(page, path)
     assert sum(second.bytes.values()) <= MOST_AGAIN, second.bytes
+
+
+@only_js
+@pytest.mark.parametrize("shows", [ticket, all_tickets], ids=["one", "all"])
+async def test_a_ticket_opens_in_a_hall_with_a_bad_network(people: People, page: Page, shows: Way) -> None:
+    await shows(page)
+    wire = await visit(await first_browser(people, None), urlsplit(page.url).path)
+    assert wire.ending(".woff2") > 0
+    assert sum(wire.bytes.values()) - wire.ending(".woff2") <= TICKET_BYTES, wire.bytes
 
 
 @only_js
