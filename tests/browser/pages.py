@@ -130,7 +130,8 @@ async def in_line(page: Page) -> None:
 
 async def presale_hold(page: Page) -> None:
     await page.goto("/me/presales")
-    await page.get_by_role("link", name="Pay").first.click()
+    await page.locator("main a[href^='/bookings/']:not([href*='.ics'])").first.click()
+    await page.wait_for_url("**/bookings/**")
 
 
 async def invitation(page: Page) -> None:
