@@ -66,7 +66,7 @@ TREATMENT = {
     "login_attempts": "gone",
     "login_sessions": "gone",
     "mailed_links": "gone",
-    "moved_categories": "none",
+    "moved_addresses": "none",
     "notices": "none",
     "notifications": "gone",
     "openings": "none",

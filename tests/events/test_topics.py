@@ -105,6 +105,20 @@ async def test_the_address_of_a_merged_category_leads_on(client: Client, alice: 
         assert (answer.status_code, answer.headers["location"]) == (301, f"/categories/music{ending}")
 
 
+async def test_the_address_of_a_merged_venue_leads_on_also_after_a_second_merge(client: Client, alice: User) -> None:
+    async with writing() as tx:
+        first, second, last = [await world.venue(tx, name) for name in ("Old Hall", "New Hall", "Hall")]
+        await arranging.merge_venues(tx, first, second, by=alice.id or 0)
+        await arranging.merge_venues(tx, second, last, by=alice.id or 0)
+    assert (await client.get(first.path)).status_code == 404, "nothing takes place there yet"
+    async with writing() as tx:
+        await world.event(tx, title="Small", venue_id=last.id)
+    for gone in (first, second):
+        for ending in ("", ".atom", ".ics"):
+            answer = await client.get(f"/fr{gone.path}{ending}")
+            assert (answer.status_code, answer.headers["location"]) == (301, f"/fr{last.path}{ending}")
+
+
 async def test_a_city_is_one_however_it_is_written(client: Client, alice: User) -> None:
     async with writing() as tx:
         other = await world.venue(tx, "Bar", city="TURIN")

@@ -17,7 +17,7 @@ from app.core.i18n import gettext as _
 from app.events import queries
 from app.events.actions import finding
 from app.events.models import Category, Event, Favourite, Venue
-from app.events.moved import MovedCategory
+from app.events.moved import Moved
 from app.events.rules import proposing
 from app.events.rules.snapshots import place
 
@@ -30,7 +30,8 @@ async def add_category(tx: AsyncSession, name: str, *, by: int) -> Category:
     await _check_name(tx, name)
     last = (await tx.exec(select(func.max(Category.position)))).one()
     slug = proposing.slug_of(name)[:50]
-    taken = set((await tx.exec(select(Category.slug))).all()) | set((await tx.exec(select(MovedCategory.slug))).all())
+    moved = select(Moved.slug).where(Moved.kind == "categories")
+    taken = {*(await tx.exec(select(Category.slug))).all(), *(await tx.exec(moved)).all()}
     made = Category(name=name, slug=proposing.free_slug(slug, taken), position=0 if last is None else last + 1)
     await _flushed(tx, made, _("Somebody else has just added a category with this name."))
     await activity.record(tx, "category.added", about=f"category:{made.id}", by=by, names=["", name])
@@ -75,10 +76,10 @@ async def merge_categories(tx: AsyncSession, gone: Category, into: Category, *, 
         raise Refused(_("Somebody else has just merged one of the two."))
     events = await changed(tx, update(Event).where(col(Event.category_id) == gone.id).values(category_id=into.id))
     await _move_favourites(tx, gone, into)
-    await changed(tx, update(MovedCategory).where(col(MovedCategory.category_id) == gone.id).values(category_id=into.id))
+    await changed(tx, update(Moved).where(col(Moved.category_id) == gone.id).values(category_id=into.id))
     name, slug = gone.name, gone.slug
     await changed(tx, delete(Category).where(col(Category.id) == gone.id))
-    tx.add(MovedCategory(slug=slug, category_id=into.id or 0))
+    tx.add(Moved(kind="categories", slug=slug, category_id=into.id))
     await _find_anew(tx, Event.category_id == into.id, about=f"category:{into.id}", by=by)
     await activity.record(tx, "category.merged", about=f"category:{into.id}", by=by, names=[name, into.name], events=events)
 
@@ -86,7 +87,7 @@ async def merge_categories(tx: AsyncSession, gone: Category, into: Category, *, 
 async def delete_category(tx: AsyncSession, category: Category, *, by: int) -> None:
     """Only one without events; hearts on it go. Raises Refused otherwise."""
     await changed(tx, delete(Favourite).where(col(Favourite.category_id) == category.id))
-    await changed(tx, delete(MovedCategory).where(col(MovedCategory.category_id) == category.id))
+    await changed(tx, delete(Moved).where(col(Moved.category_id) == category.id))
     unused = ~select(Event.id).where(col(Event.category_id) == category.id).exists()
     await _deleted(tx, delete(Category).where(col(Category.id) == category.id, unused))
     await activity.record(tx, "category.deleted", about=f"category:{category.id}", by=by, names=[category.name, ""])
@@ -143,7 +144,7 @@ async def change_venue(
 
 
 async def merge_venues(tx: AsyncSession, gone: Venue, into: Venue, *, by: int) -> None:
-    """Events move to the other venue, whose name and address they have from now on."""
+    """Events move to the other venue, whose name and address they have from now on; the page of the one that goes leads to it."""
     if gone.id == into.id:
         raise Refused(_("Choose another venue to merge it into."))
     await finding.hold_still(tx, col(Event.venue_id).in_((gone.id, into.id)))
@@ -151,13 +152,17 @@ async def merge_venues(tx: AsyncSession, gone: Venue, into: Venue, *, by: int) -
     if len((await tx.exec(locked)).all()) != 2:
         raise Refused(_("Somebody else has just merged one of the two."))
     events = await changed(tx, update(Event).where(col(Event.venue_id) == gone.id).values(venue_id=into.id))
+    await changed(tx, update(Moved).where(col(Moved.venue_id) == gone.id).values(venue_id=into.id))
+    name, slug = gone.name, gone.slug
     await changed(tx, delete(Venue).where(col(Venue.id) == gone.id))
+    tx.add(Moved(kind="venues", slug=slug, venue_id=into.id))
     await _find_anew(tx, Event.venue_id == into.id, about=f"venue:{into.id}", by=by)
-    await activity.record(tx, "venue.merged", about=f"venue:{into.id}", by=by, names=[gone.name, into.name], events=events)
+    await activity.record(tx, "venue.merged", about=f"venue:{into.id}", by=by, names=[name, into.name], events=events)
 
 
 async def delete_venue(tx: AsyncSession, venue: Venue, *, by: int) -> None:
     """Only one without events. Raises Refused otherwise."""
+    await changed(tx, delete(Moved).where(col(Moved.venue_id) == venue.id))
     unused = ~select(Event.id).where(col(Event.venue_id) == venue.id).exists()
     await _deleted(tx, delete(Venue).where(col(Venue.id) == venue.id, unused))
     await activity.record(tx, "venue.deleted", about=f"venue:{venue.id}", by=by, names=[venue.name, ""])

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.db import add_unless_there, changed
 from app.events import queries
 from app.events.models import Category, Event, Favourite
-from app.events.moved import MovedCategory
+from app.events.moved import Moved
 from app.events.rules import searching
 
 
@@ -44,7 +44,8 @@ async def adopt_favourites(tx: AsyncSession, user_id: int, value: Any, now: date
     marks = searching.marks(value)
     slugs = {kind: [mark[2:] for mark in marks if mark[0] == kind] for kind in "ce"}
     kinds = [*(await tx.exec(select(Category.id).where(col(Category.slug).in_(slugs["c"])))).all()]
-    kinds += (await tx.exec(select(MovedCategory.category_id).where(col(MovedCategory.slug).in_(slugs["c"])))).all()
+    moved = select(Moved.category_id).where(Moved.kind == "categories", col(Moved.slug).in_(slugs["c"]))
+    kinds += (await tx.exec(moved)).all()
     events = (await tx.exec(select(Event).where(col(Event.slug).in_(slugs["e"])))).all()
     present = await queries.favourite_categories(tx, user_id), await queries.favourite_events(tx, user_id)
     for category_id in set(kinds) - present[0]:

@@ -52,7 +52,7 @@ async def index(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respon
     facets = await filters.facets(db, now)
     search = searching.search_from(request.query_params)
     category = next((kind for kind in facets.categories if kind.slug == search.category), None)
-    if search.category and not category and (moved := await moved_to(db, search.category)):
+    if search.category and not category and (moved := await moved_to(db, "categories", search.category)):
         return Response("", status_code=301, headers={"Location": search.url(category=moved)}, media_type=MediaType.HTML)
     found = await _found(db, search, facets, watcher_of(request, visitor), now=now)
     marks = marks_of(request)

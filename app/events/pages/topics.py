@@ -52,8 +52,8 @@ async def _show(request: Asked, db: AsyncSession, visitor: Visitor, kind: str, s
     bare, _dot, ending = slug.partition(".")
     watcher, now = watcher_of(request, visitor), clock.now()
     topic = await topics.topic(db, kind, bare, watcher=watcher)
-    if not topic and kind == "categories" and (moved := await moved_to(db, bare)):
-        where = to(f"/categories/{moved}") + (f".{ending}" if ending else "")
+    if not topic and (moved := await moved_to(db, kind, bare)) and await topics.topic(db, kind, moved):
+        where = to(f"/{kind}/{moved}") + (f".{ending}" if ending else "")
         return Response("", status_code=301, headers={"Location": where}, media_type=MediaType.HTML)
     if not topic or (ending and ending not in feeds.ENDINGS):
         raise NotFound(_("There is nothing to see at this address."))
