@@ -135,7 +135,7 @@ async def _built() -> Town:
             "alice's job": await _worked(tx, people["alice"]),
             "announcement": await _announced(tx, people["alice"]),
         }
-        things |= {"city": "turin", "part of the map": "0.xml", "alice's code": people["alice"].code}
+        things |= {"city": "turin", "part of the map": "others-1.xml", "alice's code": people["alice"].code}
         things["venue page"] = (await world.venue(tx)).slug
         things |= await _helpers(tx, people) | await series.made(tx, people["alice"])
     cookies = {visitor: login_cookie(session, people[visitor].role).value or "" for visitor, session in signed_in.items()}

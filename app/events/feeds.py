@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.accounts.models import User
 from app.core import formats
 from app.core.addresses import absolute
-from app.core.i18n import language, to
+from app.core.i18n import LANGUAGES, address_in, language, to
 from app.core.settings import settings
 from app.core.usual import category_name
 from app.events.conditions import earliest, only, public
@@ -23,13 +23,15 @@ from app.events.rules.words import address_of_city
 
 ATOM = "http://www.w3.org/2005/Atom"
 SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
+XHTML = "http://www.w3.org/1999/xhtml"
 
 # A feed has the newest or the soonest so many; whoever reads it comes again.
 MOST = 100
 # For so long after its end an event stays in the calendar feed, so that a calling-off late in the evening still arrives.
 KEPT = timedelta(days=7)
-# The protocol allows 50,000 in one file; these are made before anybody else has to wait.
-MOST_URLS = 10_000
+# Pages in one file of the map, each with an address in every language. The protocol allows 50,000 addresses and 50 MB; these are
+# made before anybody else has to wait.
+MOST_PAGES = 1000
 
 Told = tuple[Event, Venue | None, str]
 
@@ -118,7 +120,7 @@ async def event_places(db: AsyncSession, part: int) -> list[Place]:
     """One part of the pages of events, counted from 1. One query."""
     moments = (Event.published_at, Event.changed_at, Event.called_off_at, Event.postponed_at, Event.redated_at)
     wanted = columns(Event.slug, *moments).where(*public()).order_by(Event.id)
-    rows = await rows_of(db, wanted.limit(MOST_URLS).offset((part - 1) * MOST_URLS))
+    rows = await rows_of(db, wanted.limit(MOST_PAGES).offset((part - 1) * MOST_PAGES))
     return [Place(f"/events/{slug}", max((at for at in when if at), default=None)) for slug, *when in rows]
 
 
@@ -135,22 +137,32 @@ async def other_places(db: AsyncSession) -> list[Place]:
     return [Place(path) for path in paths]
 
 
+def of_part(places: list[Place], part: int) -> list[Place]:
+    """One part of some pages, counted from 1."""
+    return places[(part - 1) * MOST_PAGES : part * MOST_PAGES]
+
+
 def site_map(places: Iterable[Place]) -> bytes:
-    return _map("urlset", "url", places)
-
-
-def index_of_maps(parts: int) -> bytes:
-    """The index of a site map that is too long for one file."""
-    return _map("sitemapindex", "sitemap", (Place(f"/sitemaps/{part}.xml") for part in range(parts + 1)))
-
-
-def _map(root: str, item: str, places: Iterable[Place]) -> bytes:
-    made = Element(root, {"xmlns": SITEMAP})
+    """Each page once in every language; each of its addresses names all of them and itself, as Google wants it (hreflang)."""
+    made = Element("urlset", {"xmlns": SITEMAP, "xmlns:xhtml": XHTML})
     for place in places:
-        line = SubElement(made, item)
-        SubElement(line, "loc").text = absolute(place.path)
-        if place.changed_at:
-            SubElement(line, "lastmod").text = _moment(place.changed_at)
+        addresses = {code: absolute(address_in(code, place.path)) for code in LANGUAGES}
+        for address in addresses.values():
+            line = SubElement(made, "url")
+            SubElement(line, "loc").text = address
+            if place.changed_at:
+                SubElement(line, "lastmod").text = _moment(place.changed_at)
+            for code, other in (addresses | {"x-default": absolute(place.path)}).items():
+                SubElement(line, "xhtml:link", {"rel": "alternate", "hreflang": code, "href": other})
+    return _document(made)
+
+
+def index_of_maps(*, others: int, events: int) -> bytes:
+    """The index of a site map that is too long for one file: how many other pages and events it has."""
+    made = Element("sitemapindex", {"xmlns": SITEMAP})
+    for kind, pages in (("others", others), ("events", events)):
+        for part in range(1, -(-pages // MOST_PAGES) + 1):
+            SubElement(SubElement(made, "sitemap"), "loc").text = absolute(f"/sitemaps/{kind}-{part}.xml")
     return _document(made)
 
 

@@ -1,5 +1,6 @@
 """Feeds of public events that readers and calendars understand, and the map that search engines ask for."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from xml.etree.ElementTree import Element, fromstring
 
@@ -8,7 +9,7 @@ import pytest
 import time_machine
 from icalendar import Calendar
 
-from app.core import clock
+from app.core import clock, i18n
 from app.core.db import writing
 from app.events import feeds
 from app.events.actions import deciding, postponing
@@ -18,6 +19,7 @@ from tests import world
 Client = httpx.AsyncClient
 ATOM = "{http://www.w3.org/2005/Atom}"
 MAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
+XHTML = "{http://www.w3.org/1999/xhtml}"
 
 pytestmark = pytest.mark.usefixtures("moment")
 
@@ -29,6 +31,10 @@ async def some_events() -> None:
         await world.event(tx, title="Salt & <Pepper>", published_at=now - timedelta(days=2), starts_at=now + timedelta(days=1))
         await world.event(tx, title="Long Over", starts_at=now - timedelta(days=40), published_at=now - timedelta(days=50))
         await world.event(tx, title="Secret Plan", state="draft", published_at=None)
+
+
+def path_of(line: Element) -> str:
+    return (line.findtext(f"{MAP}loc") or "").removeprefix("http://testserver.local")
 
 
 def is_atom(feed: Element) -> None:
@@ -132,7 +138,7 @@ async def test_a_feed_says_when_it_changed_last(client: Client) -> None:
 async def test_the_map_names_every_public_page_and_each_is_there(client: Client) -> None:
     await some_events()
     found = fromstring((await client.get("/sitemap.xml")).content)
-    paths = [(line.findtext(f"{MAP}loc") or "").removeprefix("http://testserver.local") for line in found]
+    paths = [path for line in found if not i18n.parted(path := path_of(line))[0]]
     assert {"/", "/events", "/categories/music", "/cities/turin", "/events/long-over", "/events/nine-pianos"} <= set(paths)
     assert {path.split("/")[1] for path in paths} == {"", "events", "categories", "cities", "venues", "managers"}
     assert not any("secret" in path for path in paths)
@@ -142,16 +148,43 @@ async def test_the_map_names_every_public_page_and_each_is_there(client: Client)
     assert dated["http://testserver.local/events/nine-pianos"] == "2026-11-13T12:00:00Z"
 
 
+async def test_each_page_is_in_the_map_in_every_language_and_names_the_others(client: Client) -> None:
+    """What Google wants of localized versions: each its own entry, which names all of them and itself."""
+    await some_events()
+    found = fromstring((await client.get("/sitemap.xml")).content)
+    told = {path_of(line): {link.get("hreflang"): link.get("href") for link in line.findall(f"{XHTML}link")} for line in found}
+    assert len(told) == len(found)
+    site, path = "http://testserver.local", "/events/nine-pianos"
+    same = {code: f"{site}/{code}{path}" for code in ("fr", "it", "de", "es")}
+    same |= {"en": site + path, "x-default": site + path}
+    for address in {same[code] for code in i18n.LANGUAGES}:
+        assert told[address.removeprefix(site)] == same, address
+    assert told["/fr"] == told["/"]
+    for links in told.values():
+        assert {href.removeprefix(site) for href in links.values() if href} <= set(told), "nobody leads to what is not in the map"
+    page = (await client.get("/fr/events/nine-pianos")).text
+    on_page = dict(re.findall(r'<link rel="alternate" hreflang="([\w-]+)" href="([^"]+)">', page))
+    assert on_page == same, "the page says the same"
+
+
+async def test_a_full_part_of_the_map_is_far_below_what_the_protocol_allows() -> None:
+    places = [feeds.Place(f"/events/{'x' * 115}-{number:04}", clock.now()) for number in range(feeds.MOST_PAGES)]
+    full = feeds.site_map(places)
+    assert len(full) < 50_000_000 / 4
+    assert full.count(b"<url>") < 50_000 / 4
+
+
 async def test_a_map_that_is_too_long_comes_in_parts(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     await some_events()
-    monkeypatch.setattr(feeds, "MOST_URLS", 2)
+    monkeypatch.setattr(feeds, "MOST_PAGES", 2)
     index = fromstring((await client.get("/sitemap.xml")).content)
     assert index.tag == f"{MAP}sitemapindex"
     parts = [(line.findtext(f"{MAP}loc") or "") for line in index]
-    assert parts == [f"http://testserver.local/sitemaps/{part}.xml" for part in (0, 1, 2)]
-    events = [len(fromstring((await client.get(part)).content)) for part in parts[1:]]
-    assert events == [2, 1]
-    for name in ("3.xml", "x.xml", "1", "-1.xml", "99999999999.xml", "²"):
+    names = "others-1", "others-2", "others-3", "events-1", "events-2"
+    assert parts == [f"http://testserver.local/sitemaps/{name}.xml" for name in names]
+    sizes = [len(fromstring((await client.get(part)).content)) // len(i18n.LANGUAGES) for part in parts]
+    assert sizes == [2, 2, 2, 2, 1]
+    for name in ("events-3.xml", "others-4.xml", "events-0.xml", "x.xml", "1", "events-1", "events-999999.xml", "events-²"):
         assert (await client.get(f"/sitemaps/{name}")).status_code == 404, name
 
 

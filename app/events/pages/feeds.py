@@ -1,6 +1,7 @@
 """Feeds for readers and calendars, and what search engines ask for first: the site map and robots.txt."""
 
 import hashlib
+import re
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any
@@ -20,6 +21,7 @@ from app.web.limits import looks_at_most
 from app.web.visitor import Db
 
 ENDINGS = ("atom", "ics")
+PART_OF_MAP = re.compile(r"(events|others)-([1-9][0-9]{0,4})\.xml")
 KINDS = {"atom": "application/atom+xml; charset=utf-8", "ics": "text/calendar", "xml": "application/xml; charset=utf-8"}
 # So long anybody may keep a feed; after that a reader asks whether it has changed.
 KEPT = "public, max-age=600"
@@ -43,18 +45,20 @@ async def all_ics(request: Asked, db: Db) -> Response[Any]:
 @get("/sitemap.xml", guards=[looks_at_most("list")])
 async def site_map(request: Asked, db: Db) -> Response[Any]:
     """All public pages, or the index of several files where they are too many for one."""
-    parts = -(-await feeds.count(db) // feeds.MOST_URLS)
-    if parts > 1:
-        return answer(request, feeds.index_of_maps(parts), "xml")
-    return answer(request, feeds.site_map([*await feeds.other_places(db), *await feeds.event_places(db, 1)]), "xml")
+    events, others = await feeds.count(db), await feeds.other_places(db)
+    if events + len(others) > feeds.MOST_PAGES:
+        return answer(request, feeds.index_of_maps(others=len(others), events=events), "xml")
+    return answer(request, feeds.site_map([*others, *await feeds.event_places(db, 1)]), "xml")
 
 
 @get("/sitemaps/{name:str}", guards=[looks_at_most("list")])
 async def part_of_map(request: Asked, db: Db, name: FromPath[str]) -> Response[Any]:
-    """Part 0 holds the lists, the others the events."""
-    number = name.removesuffix(".xml")
-    part = int(number) if number.isascii() and number.isdecimal() and len(number) < 6 and name.endswith(".xml") else -1
-    places = await feeds.other_places(db) if part == 0 else await feeds.event_places(db, part) if part > 0 else []
+    """Events stand in files of their own, beside those of all other pages. Three queries."""
+    kind, part = (found[1], int(found[2])) if (found := PART_OF_MAP.fullmatch(name)) else ("", 0)
+    if kind == "events":
+        places = await feeds.event_places(db, part)
+    else:
+        places = feeds.of_part(await feeds.other_places(db), part) if kind else []
     if not places:
         raise NotFound(_("There is nothing to see at this address."))
     return answer(request, feeds.site_map(places), "xml")
