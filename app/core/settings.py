@@ -79,6 +79,11 @@ class Settings:
     named: frozenset[str] = frozenset()
 
     @property
+    def reached_at(self) -> str:
+        """The address that people write to, without a name before it."""
+        return getaddresses([self.contact or self.mail_from])[0][1]
+
+    @property
     def https(self) -> bool:
         """Whether the shop is reached over https, which turns on the strict cookie names and HSTS."""
         return self.base_url.startswith("https://")

@@ -21,6 +21,7 @@ from app.core.i18n import gettext as _
 from app.core.i18n import language, lazy
 from app.core.settings import settings
 from app.events import queries as event_queries
+from app.notifications.rules import REMINDED_BEFORE_EVENT
 from app.payments import queries as payment_queries
 from app.payments.flows.checkout import checkout as go_and_pay
 from app.payments.flows.release import release as give_back
@@ -141,6 +142,7 @@ async def _context(db: AsyncSession, view: BookingView, form: BuyerForm) -> dict
         "now": now,
         "asks": bool(asked) and now < view.event.starts_at,
         "missing": missing(asked, await queries.answers(db, booking_id)) if asked else 0,
+        "reminded_at": view.event.starts_at - REMINDED_BEFORE_EVENT,
         "stage": _stage(view, now=now),
         "tickets": await ticket_queries.of_booking(db, booking_id) if view.booking.is_paid else [],
         "refunds": await payment_queries.refunds_of_booking(db, booking_id),
