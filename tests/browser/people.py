@@ -192,6 +192,14 @@ async def open_mail(page: Page, email: str, subject: str = "") -> None:
     await expect(page.get_by_role("heading", name="As plain text")).to_be_visible()
 
 
+async def code_for(mailbox: Page, email: str) -> str:
+    """The mailed code that proves a guest's address."""
+    await open_mail(mailbox, email, "Your code")
+    text = await mailbox.locator("pre").first.inner_text()
+    assert await mails(mailbox, email, "Your code") == 1
+    return str(re.findall(r"^\d{4} \d{4}$", text, re.MULTILINE)[0])
+
+
 async def follow(page: Page, path: str) -> Response | None:
     """Opens the link of the mail that is shown which leads to such a path."""
     text = await page.locator("pre").inner_text()

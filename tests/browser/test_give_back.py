@@ -5,7 +5,7 @@ import re
 from playwright.async_api import Page, expect
 
 from tests.browser.pages import give_back
-from tests.browser.people import People, mails, open_mail
+from tests.browser.people import People, code_for
 
 
 async def test_a_guest_gives_one_of_two_tickets_back(people: People) -> None:
@@ -33,10 +33,3 @@ async def address_of(page: Page) -> str:
     email = await page.locator("header strong").first.inner_text()
     await page.get_by_role("link", name="Give tickets back").click()
     return email
-
-
-async def code_for(mailbox: Page, email: str) -> str:
-    await open_mail(mailbox, email, "Your code")
-    text = await mailbox.locator("pre").first.inner_text()
-    assert await mails(mailbox, email, "Your code") == 1
-    return re.findall(r"^\d{4} \d{4}$", text, re.MULTILINE)[0]

@@ -5,7 +5,7 @@ import re
 from playwright.async_api import Page, expect
 
 from tests.browser.keys import press, reach, write
-from tests.browser.people import ADA, MARTINA, SOFIA, People, address, follow, only_js, open_mail, sign_in
+from tests.browser.people import ADA, MARTINA, SOFIA, People, address, code_for, follow, only_js, open_mail, sign_in
 
 pytestmark = only_js
 
@@ -18,16 +18,20 @@ async def choose_one(page: Page, name: str) -> None:
     await expect(page).to_have_url(re.compile("/bookings/"))
 
 
-async def test_tickets_are_bought_and_given_back(page: Page):
+async def test_tickets_are_bought_and_given_back(people: People, page: Page):
+    email = address("bob")
     await page.goto("/events/the-choir-that-cannot-read-music")
     await choose_one(page, "Chair")
-    await write(page, "Email", address("bob"))
+    await write(page, "Email", email)
     await write(page, "Full name", "Bob Bauer")
     await press(page, "Get tickets")
     await expect(page.get_by_role("heading", name="You’re going")).to_be_visible()
     await press(page, "Give tickets back", role="link")
     await press(page, "Send me the code")
     await expect(page.get_by_label("Code from the mail")).to_be_visible()
+    await write(page, "Code from the mail", await code_for(await people.open(), email))
+    await press(page, "Give the chosen tickets back")
+    await expect(page.get_by_text("The ticket is void and its place is free again.")).to_be_visible()
 
 
 async def test_places_of_a_presale_are_booked(people: People):

@@ -5,6 +5,7 @@ import io
 import re
 
 import pypdfium2
+from PIL import Image, ImageEnhance
 from playwright.async_api import Page
 
 from app.core import static
@@ -53,14 +54,24 @@ async def codes_in(page: Page, picture: bytes) -> list[str]:
     return found
 
 
+def at_brightness(screen: bytes, part: float) -> bytes:
+    written = io.BytesIO()
+    with Image.open(io.BytesIO(screen)) as picture:
+        ImageEnhance.Brightness(picture.convert("RGB")).enhance(part).save(written, "PNG")
+    return written.getvalue()
+
+
 @only_js
 async def test_a_code_is_read_from_a_dark_screen_and_from_paper(page: Page):
     await buy(page, "radio-silence", email=address("bob"), name="Bob Bauer", Standing=1)
     await page.get_by_role("link", name=re.compile("^Show my ticket")).first.click()
     await page.emulate_media(color_scheme="dark")
     assert await page.evaluate(GROUND) in ("rgb(255, 255, 255)", "oklch(1 0 0)")
-    (shown,) = await codes_in(page, await page.locator(".ticket").first.screenshot())
+    screen = await page.locator(".ticket").first.screenshot()
+    (shown,) = await codes_in(page, screen)
     assert "/tickets/" in shown
+    # A phone that saves its battery; and the negative control, a screen that is off.
+    assert [await codes_in(page, at_brightness(screen, part)) for part in (0.5, 0)] == [[shown], []]
     paper = await page.request.get(f"{page.url.split('#')[0].removesuffix('/tickets')}/tickets.pdf")
     with pypdfium2.PdfDocument(await paper.body()) as document:
         written = io.BytesIO()
