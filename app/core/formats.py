@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import nh3
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton
-from babel.numbers import format_decimal
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
@@ -99,7 +98,7 @@ def month_short(moment: datetime, zone: str) -> str:
 
 def number(value: int) -> str:
     """ "1,284"."""
-    return str(format_decimal(value, locale=i18n.locale()))
+    return str(i18n.Counted(value))
 
 
 def month_year(day: date) -> str:

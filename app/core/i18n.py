@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from babel.core import get_global
+from babel.numbers import format_decimal
 from babel.support import LazyProxy, Translations
 
 CATALOGUES = Path(__file__).parents[1] / "locale"
@@ -120,8 +121,40 @@ def gettext(sentence: str) -> str:
 
 
 def ngettext(one: str, many: str, number: int) -> str:
-    """The right plural of a sentence; the caller fills in %(num)s."""
-    return _catalogue(language()).ngettext(one, many, number)
+    """The right plural of a sentence; the caller fills in %(num)s, and numbers are written as the language does."""
+    return _Counting(_catalogue(language()).ngettext(one, many, number))
+
+
+class Counted(int):
+    """A number in a sentence: "%(num)s" is written as the language does, "1,284"; "%(num)d" is the bare one."""
+
+    def __str__(self) -> str:
+        return _decimal(int(self), locale())
+
+
+class _Counting(str):
+    """A sentence that counts: the whole numbers that are filled in are Counted."""
+
+    __slots__ = ()
+
+    def __mod__(self, values: Any) -> str:
+        return super().__mod__(_Filled(values))
+
+
+class _Filled:
+    """What is filled in, by its name."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = values
+
+    def __getitem__(self, name: str) -> Any:
+        value = self.values[name]
+        return Counted(value) if type(value) is int else value
+
+
+@lru_cache(maxsize=4096)
+def _decimal(value: int, locale: str) -> str:
+    return str(format_decimal(value, locale=locale))
 
 
 def pgettext(context: str, sentence: str) -> str:

@@ -39,17 +39,10 @@ def environment() -> Environment:
     return made
 
 
-class _Counted(int):
-    """A number that a sentence counts by: "%(num)s" is written as the language does, "1,284"; "%(num)d" is the bare one."""
-
-    def __str__(self) -> str:
-        return formats.number(int(self))
-
-
 def _counting(ngettext: Callable[..., str]) -> Callable[..., str]:
     @pass_context
     def counting(context: Context, one: str, many: str, number: int, **values: Any) -> str:
-        return ngettext(context, one, many, number, **{"num": _Counted(number), **values})
+        return ngettext(context, one, many, number, **{"num": i18n.Counted(number), **values})
 
     return counting
 

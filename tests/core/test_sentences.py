@@ -65,3 +65,14 @@ def test_what_a_sentence_counts_is_written_as_the_language_does() -> None:
     with i18n.speaking("de"):
         assert (sentence.render(many=1284), day.render(many=1284)) == ("1.284 kazoos", "1284 kazoos")
     assert (sentence.render(many=1284), sentence.render(many=1)) == ("1,284 kazoos", "1 kazoo")
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "1,284"), ("fr", "1\u202f284"), ("it", "1.284"), ("de", "1.284"), ("es", "12.840")]
+)
+def test_so_is_what_a_sentence_made_in_code_counts(language: str, said: str) -> None:
+    number = 12_840 if language == "es" else 1284
+    with i18n.speaking(language):
+        sentence = i18n.ngettext("%(num)s kazoo of %(name)s", "%(num)s kazoos of %(name)s", number)
+        assert sentence % {"num": number, "name": "Bob"} == f"{said} kazoos of Bob"
+        assert i18n.ngettext("%(num)d kazoo", "%(num)d kazoos", number) % {"num": number} == f"{number} kazoos"
