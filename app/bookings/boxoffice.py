@@ -19,7 +19,7 @@ from app.core.codes import secret_code
 from app.core.errors import NotFound, NotYours, Refused
 from app.core.group import group
 from app.core.i18n import gettext as _
-from app.core.i18n import language
+from app.core.i18n import language, told
 from app.core.limits import Allowance
 from app.core.settings import settings
 from app.core.steps import TRY, Steps, insert, rows_of
@@ -116,17 +116,17 @@ def holding(
     chosen = [(kind, wanted[kind.id or 0]) for kind in types if wanted.get(kind.id or 0, 0) > 0]
     rules.check_amounts(event, chosen)
     code = yield from codes.found(event.id or 0, access_code)
-    is_presale = _is_presale([kind for kind, _qty in chosen], code, now=now)
+    is_presale = _is_presale(event, [kind for kind, _qty in chosen], code, now=now)
     if is_presale and not by.is_signed_in:
         raise NotYours(_("Pre-sale places are kept for accounts. Sign in or create an account, then book them."))
     if not is_presale and not is_new:
         yield from _replace_first(event, by, now=now)
     lines = []
     for kind, qty in chosen:
-        code_id = (yield from _use_code(kind, access_code)) if is_presale and kind.needs_code else None
+        code_id = (yield from _use_code(event, kind, access_code)) if is_presale and kind.needs_code else None
         lines.append(Line(kind.id or 0, qty, is_presale, code_id, kind.name, kind.price_minor))
     lines = yield from codes.applied(code, lines, event, now=now)
-    yield from _take(lines, types, sale="presale" if is_presale else "general", now=now)
+    yield from _take(event, lines, types, sale="presale" if is_presale else "general", now=now)
     buyer_key = _buyer_key(by)
     if not (yield from stock.claim(event, buyer_key, lines)):
         raise Refused(rules.limit_sentence(event, in_presale=is_presale))
@@ -150,10 +150,10 @@ def holding(
     return held
 
 
-def _is_presale(kinds: Sequence[TicketType], code: Code | None, *, now: datetime) -> bool:
+def _is_presale(event: Event, kinds: Sequence[TicketType], code: Code | None, *, now: datetime) -> bool:
     """Whether these types are in the pre-sale now. What a voucher has set aside is for it alone, whatever is open."""
     ordinary = [kind for kind in kinds if not (isinstance(code, Voucher) and kind.id == code.ticket_type_id)]
-    is_presale = bool(ordinary) and rules.phase(ordinary, now=now) == "presale"
+    is_presale = bool(ordinary) and rules.phase(event, ordinary, now=now) == "presale"
     if is_presale and len(ordinary) < len(kinds):
         raise Refused(_("Places of a voucher and of the pre-sale are booked separately. Choose one of them first."))
     return is_presale
@@ -192,7 +192,7 @@ def for_house(event: Event, types: Sequence[TicketType], sale: Sale, *, now: dat
         raise Refused(_("Choose at least one ticket."))
     is_gift = sale.kind == "comp"
     lines = [Line(kind.id or 0, qty, False, None, kind.name, 0 if is_gift else kind.price_minor) for kind, qty in chosen]
-    yield from _take(lines, types, sale="house", now=now)
+    yield from _take(event, lines, types, sale="house", now=now)
     key = f"{sale.kind}:{secret_code()}"
     yield from stock.claim_for_house(event.id or 0, key, lines)
     return (
@@ -271,14 +271,14 @@ def _replace_first(event: Event, by: Visitor, *, now: datetime) -> Steps[None]:
         yield from ending(first, to="released", now=now)
 
 
-def _use_code(kind: TicketType, access_code: str) -> Steps[int]:
+def _use_code(event: Event, kind: TicketType, access_code: str) -> Steps[int]:
     used = yield from stock.use_code(kind.id or 0, rules.normal_code(access_code))
     if not used:
-        raise Refused(_("The pre-sale of %(name)s needs an access code that still works.") % {"name": kind.name})
+        raise Refused(_("The pre-sale of %(name)s needs an access code that still works.") % {"name": told(kind.name, event)})
     return used
 
 
-def _take(lines: Sequence[Line], types: Sequence[TicketType], *, sale: str, now: datetime) -> Steps[None]:
+def _take(event: Event, lines: Sequence[Line], types: Sequence[TicketType], *, sale: str, now: datetime) -> Steps[None]:
     """Takes every line that has no places of a voucher, or raises SoldOut with what is left. `sale` is as stock.take has it."""
     quotas = {kind.id or 0: kind.quota_id for kind in types}
     short = set()
@@ -286,8 +286,8 @@ def _take(lines: Sequence[Line], types: Sequence[TicketType], *, sale: str, now:
         if not line.voucher_id and not (yield from _take_one(line, quotas[line.ticket_type_id], sale=sale, now=now)):
             short.add(line.ticket_type_id)
     if short:
-        left = {row[0]: row for row in (yield _LEFT, {"event": types[0].event_id})}
-        raise rules.sold_out([(kind, _least(*left[kind.id][1:], sale=sale)) for kind in types if kind.id in short])
+        left = {row[0]: row for row in (yield _LEFT, {"event": event.id})}
+        raise rules.sold_out(event, [(kind, _least(*left[kind.id][1:], sale=sale)) for kind in types if kind.id in short])
 
 
 def _least(of_type: int, of_presale: int | None, of_quota: int | None, *, sale: str) -> int:

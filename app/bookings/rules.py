@@ -10,7 +10,7 @@ from app.core.errors import Refused
 from app.core.formats import list_date, money
 from app.core.formats import number as number_text
 from app.core.i18n import gettext as _
-from app.core.i18n import ngettext
+from app.core.i18n import ngettext, told
 from app.events.models import Event, Question, TicketType
 from app.events.rules import asking
 
@@ -56,11 +56,11 @@ def choices(question: Question) -> list[str]:
     return asking.choices(question.choices)
 
 
-def phase(types: Sequence[TicketType], *, now: datetime) -> str:
+def phase(event: Event, types: Sequence[TicketType], *, now: datetime) -> str:
     """ "presale" or "purchase", the kind of booking that these types make now. Raises Refused for a mixture or none."""
     closed = [kind.name for kind in types if not kind.is_on_sale(now)]
     if closed:
-        raise Refused(_("%(name)s is not on sale now.") % {"name": closed[0]})
+        raise Refused(_("%(name)s is not on sale now.") % {"name": told(closed[0], event)})
     kinds = {"purchase" if kind.is_in_general_sale(now) else "presale" for kind in types}
     if len(kinds) > 1:
         raise Refused(_("Pre-sale places and places of the general sale are booked separately. Choose one of them first."))
@@ -77,7 +77,7 @@ def check_amounts(event: Event, chosen: Sequence[tuple[TicketType, int]]) -> Non
             text = ngettext(
                 "%(name)s: one ticket a booking at most.", "%(name)s: %(num)s tickets a booking at most.", kind.per_booking
             )
-            raise Refused(text % {"name": kind.name, "num": kind.per_booking})
+            raise Refused(text % {"name": told(kind.name, event), "num": kind.per_booking})
     if total > event.per_buyer:
         text = ngettext(
             "Each buyer gets one ticket for this event.",
@@ -87,9 +87,9 @@ def check_amounts(event: Event, chosen: Sequence[tuple[TicketType, int]]) -> Non
         raise Refused(text % {"num": event.per_buyer})
 
 
-def sold_out(short: Sequence[tuple[TicketType, int]]) -> SoldOut:
+def sold_out(event: Event, short: Sequence[tuple[TicketType, int]]) -> SoldOut:
     """The refusal when places went while the buyer was choosing: the types of which they went, with what is left of each."""
-    sentences = [_left_sentence(kind.name, left) for kind, left in short]
+    sentences = [_left_sentence(told(kind.name, event), left) for kind, left in short]
     return SoldOut(" ".join(sentences), {kind.id or 0: left for kind, left in short})
 
 

@@ -20,7 +20,7 @@ from app.core import activity, formats
 from app.core.db import changed
 from app.core.errors import NotFound, Refused
 from app.core.i18n import gettext as _
-from app.core.i18n import language, ngettext
+from app.core.i18n import language, ngettext, told
 from app.core.steps import run
 from app.events.models import Event, Quota, TicketType
 
@@ -156,13 +156,13 @@ async def _counted(tx: AsyncSession, event: Event, kind: TicketType, qty: int, *
     most = min(kind.per_booking, event.per_buyer)
     if qty > most:
         text = ngettext("%(name)s: one ticket a booking at most.", "%(name)s: %(num)s tickets a booking at most.", most)
-        raise Refused(text % {"name": kind.name, "num": most})
+        raise Refused(text % {"name": told(kind.name, event), "num": most})
     if not event.sells(now) or not kind.is_in_general_sale(now):
-        raise Refused(_("%(name)s is not on sale now.") % {"name": kind.name})
+        raise Refused(_("%(name)s is not on sale now.") % {"name": told(kind.name, event)})
     if not event.is_waiting_list_open:
         raise Refused(_("The waiting list is closed."))
     if not await run(tx, stock.wait(kind.id or 0, qty, now=now)):
-        raise Refused(_("%(name)s is not sold out. You can take a ticket right now.") % {"name": kind.name})
+        raise Refused(_("%(name)s is not sold out. You can take a ticket right now.") % {"name": told(kind.name, event)})
 
 
 # ---------- whose turn it is ----------

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from babel.core import get_global
 from babel.numbers import format_decimal
@@ -63,6 +63,27 @@ def address_in(wanted: str, address: str) -> str:
     if wanted == DEFAULT or not found or found[1] not in IN_EACH_LANGUAGE or address.startswith("//"):
         return address
     return f"/{wanted}{address if found[1] else address[1:]}"
+
+
+class Translated(Protocol):
+    """What its writer has put into several languages: `texts` by language, and in each by the name of a column or by word_key."""
+
+    texts: dict[str, dict[str, str]]
+
+
+def word_key(words: str) -> str:
+    """Under what a translation of some words stands, such as the name of a ticket type, which is no column."""
+    return f"={words}"
+
+
+def told(words: str, by: Translated) -> str:
+    """The words in the present language, where whoever wrote them wrote that too; else as they are."""
+    return told_in(language(), words, by)
+
+
+def told_in(wanted: str, words: str, by: Translated) -> str:
+    """The same in the language that is wanted."""
+    return by.texts.get(wanted, {}).get(word_key(words)) or words
 
 
 def parted(path: str) -> tuple[str, str]:

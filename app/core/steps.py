@@ -59,16 +59,20 @@ def insert(kind: type[SQLModel], /, **values: Any) -> Statement:
 
 def rows_of(kind: type[Row], where: str, **values: Any) -> Steps[list[Row]]:
     """Rows as instances that belong to no session, such as rows_of(Event, "slug = :slug", slug="late-show")."""
-    select, names, moments = _select(kind)
+    select, names, made = _select(kind)
     found = yield f"{select} {where}", values
     records = (dict(zip(names, row, strict=True)) for row in found)
-    return [kind(**record | {name: _moment(record[name]) for name in moments}) for record in records]
+    return [kind(**record | {name: make(record[name]) for name, make in made}) for record in records]
 
 
 @cache
 def without_locks(sql: str) -> str:
     """The statement as SQLite has it."""
     return _LOCKS.sub("", sql)
+
+
+def _document(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
 
 
 def _moment(value: Any) -> datetime | None:
@@ -95,10 +99,12 @@ def _insert(kind: type[SQLModel]) -> tuple[str, dict[str, Any], list[tuple[str, 
 
 
 @cache
-def _select(kind: type[SQLModel]) -> tuple[str, list[str], list[str]]:
+def _select(kind: type[SQLModel]) -> tuple[str, list[str], list[tuple[str, Any]]]:
+    """The text, the names, and what makes of a driver's text what such a column holds."""
     names = [column.name for column in _columns(kind)]
-    moments = [column.name for column in _columns(kind) if isinstance(column.type, UTCDateTime)]
-    return f"SELECT {', '.join(names)} FROM {kind.__tablename__} WHERE", names, moments  # noqa: S608
+    made = [(column.name, _moment) for column in _columns(kind) if isinstance(column.type, UTCDateTime)]
+    made += [(column.name, _document) for column in _columns(kind) if isinstance(column.type, JSON)]
+    return f"SELECT {', '.join(names)} FROM {kind.__tablename__} WHERE", names, made  # noqa: S608
 
 
 def _columns(kind: type[SQLModel]) -> Any:

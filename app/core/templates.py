@@ -31,7 +31,7 @@ def environment() -> Environment:
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True, pgettext=i18n.pgettext)  # type: ignore[attr-defined]
     made.globals["ngettext"] = _counting(made.globals["ngettext"])  # type: ignore[arg-type]
-    made.filters.update(formats.ALL, category_name=category_name)
+    made.filters.update(formats.ALL, category_name=category_name, told=i18n.told)
     made.globals.update(_=made.globals["gettext"], languages=i18n.LANGUAGES, address_in=i18n.address_in, to=i18n.to)
     made.globals.update(static=static.address, settings=settings, absolute=addresses.absolute)
     made.globals.update(regional=i18n.regional, weekdays=formats.weekdays)

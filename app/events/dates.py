@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import exists
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts import queries as accounts
+from app.core.i18n import language
 from app.events.conditions import upcoming
 from app.events.models import Event, Question, Quota, TicketType
 from app.events.rules.repeating import Parts
@@ -19,10 +21,17 @@ async def by_slug(db: AsyncSession, slug: str) -> Series | None:
 
 
 async def public_series(db: AsyncSession, slug: str) -> Series | None:
-    """The series, when everybody may see at least one of its dates; also when all of them are over."""
-    seen = exists().where(col(Event.series_id) == Series.id, col(Event.published_at).is_not(None))
-    seen = seen.where(col(Event.state).in_(("published", "called_off")))
-    return (await db.exec(select(Series).where(Series.slug == slug, seen))).first()
+    """The series, when everybody may see at least one of its dates; also when all of them are over.
+
+    It is a copy with the title of a date that is called the same, where that is written in the reader's language.
+    """
+    shown = col(Event.state).in_(("published", "called_off")), col(Event.published_at).is_not(None)
+    seen = col(Event.series_id) == Series.id, *shown
+    written: Any = col(Event.texts)[language()]["title"].as_string()
+    same = select(written).where(*seen, Event.title == Series.title, written != "").order_by(col(Event.id)).limit(1)
+    wanted = select(Series, same.scalar_subquery()).where(Series.slug == slug, exists().where(*seen))
+    series, title = (await db.exec(wanted)).first() or (None, "")
+    return Series(**series.model_dump() | {"title": title}) if series and title else series
 
 
 async def series_of(db: AsyncSession, event: Event) -> Series | None:

@@ -140,6 +140,7 @@ async def event_page(
     cards = [_card(row, types.get(row.id, []), watcher, now=now) for row in rows]
     marked = bool(is_marked) or slug in watcher.slugs
     read = languages.read_in(event, language())
+    series = series and languages.series_as(series, event, read)
     return EventPage(read, venue, category, types.get(event.id, []), marked, cards, series, bool(has_codes), tuple(manager))
 
 

@@ -18,6 +18,7 @@ from app.bookings import waiting
 from app.bookings.models import HOLDING, Booking, WaitingEntry
 from app.bookings.queries import BookingView
 from app.core.activity import Activity
+from app.core.i18n import told_in
 from app.events import queries as events
 from app.events import reminders, reviews
 from app.events.decisions import Revision
@@ -282,7 +283,7 @@ async def in_line(tx: AsyncSession, activity: Activity) -> list[Reader]:
     kind = await tx.get_one(TicketType, entry.ticket_type_id)
     facts = event_facts(event, venue) | {
         "entry": entry.code,
-        "type": kind.name,
+        "type": told_in(entry.language, kind.name, event),
         "places": entry.qty,
         "position": await waiting.ahead(tx, entry) + 1,
         "hours": event.offer_hours,
@@ -322,12 +323,13 @@ def _read_in(language: str, event: Event, venue: Venue | None) -> dict[str, Any]
 
 def _booking_facts(view: BookingView) -> dict[str, Any]:
     booking = view.booking
+    names = {line.name: told_in(booking.language, line.name, view.event) for line in view.lines}
     return event_facts(view.event, view.venue) | {
         "booking": booking.code,
         "booking_id": booking.id,
         "reference": booking.reference,
         "places": view.places,
-        "lines": [[line.qty, line.name, line.unit_minor, line.sum_minor] for line in view.lines],
+        "lines": [[line.qty, names[line.name], line.unit_minor, line.sum_minor] for line in view.lines],
         "total_minor": booking.total_minor,
         "currency": booking.currency,
         "held_until": booking.held_until,

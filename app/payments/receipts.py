@@ -13,7 +13,7 @@ from app.bookings.queries import BookingView
 from app.core import formats, i18n
 from app.core.db import outside_writing
 from app.core.i18n import gettext as _
-from app.core.i18n import lazy, ngettext
+from app.core.i18n import lazy, ngettext, told
 from app.core.settings import settings
 from app.core.templates import render
 from app.payments.queries import Receipt
@@ -75,8 +75,8 @@ def _typeset(found: Paper, *, language: str) -> bytes:
 def _seller(imprint: str) -> tuple[str, ...]:
     """The shop, where it is, and the first paragraphs of its imprint."""
     paragraphs = [str(formats.markdown(part).striptags()) for part in imprint.split("\n\n")]
-    told = [part[:300] for part in paragraphs if part][:MOST_OF_IMPRINT]
-    return settings().site_name, settings().base_url, *(told or [settings().mail_from])
+    said = [part[:300] for part in paragraphs if part][:MOST_OF_IMPRINT]
+    return settings().site_name, settings().base_url, *(said or [settings().mail_from])
 
 
 def _rows(receipt: Receipt, view: BookingView) -> Sequence[tuple[str, str]]:
@@ -89,11 +89,11 @@ def _rows(receipt: Receipt, view: BookingView) -> Sequence[tuple[str, str]]:
         return [(of_tickets if places else _("Refund"), whole)]
     if receipt.minor != view.booking.total_minor:
         return [(_("Payment"), whole)]
-    return [(_line(line, currency), formats.money(line.sum_minor, currency)) for line in view.lines]
+    return [(_line(line, told(line.name, view.event), currency), formats.money(line.sum_minor, currency)) for line in view.lines]
 
 
-def _line(line: BookingLine, currency: str) -> str:
-    names = {"qty": line.qty, "name": line.name, "price": formats.money(line.unit_minor, currency)}
+def _line(line: BookingLine, name: str, currency: str) -> str:
+    names = {"qty": line.qty, "name": name, "price": formats.money(line.unit_minor, currency)}
     if not line.was_minor:
         return (_("%(qty)s × %(name)s at %(price)s") if line.unit_minor else _("%(qty)s × %(name)s, free")) % names
     names["was"] = formats.money(line.was_minor, currency)

@@ -64,7 +64,7 @@ def printed(view: TicketView, *, base_url: str, language: str) -> PdfTicket:
             doors=formats.clock_time(event.doors_at, event.zone) if event.doors_at else "",
             venue=venue.name if venue else _("Online") if event.is_online else "",
             address=", ".join(part for part in (venue.address, venue.city) if part) if venue else "",
-            entry=line.name,
+            entry=i18n.told(line.name, event),
             price=formats.money(line.unit_minor, booking.currency) if line.unit_minor else _("Free"),
             holder=view.ticket.holder or booking.name,
             short_code=view.ticket.short_code,

@@ -1,20 +1,31 @@
 """A manager writes an event's texts in several languages; whoever reads none of them reads the event's own."""
 
+import re
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import Any
 
 import httpx
 import pytest
+from sqlmodel import select
 
+from app.accounts.models import Visitor
+from app.bookings import boxoffice
+from app.bookings.boxoffice import Wish
+from app.bookings.models import Booking
+from app.bookings.rules import SoldOut
 from app.core import clock, i18n
 from app.core.activity import Activity
 from app.core.db import Database, reading, writing
 from app.events import listing, queries, reviews
-from app.events.actions import copying, revising
+from app.events.actions import copying, repeating, revising
 from app.events.actions.favourites import toggle_favourite
-from app.events.models import Event
+from app.events.models import Event, TicketType
 from app.events.rules import searching
+from app.events.series import Series
 from app.notifications import recipients
+from app.tickets import pdf
+from app.tickets import queries as tickets
 from tests import world
 
 Client = httpx.AsyncClient
@@ -69,6 +80,99 @@ async def test_what_is_left_empty_is_read_in_the_events_own_language(alice: Clie
     assert (await nine_pianos()).texts == {}
 
 
+GALLERY = "Gallery", "Up the stairs"
+
+
+async def with_gallery() -> str:
+    """Nine Pianos sells the Gallery as well, which has a note; its code."""
+    async with writing() as tx:
+        event = await nine_pianos_in(tx)
+        kind = TicketType(
+            event_id=event.id or 0,
+            name=GALLERY[0],
+            note=GALLERY[1],
+            price_minor=0,
+            capacity=2,
+            sale_from=clock.now(),
+            sale_to=event.starts_at,
+        )
+        tx.add(kind)
+        await tx.flush()
+        return kind.code
+
+
+async def write_words(client: Client, language: str, **texts: str) -> httpx.Response:
+    """Fills in the fields that stand behind these words of ticket types, as a manager finds them on the page."""
+    form = (await client.get(f"{DESK}/edit/texts-{language}")).text
+    labels = dict(re.findall(r'<label for="(words-\w+)">([^<]+?) ?<', form))
+    return await client.post(f"{DESK}/edit/texts-{language}", data={name: texts.get(words, "") for name, words in labels.items()})
+
+
+async def test_ticket_types_are_read_in_the_buyers_language_up_to_the_ticket(alice: Client, open_browser: Any) -> None:
+    code = await with_gallery()
+    assert (await write_words(alice, "fr", **{GALLERY[0]: "Galerie", GALLERY[1]: "En haut de l’escalier"})).status_code == 303
+    assert (await nine_pianos()).texts["fr"]["=Gallery"] == "Galerie"
+    bob = await open_browser()
+    french, german = [(await bob.get(f"{way}/events/nine-pianos")).text for way in ("/fr", "/de")]
+    assert ">Galerie</h3>" in french and ">En haut de l’escalier</p>" in french and '"name": "Galerie"' in french
+    assert ' lang="en">Gallery</h3>' in german and ' lang="en">Up the stairs</p>' in german
+    booking = (await bob.post("/fr/events/nine-pianos/hold", data={f"q-{code}": "2"})).headers["location"]
+    assert "2 × Galerie" in (await bob.get(booking)).text
+    await bob.post(f"{booking}/checkout", data={"email": "bob@example.com", "name": "Bob"})
+    paid = (await bob.get(booking)).text
+    assert "<strong>Galerie</strong>" in paid
+    [ticket, *_more] = re.findall(r'href="/tickets/([\w-]+)"', paid)
+    assert "<dd>Galerie</dd>" in (await bob.get(f"/tickets/{ticket}")).text
+    async with reading() as db:
+        [view, _other] = await tickets.of_booking(db, (await booked(db)).id or 0)
+        about = Activity(id=1, kind="booking.paid", about=f"booking:{view.booking.id}", at=clock.now())
+        [reader] = await recipients.buyer(db, about)
+    assert view.line.name == "Gallery", "what was sold keeps its name"
+    assert pdf.printed(view, base_url="", language="fr").entry == "Galerie"
+    assert pdf.printed(view, base_url="", language="de").entry == "Gallery"
+    assert (reader.language, reader.facts["lines"][0][1]) == ("fr", "Galerie")
+    # Another browser finds nothing left, and is told so in the words that it has read.
+    late = await (await open_browser()).post("/fr/events/nine-pianos/hold", data={f"q-{code}": "1"})
+    assert late.status_code == 409 and "Galerie" in late.text and "Gallery" not in late.text
+
+
+async def test_the_box_office_refuses_in_the_words_that_were_read(database: Database) -> None:
+    async with writing() as tx:
+        event = await world.event(tx, capacity=1, texts={"fr": {"=Standard": "Tarif normal"}})
+        [kind] = await queries.ticket_types(tx, event.id)
+    with i18n.speaking("fr"), pytest.raises(SoldOut, match="Tarif normal"):
+        await boxoffice.hold(Wish(event.slug, {kind.code: 2}, by=Visitor(key="bobs-browser")))
+
+
+async def test_a_type_with_another_name_loses_the_translation_of_the_old_one(alice: Client) -> None:
+    await with_gallery()
+    await write_words(alice, "fr", **{GALLERY[0]: "Galerie"})
+    async with writing() as tx:
+        [gallery] = (await tx.exec(select(TicketType).where(TicketType.name == GALLERY[0]))).all()
+        gallery.name = "Balcony"
+    french = (await alice.get("/fr/events/nine-pianos")).text
+    assert ">Balcony</h3>" in french and "Galerie" not in french
+    assert (await write_words(alice, "fr", Balcony="Balcon")).status_code == 303
+    assert (await nine_pianos()).texts["fr"] == {"title": "", "summary": "", "description": "", "=Balcony": "Balcon"}
+
+
+async def test_a_series_is_called_what_its_dates_are_called(alice: Client) -> None:
+    async with writing() as tx:
+        event = await nine_pianos_in(tx)
+        await repeating.repeat(tx, event, date(2026, 12, 21), quiet=False, by=event.manager_id, now=clock.now())
+        await in_french(tx, await nine_pianos_in(tx), title="Neuf pianos")
+    french, german = [(await alice.get(f"{way}/series/nine-pianos")).text for way in ("/fr", "/de")]
+    assert '<h1 lang="fr">Neuf pianos</h1>' in french and "<title>Neuf pianos ·" in french
+    assert '<h1 lang="en">Nine Pianos</h1>' in german
+    event_page = (await alice.get("/fr/events/nine-pianos")).text
+    assert '"superEvent": {"@type": "EventSeries", "name": "Neuf pianos"' in event_page
+    async with writing() as tx:
+        [series] = (await tx.exec(select(Series))).all()
+        series.title = "Pianos all year"
+    for path in ("/fr/series/nine-pianos", "/fr/events/nine-pianos"):
+        assert "Pianos all year" in (await alice.get(path)).text, "a name of its own is nobody's translation"
+
+
 async def test_nobody_overwrites_a_text_that_they_have_not_seen(alice: Client) -> None:
     form = (await alice.get(f"{DESK}/edit/texts-fr")).text
     seen = form.split('name="seen" type="hidden" value="')[1].split('"')[0]
@@ -115,16 +219,17 @@ async def test_the_search_finds_every_language(database: Database) -> None:
 
 
 async def test_a_copy_and_the_admins_comparison_know_the_texts(database: Database) -> None:
+    texts = {"title": "Neuf pianos", "summary": "Une soirée.", "=Standard": "Tarif normal"}
     async with writing() as tx:
         event = await world.event(tx)
         before = await reviews.snapshot(tx, event)
-        await in_french(tx, event, title="Neuf pianos", summary="Une soirée.")
+        await in_french(tx, event, **texts)
         [difference] = reviews.snapshots.differences(before, await reviews.snapshot(tx, event)).fields
         made = await copying.duplicate(tx, event, by=event.manager_id, now=clock.now())
-    assert (difference.section, difference.after) == ("page", "Français\nNeuf pianos\nUne soirée.")
+    assert (difference.section, difference.after) == ("page", "Français\nNeuf pianos\nUne soirée.\nStandard: Tarif normal")
     async with reading() as db:
         copy = await queries.by_slug(db, "nine-pianos-2")
-    assert made and copy and copy.texts == {"fr": {"title": "Neuf pianos", "summary": "Une soirée."}}
+    assert made and copy and copy.texts == {"fr": texts}
 
 
 async def test_the_log_keeps_how_long_a_text_is_and_not_what_it_says(database: Database) -> None:
@@ -147,6 +252,10 @@ async def test_who_follows_a_category_is_told_in_their_language(database: Databa
             reader.user_id: (reader.facts["title"], reader.facts["summary"]) for reader in await recipients.followers(tx, about)
         }
     assert told == {bob.id: ("Neuf pianos", "Une soirée."), carol.id: ("Nine Pianos", event.summary)}
+
+
+async def booked(db: Any) -> Booking:
+    return (await db.exec(select(Booking))).one()
 
 
 async def nine_pianos_in(tx: Any) -> Event:

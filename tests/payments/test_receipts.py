@@ -110,7 +110,7 @@ async def test_another_sum_than_the_price_is_just_a_payment(client: httpx.AsyncC
 
 def test_free_places_stand_on_the_receipt_as_free() -> None:
     line = BookingLine(booking_id=1, ticket_type_id=1, name="Child", qty=1, unit_minor=0)
-    assert receipts._line(line, "EUR") == "1 × Child, free"
+    assert receipts._line(line, "Child", "EUR") == "1 × Child, free"
 
 
 async def test_a_free_booking_has_no_receipts(client: httpx.AsyncClient) -> None:

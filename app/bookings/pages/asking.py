@@ -19,7 +19,8 @@ from app.core import clock
 from app.core.db import writing
 from app.core.errors import NotFound, Refused
 from app.core.i18n import gettext as _
-from app.core.i18n import lazy
+from app.core.i18n import lazy, told
+from app.events.models import Event
 from app.tickets import queries as ticket_queries
 from app.web.forms import BaseForm, read, required, text
 from app.web.limits import looks_at_most
@@ -39,6 +40,7 @@ class Group(NamedTuple):
 class AskingForm(BaseForm):
     """A form that also asks what the event asks; form_asking() adds a field for each question and place."""
 
+    event: ClassVar[Event]
     asked: ClassVar[Sequence[Asked]] = ()
 
     def answers(self) -> dict[AnswerKey, str]:
@@ -55,14 +57,16 @@ class AskingForm(BaseForm):
             groups[place].fields.append(self[name])
         return list(groups.values())
 
-    @staticmethod
-    def _legend(asked: Asked, number: int) -> str:
-        return _("Ticket %(number)s: %(name)s") % {"number": number, "name": asked.line.name} if asked.line else ""
+    def _legend(self, asked: Asked, number: int) -> str:
+        if not asked.line:
+            return ""
+        return _("Ticket %(number)s: %(name)s") % {"number": number, "name": told(asked.line.name, self.event)}
 
 
-def form_asking(base: type[AskingForm], asked: Sequence[Asked]) -> type[Any]:
+def form_asking(base: type[AskingForm], event: Event, asked: Sequence[Asked]) -> type[Any]:
     """The form with a field for everything that is asked."""
-    return type(f"{base.__name__}OfEvent", (base,), {"asked": asked, **{name: _field(one) for name, one in _named(asked)}})
+    fields = {name: _field(one) for name, one in _named(asked)}
+    return type(f"{base.__name__}OfEvent", (base,), {"event": event, "asked": asked, **fields})
 
 
 def answered(asked: Sequence[Asked], answers: dict[AnswerKey, str]) -> dict[str, str]:
@@ -89,14 +93,14 @@ def missing(asked: Collection[Asked], answers: dict[AnswerKey, str]) -> int:
 async def show(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[str]:
     view, asked = await _asked(db, code, visitor)
     before = await queries.answers(db, view.booking.id or 0)
-    form = form_asking(AskingForm, asked)(data=answered(asked, before))
+    form = form_asking(AskingForm, view.event, asked)(data=answered(asked, before))
     return page(request, "bookings/answers.html", **_context(view, form))
 
 
 @post("/bookings/{code:str}/answers")
 async def answer(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[Any]:
     view, asked = await _asked(db, code, visitor)
-    form = await read(form_asking(AskingForm, asked), request)
+    form = await read(form_asking(AskingForm, view.event, asked), request)
     if form.rejected:
         return page(request, "bookings/answers.html", status=form.status, **_context(view, form))
     async with writing() as tx:

@@ -52,7 +52,7 @@ async def show(request: Request[Any, Any, Any], db: Db, visitor: Who, code: From
 @post("/bookings/{code:str}/checkout")
 async def checkout(request: Request[Any, Any, Any], db: Db, visitor: Who, code: FromPath[str]) -> Response[Any]:
     view = await found(db, code, visitor)
-    form = await read(form_asking(BuyerForm, await _to_ask(db, view)), request)
+    form = await read(form_asking(BuyerForm, view.event, await _to_ask(db, view)), request)
     if visitor.is_signed_in:
         form.email.data, form.email.errors = visitor.email, []
     if form.rejected:
@@ -122,7 +122,7 @@ async def _filled(db: AsyncSession, view: BookingView, visitor: Visitor) -> Buye
     asked = await _to_ask(db, view)
     before = answered(asked, await queries.answers(db, view.booking.id or 0)) if asked else {}
     known = {"email": view.booking.email or visitor.email, "name": view.booking.name or visitor.name}
-    filled: BuyerForm = form_asking(BuyerForm, asked)(data=known | before)
+    filled: BuyerForm = form_asking(BuyerForm, view.event, asked)(data=known | before)
     return filled
 
 

@@ -100,7 +100,7 @@ async def _again(request: Asked, visitor: Visitor, slug: str, form: RemindForm) 
     async with reading() as db:
         found = await found_page(request, db, visitor, slug)
         wait = wait_form(found.event, found.types)()
-        context = await context_of(request, db, found, hold_form(found.types)(), wait) | {"remind": form}
+        context = await context_of(request, db, found, hold_form(found.event, found.types)(), wait) | {"remind": form}
         return page(request, "events/show.html", fragment="picker", status=form.status, **context)
 
 

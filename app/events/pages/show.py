@@ -20,7 +20,7 @@ from app.core import clock
 from app.core.db import reading
 from app.core.errors import NotFound, Refused, TooMany
 from app.core.i18n import gettext as _
-from app.core.i18n import language, lazy, to
+from app.core.i18n import language, lazy, to, told
 from app.core.settings import settings
 from app.events import dates, queries
 from app.events.models import Event, TicketType
@@ -63,7 +63,7 @@ class CodeForm(BaseForm):
 @get("/events/{slug:str}", guards=[looks_at_most("list")])
 async def show(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str]) -> Response[str]:
     found = await found_page(request, db, visitor, slug)
-    form = hold_form(found.types)(code=_code_in(request))
+    form = hold_form(found.event, found.types)(code=_code_in(request))
     context = await context_of(request, db, found, form, wait_form(found.event, found.types)(email=visitor.email))
     return page(request, "events/show.html", fragment="picker", public=True, **context)
 
@@ -90,7 +90,7 @@ async def quote(request: Request[Any, Any, Any], db: Db, slug: FromPath[str]) ->
     """What the chosen places cost; nothing changes."""
     event = await _public(db, slug)
     types = await queries.ticket_types(db, event.id or 0)
-    form = await read(hold_form(types), request)
+    form = await read(hold_form(event, types), request)
     deal = await _deal(request, db, event, types, form.code.data or "")
     return page(request, "events/_sum.html", event=event, **_sum(form, offering.offers(event, types, deal=deal, now=clock.now())))
 
@@ -118,7 +118,7 @@ async def unlock(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
     if not code_form.errors and not deal.works:
         code_form.code.errors = [deal.refusal or _("No ticket type of this event opens with that code.")]
     right = "" if code_form.errors else code
-    context = await context_of(request, db, found, hold_form(found.types)(code=right)) | {"code_form": code_form}
+    context = await context_of(request, db, found, hold_form(found.event, found.types)(code=right)) | {"code_form": code_form}
     if code_form.errors:
         return page(request, "events/show.html", fragment="picker", status=422, **context)
     where = f"/events/{slug}?code={quote_url(code)}#tickets"
@@ -168,7 +168,7 @@ async def _picker_again(
     """The event page with the choice as it was sent, and what is wrong with it."""
     async with reading() as db:
         found = await found_page(request, db, visitor, slug)
-        form = await read(hold_form(found.types), request)
+        form = await read(hold_form(found.event, found.types), request)
         if refused:
             form.refuse(refused)
         elif not form.rejected:
@@ -280,7 +280,7 @@ def wait_form(event: Event, types: Sequence[TicketType]) -> type[WaitForm]:
     """With one type to wait for there is nothing to choose. The box of a type says how many places it gives at most."""
     kinds = waited_for(event, types, now=clock.now()) or types
     most = min(MOST_PER_TYPE, event.per_buyer, max((kind.per_booking for kind in kinds), default=1))
-    choices = [SelectChoice(kind.code, kind.name) for kind in kinds]
+    choices = [SelectChoice(kind.code, told(kind.name, event)) for kind in kinds]
     only = kinds[0].code if len(kinds) == 1 else None
     fields = {
         # L10N: the kind of ticket that somebody waits for.
@@ -292,9 +292,10 @@ def wait_form(event: Event, types: Sequence[TicketType]) -> type[WaitForm]:
     return type("WaitFormOfEvent", (WaitForm,), fields)
 
 
-def hold_form(types: Sequence[TicketType]) -> type[HoldForm]:
+def hold_form(event: Event, types: Sequence[TicketType]) -> type[HoldForm]:
     numbers = [SelectChoice(number, str(number)) for number in range(MOST_PER_TYPE + 1)]
-    fields = {f"q-{kind.code}": RadioField(kind.name, [Optional()], coerce=int, choices=numbers, default=0) for kind in types}
+    rules: dict[str, Any] = {"validators": [Optional()], "coerce": int, "choices": numbers, "default": 0}
+    fields = {f"q-{kind.code}": RadioField(told(kind.name, event), **rules) for kind in types}
     return type("HoldFormOfEvent", (HoldForm,), fields)
 
 

@@ -89,7 +89,7 @@ async def _again(
     """The event page with the box as it was sent, and what is wrong with it."""
     async with reading() as db:
         found = await found_page(request, db, visitor, slug)
-        form = hold_form(found.types)()
+        form = hold_form(found.event, found.types)()
         context = await context_of(request, db, found, form, wait)
         if not context["waited_for"]:
             # There is no box any more that could say it.

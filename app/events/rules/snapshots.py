@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 from app.core import formats
-from app.core.i18n import LANGUAGES, lazy
+from app.core.i18n import LANGUAGES, lazy, word_key
 from app.core.i18n import gettext as _
 from app.events.models import Category, Event, Question, TicketType, Venue
 from app.events.rules import sharing
@@ -163,7 +163,14 @@ def place(venue: Venue | None) -> str:
 
 def in_others(texts: Mapping[str, Mapping[str, str]]) -> str:
     """What is written in other languages, one after the other, as a person reads it."""
-    return "\n\n".join("\n".join([LANGUAGES.get(code, code), *texts[code].values()]) for code in sorted(texts))
+    return "\n\n".join("\n".join([LANGUAGES.get(code, code), *_lines(texts[code])]) for code in sorted(texts))
+
+
+def _lines(written: Mapping[str, str]) -> Iterator[str]:
+    """A translation of some words stands behind them: "Gallery: Galerie"."""
+    for name, text in written.items():
+        words = name.removeprefix(word_key(""))
+        yield text if words == name else f"{words}: {text}"
 
 
 def stored(value: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from app.core.i18n import told
 from app.core.money import major
 from app.core.usual import category_name
 from app.events.models import Category, Event, Venue
@@ -89,7 +90,7 @@ def _offer(offer: Offer, event: Event, url: str) -> dict[str, Any]:
     kind = offer.kind
     return {
         "@type": "Offer",
-        "name": kind.name,
+        "name": told(kind.name, event),
         "price": str(major(kind.price_minor, event.currency)),
         "priceCurrency": event.currency,
         "availability": SCHEMA + _STOCK[offer.state],

@@ -14,6 +14,7 @@ from app.core.codes import random_id
 from app.core.db import changed, move
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
+from app.core.i18n import told_in
 from app.core.settings import settings
 from app.payments import queries
 from app.payments.at_stripe import Session
@@ -75,7 +76,7 @@ def session_params(view: BookingView, payment_id: str, *, now: datetime) -> dict
                 "price_data": {
                     "currency": booking.currency.lower(),
                     "unit_amount": line.unit_minor,
-                    "product_data": {"name": f"{event.title}: {line.name}"},
+                    "product_data": {"name": f"{event.title}: {told_in(booking.language, line.name, event)}"},
                 },
             }
             for line in view.lines

@@ -15,7 +15,7 @@ from app.bookings.queries import BookingView
 from app.core import clock, formats
 from app.core.errors import Refused, TooMany
 from app.core.i18n import gettext as _
-from app.core.i18n import lazy, ngettext
+from app.core.i18n import lazy, ngettext, told
 from app.payments import queries
 from app.payments.flows.give_back import WrongCode, give_back, send_code
 from app.payments.pages.common import booking_of
@@ -137,7 +137,7 @@ def _page(request: Request[Any, Any, Any], asked: Asked, form: GiveBackForm, *, 
 
 def _label(view: BookingView, choice: Choice) -> str:
     """What stands beside a ticket's box."""
-    names = {"name": choice.name, "code": choice.short_code}
+    names = {"name": told(choice.name, view.event), "code": choice.short_code}
     if not choice.price_minor:
         return _("%(name)s, %(code)s: free") % names
     back = formats.money(choice.back_minor, view.booking.currency)

@@ -17,7 +17,7 @@ from app.events.actions import drafting, revising
 from app.events.actions.revising import Overtaken
 from app.events.models import SECTIONS, Event
 from app.events.pages.writing import common, spreading
-from app.events.pages.writing.sections import FORMS, Known, PageForm, SectionForm, TitleForm
+from app.events.pages.writing.sections import FORMS, Known, PageForm, SectionForm, TitleForm, with_words
 from app.events.rules import asking, proposing, sharing, snapshots
 from app.events.rules.spreading import change_of
 from app.web import limits
@@ -73,7 +73,8 @@ async def section(
     request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str], section: FromPath[str]
 ) -> Response[str]:
     event = await common.editable(db, slug, visitor)
-    return await _section_page(request, db, _form_class(section)(known=await _known(db, event)))
+    known = await _known(db, event)
+    return await _section_page(request, db, _form_class(section, known)(known=known))
 
 
 @post("/manager/events/{slug:str}/edit/{section:str}", request_max_body_size=LARGEST_REQUEST)
@@ -81,7 +82,8 @@ async def save(
     request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str], section: FromPath[str]
 ) -> Response[Any]:
     event = await common.editable(db, slug, visitor)
-    form = await read(_form_class(section), request, known=await _known(db, event))
+    known = await _known(db, event)
+    form = await read(_form_class(section, known), request, known=known)
     if isinstance(form, PageForm):
         await _take_picture(request, form)
     if form.rejected or form.is_preview:
@@ -113,16 +115,17 @@ async def description(request: Request[Any, Any, Any]) -> Response[str]:
     return page(request, "manager/_description.html", fragment="description", text=text)
 
 
-def _form_class(section: str) -> type[SectionForm]:
+def _form_class(section: str, known: Known) -> type[SectionForm]:
     if section not in FORMS:
         raise NotFound(_("The form of an event has no such section."))
-    return FORMS[section]
+    return with_words(FORMS[section], known.types)
 
 
 async def _known(db: AsyncSession, event: Event) -> Known:
     """The event as its manager last wanted it: what waits for an admin stands in the fields."""
     wanted = await reviews.as_wanted(db, event)
-    return Known(wanted, await queries.venue(db, wanted), await queries.categories(db), await queries.latest_venues(db))
+    lists = await queries.categories(db), await queries.latest_venues(db), await queries.ticket_types(db, event.id)
+    return Known(wanted, await queries.venue(db, wanted), *lists)
 
 
 def _nothing_known(title: object = "") -> Known:
@@ -154,7 +157,7 @@ async def _section_page(request: Request[Any, Any, Any], db: AsyncSession, form:
     event = form.known.event
     context: dict[str, Any] = {"section": form.section, "wished": (await reviews.wishes(db, event)).get(form.section, "")}
     if form.section == "tickets":
-        context |= {"types": await queries.ticket_types(db, event.id), "most_types": proposing.MOST_TYPES}
+        context |= {"types": form.known.types, "most_types": proposing.MOST_TYPES}
         context |= {"shared": await drafts.shared(db, event), "most_quotas": sharing.MOST_QUOTAS}
     if form.section == "access":
         context |= {"questions": await drafts.questions(db, event), "most_questions": asking.MOST_QUESTIONS}

@@ -12,14 +12,14 @@ from wtforms.validators import Length
 
 from app.core import clock, tokens
 from app.core.errors import Refused
-from app.core.i18n import LANGUAGES, lazy
+from app.core.i18n import LANGUAGES, lazy, word_key
 from app.core.i18n import gettext as _
 from app.core.money import CURRENCIES, major
 from app.core.usual import category_name
 from app.events import pictures
-from app.events.models import Category, Event, Venue
+from app.events.models import Category, Event, TicketType, Venue
 from app.events.pages.writing.fields import Watched, choices, local, mark_of, price_minor
-from app.events.rules import proposing
+from app.events.rules import languages, proposing
 from app.events.rules.languages import TEXTS
 from app.events.rules.looks import HUES, MOTIFS, TONES
 from app.events.rules.proposing import LASTS_BY_DEFAULT, Place
@@ -48,6 +48,7 @@ class Known:
     venue: Venue | None
     kinds: Sequence[Category]
     venues: Sequence[Venue] = ()
+    types: Sequence[TicketType] = ()
 
 
 def title_field() -> Any:
@@ -302,13 +303,15 @@ class PageForm(SectionForm):
 
 
 class TextsForm(SectionForm):
-    """The texts in another language than the event's own; texts_form() says which. What is empty is read in the event's own."""
+    """The texts in another language than the event's own, texts_form() says which, and the words of its ticket types, for which
+    with_words() adds fields. What is empty is read in the event's own."""
 
     section = "page"
     template = "texts"
     completes = False
     same = ()
     language: ClassVar[str]
+    words: ClassVar[Mapping[str, str]] = {}  # of ticket types, by the name of their field
 
     title = text(lazy("Title"), most=120)
     summary = text(lazy("Summary"), most=200)
@@ -316,16 +319,29 @@ class TextsForm(SectionForm):
 
     @classmethod
     def values(cls, known: Known) -> dict[str, Any]:
-        return dict(known.event.texts.get(cls.language, {}))
+        written = known.event.texts.get(cls.language, {})
+        return written | {name: written.get(word_key(words), "") for name, words in cls.words.items()}
 
     def columns(self) -> dict[str, Any]:
         texts = {code: written for code, written in self.known.event.texts.items() if code != self.language}
         here = {name: self[name].data or "" for name in TEXTS}
+        here |= {word_key(words): self[name].data for name, words in self.words.items() if self[name].data}
         return {"texts": {**texts, **({self.language: here} if any(here.values()) else {})}}
 
 
 def texts_form(language: str) -> type[TextsForm]:
     return type("TextsFormInLanguage", (TextsForm,), {"language": language})
+
+
+def with_words(form: type[SectionForm], types: Sequence[TicketType]) -> type[SectionForm]:
+    """A form of texts with a field for everything that these ticket types are called and say. A field is named after the words
+    themselves: sent when they are others meanwhile, it is nobody's."""
+    if not issubclass(form, TextsForm):
+        return form
+    words = {f"words-{mark_of(each)}": each for each in languages.words_of(types)}
+    names = {kind.name for kind in types}
+    fields = {name: text(each, most=60 if each in names else 120) for name, each in words.items()}
+    return type(form.__name__, (form,), {"words": words, **fields})
 
 
 class AccessForm(SectionForm):
