@@ -99,7 +99,9 @@
     const { tickets } = await recall("list", {});
     const sentence = queue.length || !navigator.onLine ? "offline" : tickets ? "ready" : "online";
     const number = sentence === "offline" ? queue.length : tickets?.length;
-    network.textContent = network.dataset[sentence].replace("§", number);
+    const words = network.dataset[sentence].replace("§", number);
+    // Said anew, the same words would be read out every time.
+    if (network.textContent !== words) network.textContent = words;
   };
   const answered = async (url, sent) => {
     const headers = { "Content-Type": "application/json" };

@@ -1,10 +1,9 @@
 """Settings that people make on their devices: nothing moves, colours are theirs, there are no colours, text is large."""
 
-import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.eyes import WIDER
-from tests.browser.people import People, choose, only_js
+from tests.browser.people import choose, only_js
 
 pytestmark = only_js
 PATHS = ("/", "/events?q=radio", "/events/the-fog-machine-orchestra", "/login", "/favourites")
@@ -72,20 +71,3 @@ async def test_text_twice_as_large_and_a_window_four_times_as_near_scroll_one_wa
         await page.evaluate("document.documentElement.style.fontSize = ''")
         await page.set_viewport_size({"width": 320, "height": 256})
         assert await page.evaluate(WIDER) == [], path
-
-
-@pytest.mark.parametrize("seconds", [300, 120, 0])
-async def test_what_is_left_of_a_hold_is_said_once_and_its_digits_are_not_read(people: People, page: Page, seconds: int):
-    await choose(page, "radio-silence", Standing=1)
-    hold = page.locator("#hold")
-    assert await page.locator(".hold__clock").get_attribute("aria-hidden") == "true"
-    words = await hold.get_attribute(f"data-say-{seconds}")
-    assert words
-    # The end comes nearer: the page's own clock crosses the mark.
-    await hold.evaluate("(one, left) => { one.dataset.until = new Date(Date.now() + left * 1000 + 1500).toISOString() }", seconds)
-    said = page.locator("#toasts .toast")
-    await expect(said).to_have_text([words])
-    assert await page.locator("#toasts").get_attribute("role") == "status"
-    await page.wait_for_timeout(1500)
-    assert await said.count() <= 1, "it is said once"
-    assert "/bookings/" in page.url, "nothing navigates by itself"

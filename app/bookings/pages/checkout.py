@@ -17,6 +17,7 @@ from app.bookings.rules import Asked
 from app.core import clock
 from app.core.db import writing
 from app.core.errors import NotFound, Refused
+from app.core.formats import clock_time
 from app.core.i18n import gettext as _
 from app.core.i18n import language, lazy
 from app.core.settings import settings
@@ -74,10 +75,9 @@ async def extend(request: Request[Any, Any, Any], db: Db, visitor: Who, code: Fr
     async with writing() as tx:
         await actions.extend(tx, view.booking, now=clock.now())
     await db.refresh(view.booking)
-    context = await _context(db, view, await _filled(db, view, visitor))
-    return shown(
-        request, f"/bookings/{code}", "bookings/show.html", fragment="live", flash=_("You have more time now."), **context
-    )
+    said = _("You have more time now, until %(time)s.") % {"time": clock_time(view.booking.held_until, view.event.zone)}
+    context = await _context(db, view, await _filled(db, view, visitor)) | {"said": said}
+    return shown(request, f"/bookings/{code}", "bookings/show.html", fragment="live", flash=said, **context)
 
 
 @post("/bookings/{code:str}/release")
@@ -139,6 +139,7 @@ async def _context(db: AsyncSession, view: BookingView, form: BuyerForm) -> dict
         "venue": view.venue,
         "form": form,
         "payment": payment,
+        "said": "",
         "now": now,
         "asks": bool(asked) and now < view.event.starts_at,
         "missing": missing(asked, await queries.answers(db, booking_id)) if asked else 0,
