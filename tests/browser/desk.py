@@ -15,8 +15,8 @@ async def opened(page: Page, list_of: str) -> None:
 
 async def application(page: Page) -> None:
     await page.goto("/admin/managers")
-    await page.get_by_role("link", name="Read ").first.click()
-    await page.wait_for_load_state()
+    await page.get_by_role("main").get_by_role("link", name="Read ").first.click()
+    await page.get_by_role("button", name="Make them a manager").wait_for()
 
 
 async def guest(page: Page) -> None:
@@ -60,7 +60,7 @@ DESK = (
     Look("category, to merge", "/admin/categories/talks?into=workshops", ADA),
     Look("venues", "/admin/venues", ADA),
     Look("venues, wrong", lambda page: sent(page, "/admin/venues", "Add the venue", Name=""), ADA, 422),
-    Look("venue", lambda page: opened(page, "/admin/venues"), ADA),
+    Look("venue on the desk", lambda page: opened(page, "/admin/venues"), ADA),
     Look("venue, to merge", "/admin/venues/1?near=lyon&into=7", ADA),
     Look("settings", "/admin/settings", ADA),
     Look("settings, wrong", lambda page: sent(page, "/admin/settings", "Save", Name_of_the_shop=""), ADA, 422),

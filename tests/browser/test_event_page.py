@@ -52,6 +52,8 @@ async def test_the_first_screen_of_the_home_page_has_a_search_filters_and_a_whol
     button = await page.locator(".feature .btn--ticket").bounding_box()
     field = await page.get_by_role("searchbox").bounding_box()
     assert button and field and field["y"] > 0 and button["y"] + button["height"] <= PHONE["height"]
+    await page.locator("#feature-title").evaluate("title => { title.textContent = 'Midnight Cartoons for Tired Parents' }")
+    assert await page.evaluate(SEEN, ["Tonight", "From €", "Get tickets"]) == []
 
 
 async def test_skipping_to_the_tickets_is_the_second_stop_of_the_keyboard(page: Page):
