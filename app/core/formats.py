@@ -43,13 +43,13 @@ _TAGS = {
 }
 
 # CLDR says for each language how its dates are put together, but not with a time and without a comma after the English weekday.
-# In lists, with the year, and in full.
+# The day in lists, the same with the year, and in full with the time.
 _DATES = {
-    "en": ("EEE d MMM, HH:mm", "EEE d MMM y, HH:mm", "EEEE d MMMM y, HH:mm"),
-    "fr": ("EEE d MMM, HH:mm", "EEE d MMM y, HH:mm", "EEEE d MMMM y 'à' HH:mm"),
-    "it": ("EEE d MMM, HH:mm", "EEE d MMM y, HH:mm", "EEEE d MMMM y, HH:mm"),
-    "de": ("EEE, d. MMM, HH:mm", "EEE, d. MMM y, HH:mm", "EEEE, d. MMMM y, HH:mm"),
-    "es": ("EEE, d MMM, HH:mm", "EEE, d MMM y, HH:mm", "EEEE, d 'de' MMMM 'de' y, HH:mm"),
+    "en": ("EEE d MMM", "EEE d MMM y", "EEEE d MMMM y, HH:mm"),
+    "fr": ("EEE d MMM", "EEE d MMM y", "EEEE d MMMM y 'à' HH:mm"),
+    "it": ("EEE d MMM", "EEE d MMM y", "EEEE d MMMM y, HH:mm"),
+    "de": ("EEE, d. MMM", "EEE, d. MMM y", "EEEE, d. MMMM y, HH:mm"),
+    "es": ("EEE, d MMM", "EEE, d MMM y", "EEEE, d 'de' MMMM 'de' y, HH:mm"),
 }
 
 
@@ -67,7 +67,7 @@ def list_date(moment: datetime, zone: str) -> str:
     """ "Sat 12 Dec, 20:30"; the year only when it is not this one."""
     local = _local(moment, zone)
     pattern = _dates()[0] if local.year == clock.now().year else _dates()[1]
-    return _written(moment, zone, pattern, i18n.locale())
+    return _written(moment, zone, f"{pattern}, HH:mm", i18n.locale())
 
 
 def short_date(moment: datetime, zone: str) -> str:
@@ -108,7 +108,12 @@ def month_year(day: date) -> str:
 
 def weekday_day(day: date) -> str:
     """ "Sat 12 Dec"."""
-    return str(format_date(day, "EEE d MMM", locale=i18n.locale()))
+    return str(format_date(day, _dates()[0], locale=i18n.locale()))
+
+
+def language_name(code: str) -> str:
+    """ "French", in the language of the reader."""
+    return str(Locale.parse(i18n.locale()).languages[code])
 
 
 @dataclass(frozen=True)
@@ -189,6 +194,7 @@ ALL = {
     "month_short": month_short,
     "month_year": month_year,
     "weekday_day": weekday_day,
+    "language_name": language_name,
     "number": number,
     "iso": iso,
     "markdown": markdown,

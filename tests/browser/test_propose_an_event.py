@@ -163,9 +163,9 @@ async def test_mistakes_in_a_proposal_lose_nothing(people: People):
     await page.get_by_role("button", name="Save", exact=True).click()
     summary = page.get_by_role("alert")
     await expect(summary).to_be_focused()
-    for sentence in ("Enter the event's title", "Starts must be in the future"):
+    for sentence in ("Enter the event’s title", "Starts must be in the future"):
         await expect(summary.get_by_role("link", name=sentence)).to_be_visible()
-    await summary.get_by_role("link", name="Enter the event's title").click()
+    await summary.get_by_role("link", name="Enter the event’s title").click()
     await expect(page.get_by_label("Title")).to_be_focused()
     await expect(page.get_by_label("Summary")).to_have_value("A summary that stays")
     await page.goto("/manager/events/untitled-evening-with-cello/types/new")

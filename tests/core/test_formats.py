@@ -1,6 +1,6 @@
 """How values look: dates in the event's zone, and Markdown that harms nobody."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 
 import pytest
@@ -78,3 +78,18 @@ def test_dates_prices_and_numbers_are_written_as_their_readers_write_them(
             formats.number(12840 if language == "es" else 1284),
         ]
     assert [" ".join(one.split()) for one in shown] == [in_lists, in_full, price, short, count]
+
+
+@pytest.mark.parametrize(
+    ("language", "in_a_month", "french"),
+    [
+        ("en", "Sat 5 Dec", "French"),
+        ("fr", "sam. 5 déc.", "français"),
+        ("it", "sab 5 dic", "francese"),
+        ("de", "Sa., 5. Dez.", "Französisch"),
+        ("es", "sáb, 5 dic", "francés"),
+    ],
+)
+def test_days_and_languages_are_named_as_their_readers_name_them(language: str, in_a_month: str, french: str):
+    with i18n.speaking(language):
+        assert [formats.weekday_day(date(2026, 12, 5)), formats.language_name("fr")] == [in_a_month, french]

@@ -132,7 +132,7 @@ async def test_only_an_unused_category_is_deleted(database: db.Database) -> None
         dora, bob = await world.dora(tx), await world.bob(tx)
         await world.event(tx, category_id=music.id)
         await favourites.set_favourite_categories(tx, bob.id or 0, {talks.id or 0, music.id or 0}, now=clock.now())
-    with pytest.raises(Refused, match="it stays"):
+    with pytest.raises(Refused, match="This category has events"):
         async with db.writing() as tx:
             await arranging.delete_category(tx, await tx.get_one(Category, music.id), by=dora.id or 0)
     async with db.writing() as tx:
@@ -217,7 +217,9 @@ async def test_only_an_unused_venue_is_deleted(client: httpx.AsyncClient, dora: 
     async with db.writing() as tx:
         await world.event(tx, venue_id=used.id)
     await client.post(f"/admin/venues/{merged.id}/merge", data={"into": str(unused.id)})
-    assert (await client.post(f"/admin/venues/{used.id}/delete")).status_code == 409
+    refused = await client.post(f"/admin/venues/{used.id}/delete")
+    assert refused.status_code == 409
+    assert "This venue has events, so it stays." in refused.text
     assert (await client.post(f"/admin/venues/{unused.id}/delete")).headers["location"] == "/admin/venues"
     shown = (await client.get("/admin/venues", params={"q": "baretti"})).text
     assert "Teatro Baretti" in shown

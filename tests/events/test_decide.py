@@ -235,10 +235,10 @@ async def test_the_managers_overview_counts(client: Client, sign_in: SignIn) -> 
     assert "No events yet" in (await client.get("/manager")).text
     assert "No events yet" in (await client.get("/manager/events")).text
     async with writing() as tx:
-        await world.event(tx)
+        await world.event(tx, capacity=1200)
         await _draft(tx, title="Unsent")
     page = (await client.get("/manager")).text
-    for words in ("Tickets sold", "in 2 events", "Held right now", "Unsent", "Go on", "0 of 100"):
+    for words in ("Tickets sold", "in 2 events", "Held right now", "Unsent", "Go on", "0 of 1,200"):
         assert words in page
     listed = (await client.get("/manager/events")).text
     assert "Draft" in listed

@@ -1,5 +1,6 @@
 """Every mail there is can be written, in both parts, without anything missing or hostile in it."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -137,6 +138,16 @@ def test_every_kind_has_subject_text_and_html(kind: str) -> None:
     assert "&lt;" not in text
     assert not any(word in text.lower() for word in ("oops", "please", "sorry", "invalid"))
     assert "\n\n\n" not in text
+
+
+def test_a_french_colon_keeps_its_distance() -> None:
+    """Also where a label stands before a link or an amount. English, where it follows at once, is the control."""
+
+    def close(language: str) -> list[str]:
+        return [kind for kind in MAILED if re.search(r"\w:(?: \W?\d|$)", written(kind, language=language)[1], re.MULTILINE)]
+
+    assert len(close("en")) > 40
+    assert close("fr") == []
 
 
 @pytest.mark.parametrize("kind", MAILED)

@@ -126,6 +126,11 @@ async def test_links_on_a_french_page_stay_french(client: httpx.AsyncClient, sql
     assert f'action="/fr/events/{slug}/hold"' in (await client.get(f"/fr/events/{slug}")).text
 
 
+async def test_the_searched_words_stand_in_the_quotation_marks_of_the_language(client: httpx.AsyncClient) -> None:
+    assert ">„tango“<" in (await client.get("/de/events?q=tango")).text
+    assert ">«\u202ftango\u202f»<" in (await client.get("/fr/events?q=tango")).text
+
+
 async def test_search_engines_are_told_of_every_language(client: httpx.AsyncClient, sqlite_database: Any) -> None:
     slug = await nine_pianos()
     for path in (f"/events/{slug}", f"/it/events/{slug}"):

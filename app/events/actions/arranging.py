@@ -89,7 +89,11 @@ async def delete_category(tx: AsyncSession, category: Category, *, by: int) -> N
     await changed(tx, delete(Favourite).where(col(Favourite.category_id) == category.id))
     await changed(tx, delete(Moved).where(col(Moved.category_id) == category.id))
     unused = ~select(Event.id).where(col(Event.category_id) == category.id).exists()
-    await _deleted(tx, delete(Category).where(col(Category.id) == category.id, unused))
+    await _deleted(
+        tx,
+        delete(Category).where(col(Category.id) == category.id, unused),
+        _("This category has events, so it stays. Merge it into another instead."),
+    )
     await activity.record(tx, "category.deleted", about=f"category:{category.id}", by=by, names=[category.name, ""])
 
 
@@ -164,7 +168,11 @@ async def delete_venue(tx: AsyncSession, venue: Venue, *, by: int) -> None:
     """Only one without events. Raises Refused otherwise."""
     await changed(tx, delete(Moved).where(col(Moved.venue_id) == venue.id))
     unused = ~select(Event.id).where(col(Event.venue_id) == venue.id).exists()
-    await _deleted(tx, delete(Venue).where(col(Venue.id) == venue.id, unused))
+    await _deleted(
+        tx,
+        delete(Venue).where(col(Venue.id) == venue.id, unused),
+        _("This venue has events, so it stays. Merge it into another instead."),
+    )
     await activity.record(tx, "venue.deleted", about=f"venue:{venue.id}", by=by, names=[venue.name, ""])
 
 
@@ -203,11 +211,12 @@ async def _flushed(tx: AsyncSession, made: Category | Venue, taken: str) -> None
         raise Refused(taken) from None
 
 
-async def _deleted(tx: AsyncSession, statement: Any) -> None:
+async def _deleted(tx: AsyncSession, statement: Any, used: str) -> None:
+    """Raises Refused with the sentence `used` when there are events."""
     try:
         async with tx.begin_nested():
             found = await changed(tx, statement)
     except IntegrityError:
         found = 0
     if not found:
-        raise Refused(_("It has events, so it stays. Merge it into another instead."))
+        raise Refused(used)

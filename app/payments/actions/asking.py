@@ -142,7 +142,7 @@ async def _locked(tx: AsyncSession, booking: Booking) -> Booking:
     await bookings.lock(tx, booking.id or 0)
     present = await tx.get_one(Booking, booking.id, populate_existing=True)
     if await queries.is_disputed(tx, booking.id or 0):
-        raise Refused(_("The buyer's bank disputes this payment. Until that is decided, no money goes back from here."))
+        raise Refused(_("The buyer’s bank disputes this payment. Until that is decided, no money goes back from here."))
     return present
 
 

@@ -52,7 +52,7 @@ class Known:
 
 
 def title_field() -> Any:
-    return text(lazy("Title"), most=120, missing=lazy("Enter the event's title"))
+    return text(lazy("Title"), most=120, missing=lazy("Enter the event’s title"))
 
 
 class TitleForm(BaseForm):
