@@ -20,7 +20,7 @@ from app.core import clock, db, logs, migrate
 from app.core.settings import Settings, use
 from app.core.settings import settings as current
 from tests import canaries
-from tests.postgres import Cluster, MissingBinaries
+from tests.postgres import CARELESS, Cluster, MissingBinaries
 
 BASE_URL = "http://testserver.local"
 
@@ -68,7 +68,8 @@ def moment() -> Iterator[time_machine.Traveller]:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """PostgreSQL, started by the first test that needs it."""
-    made = Cluster()
+    # Nothing tidies up on its own while a test looks, and no statistics come from the test before.
+    made = Cluster((*CARELESS, "autovacuum=off"))
     yield made
     made.stop()
 
@@ -208,10 +209,10 @@ async def _on_sqlite(settings: Settings, template: Path) -> AsyncIterator[db.Dat
 
 @asynccontextmanager
 async def _on_postgresql(settings: Settings, cluster: Cluster) -> AsyncIterator[db.Database]:
-    url = await _from(cluster.clone)
+    url = await _from(cluster.lend)
     async with _connected(dataclasses.replace(settings, database_url=url)) as connected:
         yield connected
-    await cluster.drop(url)
+    await cluster.take_back(url)
 
 
 async def _from(start: Callable[[], Awaitable[str]]) -> str:
