@@ -10,6 +10,7 @@ from app.core import clock, jobs
 from app.core.db import writing
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
+from app.core.i18n import lazy
 from app.core.jobs import Job
 from app.events import dates
 from app.events.actions import repeating
@@ -17,6 +18,7 @@ from app.events.models import Event
 from app.events.rules.repeating import AT_ONCE
 
 JOB = "events.repeated"
+TITLE = lazy("%(title)s on further dates")
 
 
 async def make(tx: AsyncSession, event: Event, days: Sequence[date], *, quiet: bool, by: int, now: datetime) -> int:
@@ -33,10 +35,9 @@ async def make(tx: AsyncSession, event: Event, days: Sequence[date], *, quiet: b
 
 async def make_later(tx: AsyncSession, event: Event, days: Sequence[date], *, by: int) -> Job:
     """The same as a job."""
-    title = _("%(title)s on further dates") % {"title": event.title}
     wish = {"days": [day.isoformat() for day in days]}
     about, back = f"event:{event.id}", f"/manager/events/{event.slug}"
-    return await jobs.start(tx, JOB, about=about, by=by, title=title, wish=wish, total=len(days), back=back)
+    return await jobs.start(tx, JOB, about=about, by=by, title=TITLE, name=event.title, wish=wish, total=len(days), back=back)
 
 
 async def work(job: Job) -> None:

@@ -14,6 +14,7 @@ from app.core import clock, jobs
 from app.core.db import changed, writing
 from app.core.errors import NotFound, Refused
 from app.core.i18n import gettext as _
+from app.core.i18n import lazy
 from app.core.jobs import Job
 from app.events import dates, drafts, flows, reviews
 from app.events import queries as event_queries
@@ -26,6 +27,7 @@ from app.events.rules.spreading import Change
 from app.events.series import Series
 
 JOB = "events.spread"
+TITLE = lazy("%(title)s: a change for all dates")
 
 
 async def spread(tx: AsyncSession, event: Event, targets: Sequence[Event], change: Change, *, by: int, now: datetime) -> Done:
@@ -55,10 +57,9 @@ async def spread(tx: AsyncSession, event: Event, targets: Sequence[Event], chang
 
 async def spread_later(tx: AsyncSession, event: Event, targets: Sequence[Event], change: Change, *, by: int) -> Job:
     """The same as a job, at the dates as they are when it comes to them."""
-    title = _("%(title)s: a change for all dates") % {"title": event.title}
     wish = {"targets": [target.id for target in targets], "change": asdict(change)}
     about, back = f"event:{event.id}", f"/manager/events/{event.slug}"
-    return await jobs.start(tx, JOB, about=about, by=by, title=title, wish=wish, total=len(targets), back=back)
+    return await jobs.start(tx, JOB, about=about, by=by, title=TITLE, name=event.title, wish=wish, total=len(targets), back=back)
 
 
 async def work(job: Job) -> None:

@@ -47,8 +47,9 @@ OF_EVERYBODY = ("activities:all", "payments:all")
 class Job(SQLModel, table=True):
     """Long work that somebody started. `wish` is what is to be done, `cursor` where it stands: ids and words, nothing personal.
 
-    `title` is in the starter's language, `back` the path of the page from which it was started. `said` are sentences about
-    what was refused. `file` names the result on the disk and `file_name` as it is downloaded. `turn` counts the claims.
+    `sentence` is what it does, as our sources say it, and `name` whose name stands in it: so everybody reads the title in their
+    language. `back` is the path of the page from which it was started. `said` are sentences about what was refused.
+    `file` names the result on the disk and `file_name` as it is downloaded. `turn` counts the claims.
     """
 
     __tablename__ = "jobs"
@@ -64,7 +65,8 @@ class Job(SQLModel, table=True):
     about: str = Field(max_length=80, index=True)
     by_user_id: int = link("users.id")
     language: str = Field(default=i18n.DEFAULT, max_length=8)
-    title: str = Field(max_length=250)
+    sentence: str = Field(max_length=250)
+    name: str = Field(default="", max_length=120)
     back: str = Field(default="", max_length=200)
     wish: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     cursor: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
@@ -81,6 +83,12 @@ class Job(SQLModel, table=True):
     next_try_at: datetime
     started_at: datetime | None = None
     ended_at: datetime | None = None
+
+    @property
+    def title(self) -> str:
+        """What it does, in the reader's language."""
+        said = i18n.gettext(self.sentence)
+        return said % {"title": self.name, "subject": self.name} if self.name else said
 
     @property
     def is_open(self) -> bool:
@@ -115,7 +123,8 @@ async def start(
     *,
     about: str,
     by: int,
-    title: str,
+    title: Any,
+    name: str = "",
     wish: Mapping[str, Any],
     total: int,
     back: str = "",
@@ -123,15 +132,19 @@ async def start(
 ) -> Job:
     """A job of a kind that worker.JOBS knows, about a thing such as "event:3". The caller records who wanted what.
 
-    `total` is how many things there are to do; `file_name` is for jobs that make a file. Its page is /manager/jobs/{code}.
+    `title` is a lazy sentence; `name` stands in it as "%(title)s" or "%(subject)s". `total` is how many things there are
+    to do; `file_name` is for jobs that make a file. Its page is /manager/jobs/{code}.
     """
     now = clock.now()
+    with i18n.speaking(i18n.DEFAULT):
+        sentence = str(title)
     job = Job(
         kind=kind,
         about=about,
         by_user_id=by,
         language=i18n.language(),
-        title=title,
+        sentence=sentence,
+        name=name,
         back=back,
         wish=dict(wish),
         total=total,

@@ -16,6 +16,7 @@ from app.core import activity, jobs
 from app.core.activity import Activity
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
+from app.core.i18n import lazy
 from app.events.models import Event, Venue
 from app.events.queries import columns
 from app.notifications.actions import write_down
@@ -27,6 +28,7 @@ from app.tickets.queries import has_presence
 
 MOST_A_DAY = 3
 KIND = "announcement.told"
+TITLE = lazy("Announcement: %(subject)s")
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ async def count(db: AsyncSession, event_id: int, type_ids: Sequence[int], presen
     return (await db.exec(counted)).one()
 
 
-async def send(tx: AsyncSession, event: Event, draft: Draft, *, people: int, title: str, by: int, now: datetime) -> Announcement:
+async def send(tx: AsyncSession, event: Event, draft: Draft, *, people: int, by: int, now: datetime) -> Announcement:
     """Writes an announcement down and starts the job that tells everybody; what is already there is only given back.
 
     `people` is the number that was confirmed. Raises OtherCount when it is another one now, and Refused beyond three a day.
@@ -103,7 +105,7 @@ async def send(tx: AsyncSession, event: Event, draft: Draft, *, people: int, tit
     except IntegrityError as taken:
         raise Refused(_("This announcement was already sent. Write a new one.")) from taken
     wish = {"announcement": made.id}
-    job = await jobs.start(tx, KIND, about=about, by=by, title=title, wish=wish, total=people, back=back)
+    job = await jobs.start(tx, KIND, about=about, by=by, title=TITLE, name=made.subject, wish=wish, total=people, back=back)
     made.job_code = job.code
     return made
 

@@ -19,7 +19,7 @@ async def hand_over(rows: Iterable[Sequence[object]], name: str, *, about: str, 
 
 
 async def write_by_job(
-    request: Request[Any, Any, Any], kind: str, name: str, *, about: str, by: int, count: int, wish: Mapping[str, Any], title: str
+    request: Request[Any, Any, Any], kind: str, name: str, *, about: str, by: int, count: int, wish: Mapping[str, Any], title: Any
 ) -> Response[Any]:
     """The way to a job of this kind, which writes the file; a second click leads to the job that is at work already.
 

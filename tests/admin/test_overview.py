@@ -107,7 +107,9 @@ async def test_long_jobs_wait_and_a_failed_one_is_begun_again(
     ended = {"Given up": ("failed", now), "Forgotten": ("failed", now - timedelta(days=8)), "Done": ("done", now)}
     async with db.writing() as tx:
         for title, (state, at) in ended.items():
-            await tx.exec(update(Job).where(col(Job.title) == title).values(state=state, ended_at=at, error="OSError: disk full"))
+            await tx.exec(
+                update(Job).where(col(Job.sentence) == title).values(state=state, ended_at=at, error="OSError: disk full")
+            )
     await sign_in(client, dora)
     shown = (await client.get("/admin")).text
     assert shown.index("Given up") < shown.index("At work")

@@ -8,7 +8,8 @@ import httpx
 import pytest
 import time_machine
 
-from app.core import clock, jobs
+from app.bookings.pages import people
+from app.core import clock, i18n, jobs
 from app.core.db import reading, writing
 from app.core.jobs import Job
 from app.events.models import Helper
@@ -40,7 +41,8 @@ async def a_job(**columns: Any) -> Job:
             "listing",
             about="event:1",
             by=alice.id or 0,
-            title="Attendees of “Nine Pianos”",
+            title=people.WHAT["attendees"],
+            name="Nine Pianos",
             wish={},
             total=500,
             back="/manager/events",
@@ -49,6 +51,22 @@ async def a_job(**columns: Any) -> Job:
         for name, value in columns.items():
             setattr(job, name, value)
     return job
+
+
+async def test_its_title_is_in_the_language_of_whoever_reads_it(alices: httpx.AsyncClient) -> None:
+    with i18n.speaking("fr"):
+        job = await a_job()
+    assert (job.sentence, job.name) == ("Attendees of %(title)s", "Nine Pianos")
+    for path in ("/manager/jobs", f"/manager/jobs/{job.code}"):
+        alices.cookies.set("language", "en")
+        assert "Attendees of Nine Pianos" in words((await alices.get(path)).text)
+        alices.cookies.set("language", "de")
+        assert "Gäste von Nine Pianos" in words((await alices.get(path)).text)
+
+
+async def test_a_title_that_was_written_out_before_stays_as_it_is(alices: httpx.AsyncClient) -> None:
+    job = await a_job(sentence="Teilnehmer von 100 % Jazz", name="")
+    assert "Teilnehmer von 100 % Jazz" in words((await alices.get(f"/manager/jobs/{job.code}")).text)
 
 
 async def test_it_says_how_far_it_is_and_asks_for_itself(alices: httpx.AsyncClient) -> None:
@@ -122,7 +140,7 @@ async def test_an_admin_opens_everybodys_and_that_is_written_down(client: httpx.
     assert (await client.get(f"/manager/jobs/{job.code}")).status_code == 200
     assert (await said())[-2:] == [
         "Dora (dora@example.com) opened the list of everybody’s jobs.",
-        "Dora (dora@example.com) opened the job “Attendees of “Nine Pianos””.",
+        "Dora (dora@example.com) opened the job “Attendees of Nine Pianos”.",
     ]
 
 

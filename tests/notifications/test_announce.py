@@ -57,7 +57,7 @@ async def sent(event: Event, *, people: int = 2, draft: Draft | None = None) -> 
     async with writing() as tx:
         alice = await world.alice(tx)
         draft = draft or Draft(secret_code(), "Doors at eight", "Come **early**.", ())
-        told = {"title": "Doors", "by": alice.id or 0, "now": clock.now()}
+        told = {"by": alice.id or 0, "now": clock.now()}
         return await announcing.send(tx, event, draft, people=people, **told)
 
 

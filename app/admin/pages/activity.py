@@ -15,6 +15,7 @@ from app.admin.log import GROUPS, Wish
 from app.admin.sentences import sentence
 from app.core import clock, seals
 from app.core.i18n import gettext as _
+from app.core.i18n import lazy
 from app.core.settings import settings
 from app.web import asked, files
 from app.web.limits import at_most
@@ -63,7 +64,7 @@ async def file(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respons
     if count <= MOST_AT_ONCE:
         rows, _last = await logged.rows(db, wish, most=MOST_AT_ONCE)
         return await files.hand_over([logged.head(), *rows], name, **taken)
-    title = _("The activity log")
+    title = lazy("The activity log")
     return await files.write_by_job(request, "activities.listed", name, wish=logged.kept(wish), title=title, **taken)
 
 

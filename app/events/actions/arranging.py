@@ -14,6 +14,7 @@ from app.core import activity, jobs
 from app.core.db import changed
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
+from app.core.i18n import lazy
 from app.events import queries
 from app.events.actions import finding
 from app.events.models import Category, Event, Favourite, Venue
@@ -182,7 +183,7 @@ async def _find_anew(tx: AsyncSession, condition: Any, *, about: str, by: int) -
         await finding.index(tx, ids)
         return
     kind, _colon, number = about.partition(":")
-    title = _("The search learns the new name")
+    title = lazy("The search learns the new name")
     wish, back = {kind: int(number)}, "/admin/categories" if kind == "category" else "/admin/venues"
     await jobs.start(tx, "events.find_anew", about=about, by=by, title=title, wish=wish, total=len(ids), back=back)
 

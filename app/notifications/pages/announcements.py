@@ -81,11 +81,11 @@ async def send(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: From
     form.offer(types)
     if form.rejected or not form.code.data:
         return await _page(request, db, event, form, looking=not form.rejected)
-    title, by = _("Announcement: %(subject)s") % {"subject": form.subject.data}, visitor.user_id or 0
+    by = visitor.user_id or 0
     try:
         async with writing() as tx:
             draft, people = form.draft(types), form.people.data or 0
-            made = await announcing.send(tx, event, draft, people=people, title=title, by=by, now=clock.now())
+            made = await announcing.send(tx, event, draft, people=people, by=by, now=clock.now())
     except Refused as refused:
         return await _page(request, db, event, form, looking=True, refused=refused)
     return see_other(request, f"/manager/events/{slug}/announcements/{made.code}", flash=_("It is going out."))

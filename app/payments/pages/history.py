@@ -11,6 +11,7 @@ from app.bookings import queries as bookings
 from app.core import clock
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
+from app.core.i18n import lazy
 from app.payments import history, listed, queries
 from app.payments.history import PaymentWish
 from app.payments.pages.common import event_of
@@ -67,7 +68,7 @@ async def file(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Respons
         return await files.hand_over([listed.head(), *rows], name, **taken)
     if wish.search:
         raise Refused(_("Too many payments fit what you looked for. Type more of it, or take the file without it."))
-    return await files.write_by_job(request, "payments.listed", name, wish=listed.kept(wish), title=_("Payments"), **taken)
+    return await files.write_by_job(request, "payments.listed", name, wish=listed.kept(wish), title=lazy("Payments"), **taken)
 
 
 async def _history(request: Request[Any, Any, Any], db: Db, address: str, *, event_id: int | None) -> dict[str, Any]:
