@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, func, or_
@@ -344,6 +345,7 @@ async def names_of_codes(db: AsyncSession, event_id: int) -> set[str]:
     return {code for one in [*wanted, of_types.where(TicketType.event_id == event_id)] for code in (await db.exec(one)).all()}
 
 
+@cache
 def takes_codes() -> ColumnElement[bool]:
     """Of each event of a query: whether somebody may have a promo code or a voucher of it."""
     return or_(*(exists().where(table.event_id == Event.id, table.ended_at.is_(None)) for table in _CODE_TABLES.values()))

@@ -3,12 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import UnaryExpression, func, or_
+from sqlalchemy import UnaryExpression, bindparam, func, or_
 from sqlalchemy.sql.operators import custom_op
 from sqlmodel import col, select
 
 from app.core.db import database
 from app.events.models import Event
+
+# For questions that are prepared: the moment at which they are asked.
+NOW: Any = bindparam("now")
 
 
 def is_ahead(now: datetime) -> Any:
@@ -21,12 +24,12 @@ def public() -> tuple[Any, ...]:
     return col(Event.state).in_(("published", "called_off")), col(Event.published_at).is_not(None)
 
 
-def upcoming(now: datetime) -> tuple[Any, ...]:
+def upcoming(now: Any) -> tuple[Any, ...]:
     """What lists for everybody show: public events that are not over by their date."""
     return Event.state == "published", Event.ends_at > now
 
 
-def in_order(now: datetime, *, since: Any = None) -> tuple[Any, ...]:
+def in_order(now: Any, *, since: Any = None) -> tuple[Any, ...]:
     """The same for whoever takes the first few by their start. Nothing that begins before `since` is looked at."""
     return Event.state == "published", only(Event.ends_at) > now, *([Event.starts_at >= since] if since is not None else [])
 

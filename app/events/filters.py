@@ -12,9 +12,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import formats
 from app.core.money import exponent
+from app.core.prepared import prepared
 from app.core.settings import settings
 from app.events import queries
-from app.events.conditions import in_order, upcoming
+from app.events.conditions import NOW, in_order, upcoming
 from app.events.models import Category, Event, Venue
 
 # So many events say which currencies and zones are usual.
@@ -54,17 +55,8 @@ async def facets(db: AsyncSession, now: datetime) -> Facets:
 
     Currencies and zone are those of the soonest SAMPLE events: how a filter is called is not worth a look at all.
     """
-    here = exists().where(col(Event.venue_id) == Venue.id, *upcoming(now))
-    soon = queries.columns(Event.currency, Event.zone).where(*in_order(now)).order_by(Event.starts_at).limit(SAMPLE).subquery()
-    middle = {"north": func.avg(Venue.latitude), "east": func.avg(Venue.longitude)}
-    parts = (
-        _part("category", word=Category.slug, other=Category.name, number=Category.id, position=Category.position),
-        _part("city", word=Venue.city, **middle).where(here).group_by(Venue.city),
-        _part("usual", word=soon.c.currency, other=soon.c.zone, number=func.count()).group_by(soon.c.currency, soon.c.zone),
-        _part("first", at=func.min(Event.starts_at)).where(*upcoming(now)),
-    )
     found: dict[str, list[Any]] = {"category": [], "city": [], "usual": [], "first": []}
-    for row in await queries.rows_of(db, union_all(*parts)):
+    for row in await queries.rows_of(db, _question(), {"now": now}):
         found[row.what].append(row)
     zones: Counter[str] = Counter()
     for row in found["usual"]:
@@ -78,6 +70,20 @@ async def facets(db: AsyncSession, now: datetime) -> Facets:
         since=found["first"][0].at if found["first"] else None,
         centres={row.word: (row.north, row.east) for row in found["city"] if row.north is not None and row.east is not None},
     )
+
+
+@prepared
+def _question() -> Any:
+    here = exists().where(col(Event.venue_id) == Venue.id, *upcoming(NOW))
+    soon = queries.columns(Event.currency, Event.zone).where(*in_order(NOW)).order_by(Event.starts_at).limit(SAMPLE).subquery()
+    middle = {"north": func.avg(Venue.latitude), "east": func.avg(Venue.longitude)}
+    parts = (
+        _part("category", word=Category.slug, other=Category.name, number=Category.id, position=Category.position),
+        _part("city", word=Venue.city, **middle).where(here).group_by(Venue.city),
+        _part("usual", word=soon.c.currency, other=soon.c.zone, number=func.count()).group_by(soon.c.currency, soon.c.zone),
+        _part("first", at=func.min(Event.starts_at)).where(*upcoming(NOW)),
+    )
+    return union_all(*parts)
 
 
 def _part(what: str, **given: Any) -> Any:

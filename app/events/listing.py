@@ -1,21 +1,22 @@
 """Which events a list for everybody shows: one page of those that match what a visitor looks for."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, exists, false, func, or_
+from sqlalchemy import BigInteger, Float, and_, bindparam, case, exists, false, func, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.money import CURRENCIES, exponent
-from app.events.conditions import earliest, in_order, only
+from app.core.prepared import prepared
+from app.events.conditions import NOW, earliest, in_order, only
 from app.events.filters import NOTHING_KNOWN, Facets
 from app.events.models import Category, Event, TicketType, Venue
-from app.events.queries import NOBODY, EventCard, Watcher, cards_of, columns
+from app.events.queries import NOBODY, EventCard, Watcher, cards, cards_of, columns
 from app.events.rules import searching
-from app.events.search import with_words
+from app.events.search import query_of, with_words
 
 PER_PAGE = 12
 # So many are counted: beyond that nobody turns pages, and counting further would cost more than the list itself.
@@ -58,28 +59,43 @@ async def search(
 
     The soonest first; those that are over the latest first; near a city the nearest first.
     """
-    found = columns(Event.id).where(*matching(wanted, zone=facets.zone, now=now))
-    order, also = _BY_START, tuple[Any, ...]()
-    if wanted.when == "past":
-        order = (col(Event.starts_at).desc(), col(Event.id).desc())
-        found = found.where(*_over(now))
-    else:
-        found = found.where(*in_order(now, since=facets.since))
+    values = values_of(wanted, zone=facets.zone, now=now)
     centre = facets.centres.get(wanted.near) if wanted.near else None
-    if wanted.near:
-        found = found.join(Venue, col(Venue.id) == Event.venue_id).where(*(_around(centre) if centre else [false()]))
-        order, also = (_distance(centre or (0, 0)), *order), (Venue.latitude, Venue.longitude)
-    some = found.order_by(*order).limit(MOST_COUNTED + 1).cte("some")
+    if centre:
+        values |= _values_around(centre)
+    elif wanted.near:
+        values["nothing"] = True
+    if wanted.when != "past" and facets.since:
+        values["since"] = facets.since
+    question = _page(frozenset(values), is_user=watcher.is_user)
     for present in sorted({min(wanted.page, MOST_COUNTED // PER_PAGE), 1}, reverse=True):
-        ids = col(Event.id).in_(columns(some.c.id).limit(PER_PAGE).offset((present - 1) * PER_PAGE))
-        total = columns(func.count()).select_from(some).scalar_subquery()
-        cards, rows = await cards_of(db, ids, also=(*also, total), order=order, watcher=watcher, now=now)
-        if cards:
+        values |= {"now": now, "skipped": (present - 1) * PER_PAGE}
+        found, rows = await cards_of(db, question, values, watcher=watcher, now=now)
+        if found:
             break
     if centre:
-        cards = [replace(card, km=searching.km(centre, row[-3:-1])) for card, row in zip(cards, rows, strict=True)]
+        found = [card._replace(km=searching.km(centre, row[-3:-1])) for card, row in zip(found, rows, strict=True)]
     counted = rows[0][-1] if rows else 0
-    return Results(cards, min(counted, MOST_COUNTED), present, is_cut=counted > MOST_COUNTED)
+    return Results(found, min(counted, MOST_COUNTED), present, is_cut=counted > MOST_COUNTED)
+
+
+@prepared
+def _page(asked: frozenset[str], *, is_user: bool) -> Any:
+    """The cards of a page, the first of all left out that are `skipped`, each with how many there are on all pages."""
+    order, also = _BY_START, tuple[Any, ...]()
+    found = columns(Event.id).where(*matching(asked))
+    if "past" in asked:
+        order = (col(Event.starts_at).desc(), col(Event.id).desc())
+        found = found.where(*_over(NOW))
+    else:
+        found = found.where(*in_order(NOW, since=bindparam("since") if "since" in asked else None))
+    if "north" in asked:
+        found = found.join(Venue, col(Venue.id) == Event.venue_id).where(*_around())
+        order, also = (_distance(), *order), (Venue.latitude, Venue.longitude)
+    some = found.order_by(*order).limit(MOST_COUNTED + 1).cte("some")
+    ids = col(Event.id).in_(columns(some.c.id).limit(PER_PAGE).offset(bindparam("skipped")))
+    total = columns(func.count()).select_from(some).scalar_subquery()
+    return cards(ids, is_user=is_user, order=order).add_columns(*also, total)
 
 
 @dataclass(frozen=True)
@@ -101,39 +117,60 @@ async def about(db: AsyncSession, where: Any, *, page: int, now: datetime, watch
     for present in sorted({number, 1}, reverse=True):
         ids = columns(some.c.id).limit(PER_PAGE).offset((present - 1) * PER_PAGE).subquery()
         shown = col(Event.id).in_(columns(ids.c.id).union_all(columns(ended.c.id)))
-        cards, rows = await cards_of(db, shown, also=(total, over), watcher=watcher, now=now)
-        ahead = [card for card, row in zip(cards, rows, strict=True) if not row[-1]]
+        question = cards(shown, is_user=watcher.is_user).add_columns(total, over)
+        found, rows = await cards_of(db, question, {}, watcher=watcher, now=now)
+        ahead = [card for card, row in zip(found, rows, strict=True) if not row[-1]]
         if ahead:
             break
-    past = [card for card, row in zip(cards, rows, strict=True) if row[-1]][::-1]
+    past = [card for card, row in zip(found, rows, strict=True) if row[-1]][::-1]
     counted = rows[0][-2] if rows else 0
     results = Results(ahead, min(counted, MOST_COUNTED), present, is_cut=counted > MOST_COUNTED)
     return About(results, past if present == 1 else [])
 
 
-def matching(wanted: searching.Search, *, zone: str, now: datetime) -> Iterable[Any]:
-    """Conditions for the filters that are set, about the event alone. `near` is none of them: it orders as well."""
-    if wanted.q:
-        yield only(Event.id).in_(with_words(wanted.words)) if wanted.words else false()
-    if wanted.category:
-        yield only(Event.category_id).in_(select(Category.id).where(Category.slug == wanted.category))
-    if wanted.city:
-        yield only(Event.venue_id).in_(select(Venue.id).where(Venue.city == wanted.city))
-    if wanted.price == "free":
-        yield only(Event.id).in_(select(TicketType.event_id).where(TicketType.price_minor == 0))
-    elif wanted.price == "under20":
-        yield or_(*(_costs(currency, TicketType.price_minor < 20 * 10 ** exponent(currency)) for currency in CURRENCIES))
-    elif wanted.price:
-        most = int(wanted.price)
-        yield or_(*(_costs(currency, TicketType.price_minor <= most * 10 ** exponent(currency)) for currency in CURRENCIES))
-    if wanted.places:
-        yield exists().where(col(TicketType.event_id) == Event.id, *_has_places(now))
-        yield col(Event.postponed_at).is_(None)
+def values_of(wanted: searching.Search, *, zone: str, now: datetime) -> dict[str, Any]:
+    """What is asked by the filters that are set, by name: matching() takes the names, and the question the values.
+
+    `near` is none of them: it orders as well.
+    """
     start, end = searching.span(wanted, zone=zone, now=now)
-    if start:
-        yield Event.starts_at >= start
-    if end:
-        yield Event.starts_at < end
+    flags = {
+        "nothing": bool(wanted.q) and not wanted.words,
+        "free": wanted.price == "free",
+        "under20": wanted.price == "under20",
+        "places": bool(wanted.places),
+        "past": wanted.when == "past",
+    }
+    most = int(wanted.price) if wanted.price.isdecimal() else None
+    texts = {"words": query_of(wanted.words), "category": wanted.category, "city": wanted.city}
+    values = {**flags, **texts, "most": most, "start": start, "end": end}
+    return {name: value for name, value in values.items() if value}
+
+
+def matching(asked: Collection[str]) -> Iterable[Any]:
+    """The conditions about the event alone."""
+    if "nothing" in asked:
+        yield false()
+    if "words" in asked:
+        yield only(Event.id).in_(with_words())
+    if "category" in asked:
+        yield only(Event.category_id).in_(select(Category.id).where(Category.slug == bindparam("category")))
+    if "city" in asked:
+        yield only(Event.venue_id).in_(select(Venue.id).where(Venue.city == bindparam("city")))
+    if "free" in asked:
+        yield only(Event.id).in_(select(TicketType.event_id).where(TicketType.price_minor == 0))
+    if "under20" in asked:
+        yield or_(*(_costs(currency, TicketType.price_minor < 20 * 10 ** exponent(currency)) for currency in CURRENCIES))
+    if "most" in asked:
+        most = bindparam("most", type_=BigInteger)
+        yield or_(*(_costs(currency, TicketType.price_minor <= most * 10 ** exponent(currency)) for currency in CURRENCIES))
+    if "places" in asked:
+        yield exists().where(col(TicketType.event_id) == Event.id, *_has_places(NOW))
+        yield col(Event.postponed_at).is_(None)
+    if "start" in asked:
+        yield Event.starts_at >= bindparam("start")
+    if "end" in asked:
+        yield Event.starts_at < bindparam("end")
 
 
 def _costs(currency: str, price: Any) -> Any:
@@ -141,7 +178,7 @@ def _costs(currency: str, price: Any) -> Any:
     return and_(col(Event.currency) == currency, col(Event.id).in_(select(TicketType.event_id).where(price)))
 
 
-def _has_places(now: datetime) -> Iterable[Any]:
+def _has_places(now: Any) -> Iterable[Any]:
     """A ticket type is on sale and has places that are free for everybody, as TicketType.left_now says."""
     free = col(TicketType.capacity) - TicketType.held - TicketType.sold - TicketType.aside - TicketType.waiting
     yield free > 0
@@ -152,20 +189,27 @@ def _has_places(now: datetime) -> Iterable[Any]:
     yield or_(in_general, and_(in_presale, or_(col(TicketType.presale_places).is_(None), taken > 0)))
 
 
-def _over(now: datetime) -> Iterable[Any]:
+def _over(now: Any) -> Iterable[Any]:
     """The event is over, and everybody may see it."""
     yield from (only(Event.state).in_(("published", "called_off")), col(Event.published_at).is_not(None))
     yield from (Event.starts_at < now, only(Event.ends_at) <= now, col(Event.postponed_at).is_(None))
 
 
-def _around(centre: tuple[float, float]) -> Iterable[Any]:
-    """The venue lies in a box of FAR kilometres to each side."""
+def _values_around(centre: tuple[float, float]) -> dict[str, float]:
+    """A middle and its surroundings, as _around() and _distance() ask for them."""
     (south, north), (west, east) = searching.box(centre)
-    yield col(Venue.latitude).between(south, north)
-    yield col(Venue.longitude).between(west, east)
+    around = {"south": south, "north": north, "west": west, "east": east}
+    return {**around, "latitude": centre[0], "longitude": centre[1], "narrowing": searching.narrowing(centre)}
 
 
-def _distance(centre: tuple[float, float]) -> Any:
+def _around() -> Iterable[Any]:
+    """The venue lies in a box of FAR kilometres to each side."""
+    yield col(Venue.latitude).between(bindparam("south"), bindparam("north"))
+    yield col(Venue.longitude).between(bindparam("west"), bindparam("east"))
+
+
+def _distance() -> Any:
     """The square of the distance, as on a flat map: in a box of this size the order is the same as on the globe."""
-    north, east = col(Venue.latitude) - centre[0], (col(Venue.longitude) - centre[1]) * searching.narrowing(centre)
+    north = col(Venue.latitude) - bindparam("latitude")
+    east = (col(Venue.longitude) - bindparam("longitude")) * bindparam("narrowing", type_=Float)
     return north * north + east * east

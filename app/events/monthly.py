@@ -11,7 +11,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import formats
-from app.events.listing import matching
+from app.events.listing import matching, values_of
 from app.events.models import Event
 from app.events.queries import columns, rows_of
 from app.events.rules import searching
@@ -64,11 +64,12 @@ async def month(db: AsyncSession, wanted: searching.Search, *, zone: str, now: d
     start, end = searching.between(first, last, zone=zone)
     plain = replace(wanted, when="", since=None, until=None)
     found = columns(Event.slug, Event.title, Event.starts_at, Event.zone).where(Event.state == "published")
-    found = found.where(col(Event.postponed_at).is_(None), *matching(plain, zone=zone, now=now))
+    values = values_of(plain, zone=zone, now=now)
+    found = found.where(col(Event.postponed_at).is_(None), *matching(values))
     if start and end:
         found = found.where(Event.starts_at >= start - ELSEWHERE, Event.starts_at < end + ELSEWHERE)
     days: dict[date, list[Any]] = {}
-    for event in await rows_of(db, found.order_by(Event.starts_at, Event.id).limit(MOST)):
+    for event in await rows_of(db, found.order_by(Event.starts_at, Event.id).limit(MOST), values | {"now": now}):
         days.setdefault(event.starts_at.astimezone(ZoneInfo(event.zone)).date(), []).append(event)
     return Month(first, _weeks(first, days), _turned(first, -1, today), _turned(first, 1, today))
 

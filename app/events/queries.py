@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_
+from sqlalchemy import ColumnElement, bindparam, case, exists, func, literal, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,8 +14,9 @@ from app.accounts.models import User, Visitor
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
 from app.core.i18n import language
+from app.core.prepared import prepared
 from app.events import team
-from app.events.conditions import in_order, is_ahead, only
+from app.events.conditions import NOW, in_order, is_ahead, only, public
 from app.events.models import Category, Event, Favourite, Quota, TicketType, Venue
 from app.events.rules import languages, offering
 from app.events.series import Series
@@ -33,8 +34,7 @@ _SHOWN = ("id", "slug", "title", "summary", "hue", "tone", "motif", "picture", "
 SHOWN = tuple(getattr(Event, name) for name in _SHOWN)
 
 
-@dataclass(frozen=True)
-class EventCard:
+class EventCard(NamedTuple):
     """An event as lists show it. `from_minor` is the cheapest type's price, None without types; `km` is how far a place is."""
 
     id: int
@@ -86,6 +86,10 @@ class Watcher:
     user_id: int | None = None
     slugs: frozenset[str] = frozenset()
 
+    @property
+    def is_user(self) -> bool:
+        return self.user_id is not None
+
 
 NOBODY = Watcher()
 
@@ -124,24 +128,39 @@ async def event_page(
 
     `takes_codes` is asked of the event along with the rest: whether it has codes is known above this feature.
     """
-    joined = columns(Event, Venue, Category, Series, _marked(watcher), takes_codes, User.name, User.code)
-    joined = joined.join(Category, col(Category.id) == Event.category_id).join(User, col(User.id) == Event.manager_id)
-    joined = joined.outerjoin(Venue, col(Venue.id) == Event.venue_id).outerjoin(Series, col(Series.id) == Event.series_id)
-    found = (await rows_of(db, joined.where(Event.slug == slug)))[:1]
+    asked: dict[str, Any] = {"slug": slug, "user": watcher.user_id}
+    found = (await rows_of(db, _event(takes_codes, is_user=watcher.is_user), asked))[:1]
     if not found or not found[0][0].is_public:
         return None
     event, venue, category, series, is_marked, has_codes, *manager = found[0]
-    same = columns(Event.id).where(
-        *in_order(now, since=now - RUNNING), only(Event.category_id) == event.category_id, *_another(event)
-    )
-    first = col(Event.id).in_(same.order_by(Event.starts_at, Event.id).limit(SIMILAR))
-    rows = await rows_of(db, _cards(watcher, first).order_by(Event.starts_at, Event.id))
+    asked = {"since": now - RUNNING, "category": event.category_id, "event": event.id, "series": event.series_id}
+    like_it = _like_it(is_date=event.series_id is not None, is_user=watcher.is_user)
+    rows = await rows_of(db, like_it, asked | {"now": now, "user": watcher.user_id})
     types = await _types_of(db, [event.id, *(row.id for row in rows)])
     cards = [_card(row, types.get(row.id, []), watcher, now=now) for row in rows]
     marked = bool(is_marked) or slug in watcher.slugs
     read = languages.read_in(event, language())
     series = series and languages.series_as(series, event, read)
     return EventPage(read, venue, category, types.get(event.id, []), marked, cards, series, bool(has_codes), tuple(manager))
+
+
+@prepared
+def _event(takes_codes: ColumnElement[bool], *, is_user: bool) -> Any:
+    """The event that is called `slug`, with what belongs to it."""
+    joined = columns(Event, Venue, Category, Series, _marked(is_user), takes_codes, User.name, User.code)
+    joined = joined.join(Category, col(Category.id) == Event.category_id).join(User, col(User.id) == Event.manager_id)
+    joined = joined.outerjoin(Venue, col(Venue.id) == Event.venue_id).outerjoin(Series, col(Series.id) == Event.series_id)
+    return joined.where(Event.slug == bindparam("slug"))
+
+
+@prepared
+def _like_it(*, is_date: bool, is_user: bool) -> Any:
+    """The next few of the `category`, without the `event` itself and, when it is a date, the others of its `series`."""
+    ids = columns(Event.id).where(*in_order(NOW, since=bindparam("since")), only(Event.category_id) == bindparam("category"))
+    ids = ids.where(Event.id != bindparam("event"))
+    if is_date:
+        ids = ids.where(or_(col(Event.series_id).is_(None), col(Event.series_id) != bindparam("series")))
+    return cards(col(Event.id).in_(ids.order_by(Event.starts_at, Event.id).limit(SIMILAR)), is_user=is_user)
 
 
 async def event_of(db: AsyncSession, slug: str, visitor: Visitor, *, right: str = "edit") -> Event:
@@ -191,40 +210,34 @@ async def category_by_slug(db: AsyncSession, slug: str) -> Category | None:
 
 
 async def upcoming_cards(
-    db: AsyncSession, now: datetime, *, watcher: Watcher = NOBODY, city: str = "", since: datetime | None = None, most: int = 25
+    db: AsyncSession, now: datetime, *, watcher: Watcher = NOBODY, city: str = "", since: datetime | None = None
 ) -> list[EventCard]:
-    """The next events, the soonest first. Two queries."""
-    ids = columns(Event.id).where(*in_order(now, since=since))
-    if city:
-        ids = ids.where(only(Event.venue_id).in_(select(Venue.id).where(Venue.city == city)))
-    found = col(Event.id).in_(ids.order_by(Event.starts_at, Event.id).limit(most))
-    return (await cards_of(db, found, watcher=watcher, now=now))[0]
+    """The next 25 events, the soonest first. Two queries."""
+    question = _upcoming(in_city=bool(city), begun=since is not None, is_user=watcher.is_user)
+    return (await cards_of(db, question, {"now": now, "since": since, "city": city}, watcher=watcher, now=now))[0]
+
+
+@prepared
+def _upcoming(*, in_city: bool, begun: bool, is_user: bool) -> Any:
+    ids = columns(Event.id).where(*in_order(NOW, since=bindparam("since") if begun else None))
+    if in_city:
+        ids = ids.where(only(Event.venue_id).in_(select(Venue.id).where(Venue.city == bindparam("city"))))
+    return cards(col(Event.id).in_(ids.order_by(Event.starts_at, Event.id).limit(25)), is_user=is_user)
 
 
 async def dates_ahead(db: AsyncSession, series_id: int | None, *, now: datetime) -> list[EventCard]:
     """The dates of a series that are not over, also those that were called off; the soonest first. Two queries."""
-    shown = and_(col(Event.state).in_(("published", "called_off")), col(Event.published_at).is_not(None))
-    rows = await rows_of(
-        db, _cards(NOBODY, shown, is_ahead(now), Event.series_id == series_id).order_by(Event.starts_at, Event.id)
-    )
-    return await _with_types(db, rows, NOBODY, now=now)
+    dates = cards(*public(), is_ahead(now), Event.series_id == series_id)
+    return (await cards_of(db, dates, {}, watcher=NOBODY, now=now))[0]
 
 
 async def cards_of(
-    db: AsyncSession,
-    *conditions: Any,
-    now: datetime,
-    watcher: Watcher = NOBODY,
-    also: Sequence[Any] = (),
-    order: Sequence[Any] = (),
+    db: AsyncSession, question: Any, values: dict[str, Any], *, watcher: Watcher, now: datetime
 ) -> tuple[list[EventCard], list[Any]]:
-    """The cards of the events that meet the conditions, the soonest first, and the rows they were made of. Two queries.
-
-    `also` are more columns of the rows, their last.
-    """
-    statement = _cards(watcher, *conditions).add_columns(*also)
-    rows = await rows_of(db, statement.order_by(*(order or (Event.starts_at, Event.id))))
-    return await _with_types(db, rows, watcher, now=now), rows
+    """The cards that a question of cards() finds with these values, and the rows that they were made of. Two queries."""
+    rows = await rows_of(db, question, {"user": watcher.user_id, **values})
+    types = await _types_of(db, [row.id for row in rows]) if rows else {}
+    return [_card(row, types.get(row.id, []), watcher, now=now) for row in rows], rows
 
 
 # ---------- favourites ----------
@@ -246,9 +259,7 @@ async def favourite_cards(db: AsyncSession, watcher: Watcher, now: datetime) -> 
     """The events that somebody marked and that are not over, also those that were called off."""
     of_user = exists().where(col(Favourite.event_id) == Event.id, col(Favourite.user_id) == watcher.user_id)
     marked = of_user if watcher.user_id else col(Event.slug).in_(watcher.slugs)
-    shown = and_(col(Event.state).in_(("published", "called_off")), col(Event.published_at).is_not(None))
-    rows = await rows_of(db, _cards(watcher, shown, is_ahead(now), marked).order_by(Event.starts_at, Event.id))
-    return await _with_types(db, rows, watcher, now=now)
+    return (await cards_of(db, cards(*public(), is_ahead(now), marked, is_user=watcher.is_user), {}, watcher=watcher, now=now))[0]
 
 
 async def followers(db: AsyncSession, category_id: int, event_id: int) -> list[User]:
@@ -308,23 +319,18 @@ def _stock_of_events() -> Any:
     return whole.group_by(quotas.c.event_id).subquery()
 
 
-async def rows_of(db: AsyncSession, statement: Any) -> list[Any]:
-    return list((await db.exec(statement)).all())
+async def rows_of(db: AsyncSession, statement: Any, values: dict[str, Any] | None = None) -> list[Any]:
+    return list((await db.exec(statement, params=values)).all())
 
 
-def _another(event: Event) -> tuple[Any, ...]:
-    """Neither the event nor another date of its series."""
-    other = or_(col(Event.series_id).is_(None), col(Event.series_id) != event.series_id) if event.series_id else literal(True)
-    return (Event.id != event.id, other)
-
-
-def _cards(watcher: Watcher, *conditions: Any) -> Any:
+def cards(*conditions: Any, is_user: bool = False, order: Sequence[Any] = (Event.starts_at, Event.id)) -> Any:
+    """What cards are made of, the soonest first; its hearts are those of `user`."""
     place = func.coalesce(Venue.name, "").label("venue_name"), func.coalesce(Venue.city, "").label("city")
-    marked = _marked(watcher).label("is_marked")
+    marked = _marked(is_user).label("is_marked")
     state = Event.state, Event.postponed_at, Event.previous_starts_at, Event.is_online
     wanted = columns(*SHOWN, *state, *place, *_told(), col(Category.name).label("category_name"), marked)
     joined = wanted.join(Category, col(Category.id) == Event.category_id).outerjoin(Venue, col(Venue.id) == Event.venue_id)
-    return joined.where(*conditions)
+    return joined.where(*conditions).order_by(*order)
 
 
 def _told() -> tuple[Any, ...]:
@@ -333,27 +339,22 @@ def _told() -> tuple[Any, ...]:
     return Event.language, written["title"].as_string().label("told_title"), written["summary"].as_string().label("told_summary")
 
 
-def _marked(watcher: Watcher) -> Any:
-    if watcher.user_id is None:
-        return literal(False)
-    return exists().where(col(Favourite.event_id) == Event.id, col(Favourite.user_id) == watcher.user_id)
-
-
-async def _with_types(db: AsyncSession, rows: Sequence[Any], watcher: Watcher, *, now: datetime) -> list[EventCard]:
-    """Cards for the rows, with price and badge from their ticket types."""
-    if not rows:
-        return []
-    types = await _types_of(db, [row.id for row in rows])
-    return [_card(row, types.get(row.id, []), watcher, now=now) for row in rows]
+def _marked(is_user: bool) -> Any:
+    return exists().where(col(Favourite.event_id) == Event.id, col(Favourite.user_id) == bindparam("user")) if is_user else _NEVER
 
 
 async def _types_of(db: AsyncSession, event_ids: Sequence[int]) -> dict[int, list[TicketType]]:
     """Ticket types by event, in the order the manager gave them, with the stock of this moment."""
-    of_all = select(TicketType).where(col(TicketType.event_id).in_(event_ids)).execution_options(populate_existing=True)
     types: dict[int, list[TicketType]] = {}
-    for ticket_type in (await db.exec(of_all.order_by(col(TicketType.position), col(TicketType.id)))).all():
+    for ticket_type in await rows_of(db, _types(), {"events": event_ids}):
         types.setdefault(ticket_type.event_id, []).append(ticket_type)
     return types
+
+
+@prepared
+def _types() -> Any:
+    of_all = select(TicketType).where(col(TicketType.event_id).in_(bindparam("events", expanding=True)))
+    return of_all.order_by(col(TicketType.position), col(TicketType.id)).execution_options(populate_existing=True)
 
 
 def _card(row: Any, types: Sequence[TicketType], watcher: Watcher, *, now: datetime) -> EventCard:

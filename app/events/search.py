@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Column, ForeignKey, Text, cast, column, delete, insert, literal, literal_column, table
+from sqlalchemy import Column, ForeignKey, Text, bindparam, cast, column, delete, insert, literal, literal_column, table
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlmodel import Field, SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -49,15 +49,21 @@ async def take_out(tx: AsyncSession, event_ids: Sequence[int | None]) -> None:
     await changed(tx, delete(EventSearch).where(theirs))
 
 
-def with_words(words: Sequence[str]) -> Any:
-    """Selects the ids of the events that have, for each of these, a word that begins so.
+def query_of(words: Sequence[str]) -> str:
+    """What with_words() asks for as `words`, in the database's own language."""
+    if database().is_sqlite:
+        return " ".join(f'"{word}"*' for word in words)
+    return " & ".join(f"'{word}':*" for word in words)
+
+
+def with_words() -> Any:
+    """Selects the ids of the events that have, for each of the `words`, a word that begins so.
 
     They are letters and digits alone, cut by the same rule as the rows: so nothing that people type can be syntax, and neither
     database has to cut words by rules of its own.
     """
     if database().is_sqlite:
-        wanted = " ".join(f'"{word}"*' for word in words)
-        return sqlalchemy.select(_FIND.c.rowid).where(literal_column("event_find").op("MATCH")(wanted))
-    query = cast(cast(" & ".join(f"'{word}':*" for word in words), Text), TSQUERY)
+        return sqlalchemy.select(_FIND.c.rowid).where(literal_column("event_find").op("MATCH")(bindparam("words")))
+    query = cast(cast(bindparam("words"), Text), TSQUERY)
     vector: Any = literal_column("array_to_tsvector(string_to_array(event_search.words, ' '))")
     return sqlalchemy.select(col(EventSearch.event_id)).where(vector.op("@@")(query))

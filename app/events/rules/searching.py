@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from math import cos, hypot, radians
 from typing import Any
@@ -57,9 +57,8 @@ class Search:
 
     def url(self, **changes: Any) -> str:
         """The address of this state with some values changed, in this language; a changed filter starts at page 1 again."""
-        state = replace(self, **{"page": 1, **changes})
-        values = {field.name: getattr(state, field.name) for field in fields(state)}
-        if state.page == 1:
+        values = {**vars(self), "page": 1, **changes}
+        if values["page"] == 1:
             values["page"] = ""
         query = urlencode({name: str(value) for name, value in values.items() if value})
         return to(f"/events?{query}" if query else "/events")
