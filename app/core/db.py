@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core import sqlite
 from app.core.turns import Turns
 
 # Before this version a bug in WAL mode could corrupt a file that several processes write.
@@ -220,6 +221,7 @@ def one_process_owns_the_file() -> bool:
 
 
 def _sqlite_engine(url: str, *, writes: bool, size: int) -> AsyncEngine:
+    sqlite.go_once()
     engine = create_async_engine(url, hide_parameters=True, pool_size=size, max_overflow=0, pool_timeout=60)
     pragmas = SQLITE_PRAGMAS if writes else (*SQLITE_PRAGMAS, "query_only=on")
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from aiosqlite import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import select
 
@@ -111,3 +112,17 @@ async def test_a_lock_timeout_is_tried_again_and_other_errors_are_not():
     with pytest.raises(DBAPIError):
         await flow("23505")
     assert len(tries) == 1
+
+
+async def test_a_question_to_sqlite_changes_threads_once(database: Database, monkeypatch: pytest.MonkeyPatch):
+    ways: list[object] = []
+    there = Connection._execute
+
+    async def counted(self: Connection, *args: object) -> object:
+        ways.append(args)
+        return await there(self, *args)
+
+    await names()
+    monkeypatch.setattr(Connection, "_execute", counted)
+    assert await names() == []
+    assert len(ways) == (1 if database.is_sqlite else 0)
