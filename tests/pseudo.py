@@ -49,8 +49,8 @@ class Catalogue(gettext.NullTranslations):
 def speak(patch: pytest.MonkeyPatch) -> None:
     """The shop knows both of them from now on; their pages are at /qps/… and /qpm/…"""
     real = i18n._catalogue
-    catalogue = Catalogue()
-    patch.setattr(i18n, "_catalogue", lambda wanted: catalogue if wanted in (LONG, MIRRORED) else real(wanted))
+    ours = {LONG: Catalogue(), MIRRORED: Catalogue()}
+    patch.setattr(i18n, "_catalogue", lambda wanted: ours.get(wanted) or real(wanted))
     patch.setitem(i18n.LANGUAGES, LONG, "Long")
     patch.setitem(i18n.LANGUAGES, MIRRORED, "Mirrored")
     patch.setitem(i18n.LOCALES, LONG, "el")

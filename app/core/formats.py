@@ -164,6 +164,11 @@ def json_ld(value: dict[str, Any]) -> Markup:
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
+def sentence(translated: str) -> Markup:
+    """A sentence of a template, translated. It may hold HTML, as templates do; what is put into it is escaped."""
+    return Markup(translated)
+
+
 def drawing(svg: str) -> Markup:
     """An SVG that we drew ourselves, as an element of a page."""
     return Markup(svg)

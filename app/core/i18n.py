@@ -117,8 +117,13 @@ def _weight(text: str) -> int:
 
 def regional() -> str:
     """The locale with a region, as OpenGraph wants it: "en_GB", "fr_FR"."""
-    likely = get_global("likely_subtags").get(locale(), locale())
-    return locale() if "_" in locale() else f"{locale()}_{likely.rpartition('_')[2]}"
+    return _with_region(locale())
+
+
+@cache
+def _with_region(locale: str) -> str:
+    likely = get_global("likely_subtags").get(locale, locale)
+    return locale if "_" in locale else f"{locale}_{likely.rpartition('_')[2]}"
 
 
 @contextmanager
@@ -131,6 +136,11 @@ def speaking(wanted: str) -> Iterator[None]:
         _language.reset(token)
 
 
+def catalogue() -> standard_gettext.NullTranslations:
+    """The sentences of the present language; there is one of each language, so that it can stand for it as a key."""
+    return _catalogue(language())
+
+
 @cache
 def _catalogue(wanted: str) -> standard_gettext.NullTranslations:
     return Translations.load(CATALOGUES, [wanted])
@@ -138,12 +148,12 @@ def _catalogue(wanted: str) -> standard_gettext.NullTranslations:
 
 def gettext(sentence: str) -> str:
     """The sentence in the current language."""
-    return _catalogue(language()).gettext(sentence)
+    return catalogue().gettext(sentence)
 
 
 def ngettext(one: str, many: str, number: int) -> str:
     """The right plural of a sentence; the caller fills in %(num)s, and numbers are written as the language does."""
-    return _Counting(_catalogue(language()).ngettext(one, many, number))
+    return _Counting(catalogue().ngettext(one, many, number))
 
 
 class Counted(int):
@@ -183,7 +193,7 @@ def pgettext(context: str, sentence: str) -> str:
 
     The same in templates, where placeholders follow: pgettext("people", "Left").
     """
-    return _catalogue(language()).pgettext(context, sentence)
+    return catalogue().pgettext(context, sentence)
 
 
 def lazy(sentence: str) -> Any:

@@ -12,7 +12,7 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import typst
@@ -58,7 +58,7 @@ class Look:
     @property
     def mark(self) -> str:
         """Another one when anything is different that can be seen, so that addresses with it can be kept for ever."""
-        return hashlib.sha256(json.dumps(asdict(self)).encode() + _manner()).hexdigest()[:20]
+        return _mark_of(self)
 
 
 def look_of(event: Event) -> Look:
@@ -206,6 +206,11 @@ def _small(made: bytes) -> bytes:
         if written.tell() <= MOST_IN_MAIL:
             break
     return written.getvalue()
+
+
+@lru_cache(maxsize=1000)
+def _mark_of(look: Look) -> str:
+    return hashlib.sha256(json.dumps(asdict(look)).encode() + _manner()).hexdigest()[:20]
 
 
 @cache
