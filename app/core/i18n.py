@@ -23,7 +23,7 @@ RIGHT_TO_LEFT = ("ar", "fa", "he", "ur")
 # What anybody may read has an address in each language, /events and /fr/events; so have the ways in. The rest has one address
 # and speaks the visitor's language (docs/decisions/0022-languages.md).
 IN_EACH_LANGUAGE = {
-    "", "events", "series", "categories", "venues", "cities", "managers", "favourites",
+    "", "events", "events.atom", "events.ics", "series", "categories", "venues", "cities", "managers", "favourites",
     "imprint", "terms", "privacy", "accessibility",
     "login", "register", "password",
 }  # fmt: skip

@@ -19,6 +19,7 @@ from app.core.usual import category_name
 from app.events.conditions import earliest, only, public
 from app.events.models import Category, Event, Venue
 from app.events.queries import columns, rows_of
+from app.events.rules import languages
 from app.events.rules.words import address_of_city
 
 ATOM = "http://www.w3.org/2005/Atom"
@@ -45,7 +46,8 @@ class Place:
 
 
 async def newest(db: AsyncSession, *conditions: Any) -> list[Told]:
-    """Public events with their venue and the name of their category, the last published first. One query."""
+    """Public events as they are read in the present language, with their venue and the name of their category, the last published
+    first. One query."""
     return await _told(db, *conditions, order=(col(Event.published_at).desc(), col(Event.id).desc()))
 
 
@@ -62,7 +64,8 @@ async def _told(db: AsyncSession, *conditions: Any, order: Sequence[Any]) -> lis
     seen = only(Event.state).in_(("published", "called_off")), col(Event.published_at).is_not(None)
     some = columns(Event.id).where(*seen, *conditions).order_by(*order).limit(MOST)
     wanted = wanted.where(col(Event.id).in_(some))
-    return [(event, venue, name) for event, venue, name in await rows_of(db, wanted.order_by(*order))]
+    rows = await rows_of(db, wanted.order_by(*order))
+    return [(languages.read_in(event, language()), venue, name) for event, venue, name in rows]
 
 
 def changed_at(event: Event) -> datetime:

@@ -68,6 +68,26 @@ async def test_the_atom_feed_is_what_the_rfc_says(client: Client) -> None:
     assert selves == ["http://testserver.local/events.atom"]
 
 
+async def test_each_language_has_its_feeds(client: Client) -> None:
+    async with writing() as tx:
+        await world.event(tx, texts={"fr": {"title": "Neuf pianos", "summary": "Neuf pianistes."}})
+    site = "http://testserver.local"
+    for path in ("/events", "/categories/music"):
+        feed = fromstring((await client.get(f"/fr{path}.atom")).content)
+        is_atom(feed)
+        [entry] = feed.findall(f"{ATOM}entry")
+        assert entry.findtext(f"{ATOM}title") == "Neuf pianos"
+        assert (entry.findtext(f"{ATOM}summary") or "").endswith("Neuf pianistes.")
+        assert entry.findtext(f"{ATOM}id") == f"{site}/events/nine-pianos", "a reader knows it in every language"
+        links = {link.get("rel"): link.get("href") for link in (*feed.findall(f"{ATOM}link"), *entry.findall(f"{ATOM}link"))}
+        assert links == {"self": f"{site}/fr{path}.atom", "alternate": f"{site}/fr/events/nine-pianos"}
+        [french] = Calendar.from_ical((await client.get(f"/fr{path}.ics")).content).walk("VEVENT")
+        [english] = Calendar.from_ical((await client.get(f"{path}.ics")).content).walk("VEVENT")
+        assert (str(french["summary"]), str(english["summary"])) == ("Neuf pianos", "Nine Pianos")
+        assert french["uid"] == english["uid"] and str(french["url"]) == f"{site}/fr/events/nine-pianos"
+    assert 'href="/fr/events.atom"' in (await client.get("/fr/events")).text
+
+
 async def test_a_feed_without_events_is_one_too(client: Client) -> None:
     is_atom(fromstring((await client.get("/events.atom")).content))
     assert Calendar.from_ical((await client.get("/events.ics")).content)

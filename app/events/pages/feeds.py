@@ -14,6 +14,7 @@ from app.core import clock
 from app.core.addresses import absolute
 from app.core.errors import NotFound
 from app.core.i18n import gettext as _
+from app.core.i18n import to
 from app.core.settings import settings
 from app.events import feeds
 from app.tickets.calendar import calendar_of_many
@@ -76,7 +77,7 @@ async def feed(request: Asked, db: AsyncSession, title: str, path: str, *conditi
         told = await feeds.newest(db, *conditions)
         return answer(request, feeds.atom(title, path, told), ending, changed_at=feeds.last_change(told))
     told = await feeds.ahead(db, *conditions, now=clock.now())
-    body = calendar_of_many(title, [(event, venue, absolute(f"/events/{event.slug}")) for event, venue, _kind in told])
+    body = calendar_of_many(title, [(event, venue, absolute(to(f"/events/{event.slug}"))) for event, venue, _kind in told])
     return answer(request, body, ending, changed_at=feeds.last_change(told))
 
 

@@ -127,7 +127,7 @@ async def unlock(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
 
 @get("/events/{slug:str}/calendar.ics")
 async def calendar_file(db: Db, slug: FromPath[str]) -> Response[bytes]:
-    event = await _public(db, slug)
+    event = languages.read_in(await _public(db, slug), language())
     body = calendar(event, await queries.venue(db, event), settings().base_url + to(f"/events/{event.slug}"), clock.now())
     disposition = f'attachment; filename="{event.slug}.ics"'
     return Response(body, media_type="text/calendar", headers={"Content-Disposition": disposition})
