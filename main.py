@@ -200,7 +200,8 @@ def litestar_app(*, sandbox: Sandbox | None = None) -> Litestar:
 
 
 async def _at_the_door(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Guard of the whole app. It is one and not two, because Litestar copies the handler for each."""
+    """Guard of the whole app. It is one and not three, because Litestar copies the handler for each."""
+    await security.printable(connection, handler)
     await security.same_origin(connection, handler)
     await limits.no_guessing(connection, handler)
 

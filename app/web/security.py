@@ -12,7 +12,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import logs
-from app.core.errors import NotYours
+from app.core.errors import NotFound, NotYours
 from app.core.i18n import gettext as _
 from app.core.settings import settings
 
@@ -92,6 +92,12 @@ async def same_origin(connection: ASGIConnection[Any, Any, Any, Any], handler: B
     if site != "same-origin" and (site is not None or connection.headers.get("origin") != _origin()):
         logs.security("foreign_request", path=connection.scope.get("path_template", ""), site=site)
         raise NotYours(_("This request came from another site, so nothing was changed. Open the page here and try again."))
+
+
+async def printable(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Guard of the whole app: no address of ours holds what cannot be printed, and no database or header needs to bear it."""
+    if not connection.scope["path"].isprintable():
+        raise NotFound(_("There is nothing at this address."))
 
 
 def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:

@@ -103,6 +103,7 @@ async def test_the_address_of_a_merged_category_leads_on(client: Client, alice: 
     for ending in ("", ".atom", ".ics"):
         answer = await client.get(f"/categories/film{ending}")
         assert (answer.status_code, answer.headers["location"]) == (301, f"/categories/music{ending}")
+    assert (await client.get("/categories/film.exe")).status_code == 404
 
 
 async def test_the_address_of_a_merged_venue_leads_on_also_after_a_second_merge(client: Client, alice: User) -> None:

@@ -5,12 +5,14 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
+from app.core.db import Database
 from app.core.settings import settings, use
 from app.web import cookies
 from app.web.cookies import signed
-from tests.conftest import whole_shop
+from tests.conftest import BASE_URL, whole_shop
 from tests.hostile import SCRIPT, mistakes
 from tests.stage import free_port, serving
 from tests.town import Town
@@ -135,3 +137,12 @@ async def test_bytes_that_are_no_text_are_no_error_of_the_server(shop: Any, smal
             found[name] = answer.split(b"\r\n", 1)[0]
             assert b"evil.example" not in answer, name
     assert {name: line for name, line in found.items() if not re.match(rb"HTTP/1\.1 [234]", line)} == {}
+
+
+@pytest.mark.asvs("V4.2.1")
+async def test_what_cannot_be_printed_is_in_no_address(database: Database) -> None:
+    """PostgreSQL takes no NUL, and a line break in a header would end it."""
+    transport = httpx.ASGITransport(app=whole_shop())
+    async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
+        for path in ("/events/%00", "/cities/a%00", "/tickets/%00", "/categories/a.%0d%0aX-Evil:%201", "/fr/venues/%7f"):
+            assert (await client.get(path)).status_code == 404, path

@@ -49,13 +49,15 @@ async def manager(request: Asked, db: Db, visitor: Who, slug: FromPath[str]) -> 
 
 async def _show(request: Asked, db: AsyncSession, visitor: Visitor, kind: str, slug: str) -> Response[Any]:
     """The page; the same address with .atom or .ics is its feed. Three queries."""
-    bare, _dot, ending = slug.partition(".")
+    bare, dot, ending = slug.partition(".")
+    if dot and ending not in feeds.ENDINGS:
+        raise NotFound(_("There is nothing to see at this address."))
     watcher, now = watcher_of(request, visitor), clock.now()
     topic = await topics.topic(db, kind, bare, watcher=watcher)
     if not topic and (moved := await moved_to(db, kind, bare)) and await topics.topic(db, kind, moved):
-        where = to(f"/{kind}/{moved}") + (f".{ending}" if ending else "")
+        where = to(f"/{kind}/{moved}") + dot + ending
         return Response("", status_code=301, headers={"Location": where}, media_type=MediaType.HTML)
-    if not topic or (ending and ending not in feeds.ENDINGS):
+    if not topic:
         raise NotFound(_("There is nothing to see at this address."))
     if ending:
         return await feeds.feed(request, db, topic.name, topic.path, topic.where, ending=ending)
