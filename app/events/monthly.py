@@ -2,7 +2,7 @@
 
 from calendar import Calendar
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -62,9 +62,8 @@ async def month(db: AsyncSession, wanted: searching.Search, *, zone: str, now: d
     first = date.fromisoformat(f"{wanted.month}-01") if wanted.month else today.replace(day=1)
     last = _moved(first, 1) - timedelta(days=1)
     start, end = searching.between(first, last, zone=zone)
-    plain = replace(wanted, when="", since=None, until=None)
     found = columns(Event.slug, Event.title, Event.starts_at, Event.zone).where(Event.state == "published")
-    values = values_of(plain, zone=zone, now=now)
+    values = values_of(wanted, zone=zone, now=now)
     found = found.where(col(Event.postponed_at).is_(None), *matching(values))
     if start and end:
         found = found.where(Event.starts_at >= start - ELSEWHERE, Event.starts_at < end + ELSEWHERE)

@@ -142,6 +142,31 @@ async def test_the_table_of_a_month_can_be_read_aloud(client: Client, moment: An
     assert 'rel="next' not in (await client.get("/events?view=month&month=2028-11")).text
 
 
+async def test_a_filter_of_days_or_distance_leaves_the_month(client: Client, moment: Any) -> None:
+    async with writing() as tx:
+        await world.event(tx)
+    for asked in ("when=tonight", "when=past", "near=Lyon", "since=2027-01-01", "until=2026-11-30"):
+        text = (await client.get(f"/events?{asked}&view=month&month=2026-12")).text
+        assert "Nine Pianos" not in text and "<table" not in text, asked
+        assert text.count("(remove this filter)") == 1, asked
+
+
+async def test_who_searches_among_what_is_over_stays_there(client: Client, moment: Any) -> None:
+    async with writing() as tx:
+        await world.event(tx, title="Last Summer", starts_at=clock.now() - timedelta(days=90))
+    archive = (await client.get("/events?when=past")).text
+    assert '<option value="past" selected>Past events</option>' in archive
+    assert "Last Summer" in (await client.get("/events?q=summer&when=past&category=", headers=PART)).text
+
+
+async def test_the_address_for_search_engines_is_one_that_is_there(client: Client, moment: Any) -> None:
+    async with writing() as tx:
+        await world.event(tx)
+    for asked, known in (("city=Turin", "/cities/turin"), ("city=Nowhere", "/events"), ("category=none", "/events")):
+        text = (await client.get(f"/events?{asked}")).text
+        assert f'<link rel="canonical" href="http://testserver.local{known}">' in text, asked
+
+
 async def test_every_active_filter_is_a_link_that_takes_it_away(client: Client, moment: Any) -> None:
     async with writing() as tx:
         await world.event(tx)

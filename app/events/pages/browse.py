@@ -69,7 +69,7 @@ async def _found(db: Db, search: Search, facets: Facets, watcher: Watcher, *, no
     if search.view:
         month = await monthly.month(db, search, zone=facets.zone, now=now)
         counted = Results([], month.total, 1)
-        return {"month": month, "results": counted, "groups": [], "canonical": searching.canonical(search)}
+        return {"month": month, "results": counted, "groups": [], "canonical": "/events"}
     results = await listing.search(db, search, now=now, facets=facets, watcher=watcher)
     if search.near:
         groups = [offering.Group(_("Near %(city)s") % {"city": search.near}, "", results.cards)] if results.cards else []
@@ -77,7 +77,8 @@ async def _found(db: Db, search: Search, facets: Facets, watcher: Watcher, *, no
         groups = offering.by_month(results.cards)
     else:
         groups = offering.by_time(results.cards, zone=facets.zone, now=now)
-    canonical = searching.canonical(replace(search, page=results.page))
+    # Of what has no events there may be no other page.
+    canonical = searching.canonical(replace(search, page=results.page)) if results.total else "/events"
     return {"month": None, "results": results, "groups": groups, "canonical": canonical}
 
 

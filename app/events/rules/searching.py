@@ -79,20 +79,24 @@ def search_from(params: Mapping[str, str]) -> Search:
     page = params.get("page", "")
     slug = params.get("category", "")
     when, price = params.get("when", ""), params.get("price", "")
+    when = when if when in WHENS else ""
     since, until = _day(params.get("since", "")), _day(params.get("until", ""))
+    near = _printable(params.get("near", ""))
+    # A month says itself which days it shows, and in no order but theirs.
+    in_month = params.get("view") == "month" and not (when or since or until or near)
     return Search(
         q=_printable(params.get("q", "")),
         category=slug if _SLUG.fullmatch(slug) else "",
         city=_printable(params.get("city", "")),
-        near=_printable(params.get("near", "")),
+        near=near,
         # Two dates say more than a word.
-        when=when if when in WHENS and not (since or until) else "",
+        when="" if since or until else when,
         since=since,
         until=until,
         price=price if price in PRICES or _MOST.fullmatch(price) else "",
         places="1" if params.get("places") == "1" else "",
-        view="month" if params.get("view") == "month" else "",
-        month=params["month"] if params.get("view") == "month" and _MONTH.fullmatch(params.get("month", "")) else "",
+        view="month" if in_month else "",
+        month=params["month"] if in_month and _MONTH.fullmatch(params.get("month", "")) else "",
         page=max(1, int(page)) if re.fullmatch(r"[0-9]{1,4}", page) else 1,
     )
 
