@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import formats
 from app.events.listing import matching, values_of
 from app.events.models import Event
-from app.events.queries import columns, rows_of
+from app.events.queries import columns, rows_of, told
 from app.events.rules import searching
 
 # A day shows so many, and says how many more there are.
@@ -62,7 +62,7 @@ async def month(db: AsyncSession, wanted: searching.Search, *, zone: str, now: d
     first = date.fromisoformat(f"{wanted.month}-01") if wanted.month else today.replace(day=1)
     last = _moved(first, 1) - timedelta(days=1)
     start, end = searching.between(first, last, zone=zone)
-    found = columns(Event.slug, Event.title, Event.starts_at, Event.zone).where(Event.state == "published")
+    found = columns(Event.slug, Event.title, Event.starts_at, Event.zone, *told()).where(Event.state == "published")
     values = values_of(wanted, zone=zone, now=now)
     found = found.where(col(Event.postponed_at).is_(None), *matching(values))
     if start and end:

@@ -116,9 +116,9 @@ async def by_slug(db: AsyncSession, slug: str) -> Event | None:
 
 
 async def public_event(db: AsyncSession, slug: str) -> Event | None:
-    """The event when everybody may see it; called-off ones keep their page."""
+    """The event when everybody may see it, in the reader's language; called-off ones keep their page."""
     event = await by_slug(db, slug)
-    return event if event and event.is_public else None
+    return languages.read_in(event, language()) if event and event.is_public else None
 
 
 async def event_page(
@@ -328,12 +328,12 @@ def cards(*conditions: Any, is_user: bool = False, order: Sequence[Any] = (Event
     place = func.coalesce(Venue.name, "").label("venue_name"), func.coalesce(Venue.city, "").label("city")
     marked = _marked(is_user).label("is_marked")
     state = Event.state, Event.postponed_at, Event.previous_starts_at, Event.is_online
-    wanted = columns(*SHOWN, *state, *place, *_told(), col(Category.name).label("category_name"), marked)
+    wanted = columns(*SHOWN, *state, *place, *told(), col(Category.name).label("category_name"), marked)
     joined = wanted.join(Category, col(Category.id) == Event.category_id).outerjoin(Venue, col(Venue.id) == Event.venue_id)
     return joined.where(*conditions).order_by(*order)
 
 
-def _told() -> tuple[Any, ...]:
+def told() -> tuple[Any, ...]:
     """The language of the event's texts, and its title and summary in the reader's, where they are written."""
     written: Any = col(Event.texts)[language()]
     return Event.language, written["title"].as_string().label("told_title"), written["summary"].as_string().label("told_summary")

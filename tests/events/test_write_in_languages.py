@@ -17,7 +17,7 @@ from app.bookings.rules import SoldOut
 from app.core import clock, i18n
 from app.core.activity import Activity
 from app.core.db import Database, reading, writing
-from app.events import listing, queries, reviews
+from app.events import listing, posters, queries, reviews
 from app.events.actions import copying, repeating, revising
 from app.events.actions.favourites import toggle_favourite
 from app.events.models import Event, TicketType
@@ -69,6 +69,36 @@ async def test_everybody_reads_their_own_language(alice: Client, open_browser: A
         assert '<h1 lang="en">Nine Pianos</h1>' in other and "Nobody has counted the keys." in other
     assert ">Neuf pianos</a>" in (await visitor.get("/fr/events")).text
     assert ">Nine Pianos</a>" in (await visitor.get("/de/events")).text
+
+
+async def test_so_do_months_feeds_files_posters_and_hearts(alice: Client, open_browser: Any) -> None:
+    await alice.post(f"{DESK}/edit/texts-fr", data=FRENCH)
+    visitor = await open_browser()
+    month, day = "/events?view=month&month=2026-12", "/events/nine-pianos/calendar.ics"
+    for path in (month, "/events.atom", "/events.ics", "/categories/music.atom", day):
+        for way, title in (("/fr", "Neuf pianos"), ("/it", "Nine Pianos")):
+            assert title in (await visitor.get(way + path)).text, way + path
+    assert 'href="/fr/events.atom"' in (await visitor.get("/fr/events")).text
+    pressed = await visitor.post("/fr/events/nine-pianos/favourite", headers={"HX-Request": "true", "HX-Request-Type": "partial"})
+    assert "Neuf pianos" in pressed.text
+
+
+async def test_a_poster_shows_the_title_of_the_page_that_leads_to_it(alice: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    await alice.post(f"{DESK}/edit/texts-fr", data=FRENCH)
+    drawn = []
+
+    async def png(look: posters.Look, _shape: str) -> bytes:
+        drawn.append(look.title)
+        return b""
+
+    monkeypatch.setattr(posters, "png", png)
+    for way, other in (("/fr", "de"), ("/it", "fr")):
+        text = (await alice.get(f"{way}/events/nine-pianos")).text
+        image = text.split('og:image" content="')[1].split('"')[0]
+        # Whoever fetches it may speak another language.
+        answer = await alice.get(image, headers={"Accept-Language": other})
+        assert "immutable" in answer.headers["cache-control"]
+    assert drawn == ["Neuf pianos", "Nine Pianos"]
 
 
 async def test_what_is_left_empty_is_read_in_the_events_own_language(alice: Client) -> None:

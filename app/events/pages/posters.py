@@ -8,6 +8,7 @@ from app.core.errors import NotFound
 from app.core.i18n import gettext as _
 from app.events import posters, queries
 from app.events.posters import SHAPES, Look
+from app.events.rules import languages
 from app.web.limits import looks_at_most
 
 
@@ -16,10 +17,12 @@ async def poster(slug: FromPath[str], name: FromPath[str], v: FromQuery[str] = "
     """`name` is one of SHAPES with ".png"; `v` is the poster's mark, with which the answer never changes."""
     # The database is left before anything is drawn.
     async with reading() as db:
-        event = await queries.public_event(db, slug)
-    if not event or not name.endswith(".png") or name.removesuffix(".png") not in SHAPES:
+        event = await queries.by_slug(db, slug)
+    if not event or not event.is_public or not name.endswith(".png") or name.removesuffix(".png") not in SHAPES:
         raise NotFound(_("There is no picture at this address."))
-    return await _drawn(posters.look_of(event), name.removesuffix(".png"), v)
+    # The mark tells the language too, so that the answer is the same whoever asks.
+    looks = [posters.look_of(languages.read_in(event, code)) for code in (event.language, *event.texts)]
+    return await _drawn(next((look for look in looks if look.mark == v), looks[0]), name.removesuffix(".png"), v)
 
 
 @get("/card.png", guards=[looks_at_most("list")])
