@@ -47,7 +47,7 @@ def http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]
 
 def sign_in_first(request: Request[Any, Any, Any], _error: SignInFirst) -> Response[Any]:
     """To the login, and back to the page when it was one that can be opened again."""
-    back = request.url.path if request.method == "GET" else ""
+    back = _page_of(request) if request.method == "GET" else ""
     return see_other(request, f"/login?next={quote(back)}" if back else "/login")
 
 

@@ -1,6 +1,7 @@
 """Which language a page is in: what the address says, what was chosen, what the account speaks, what the browser asks for."""
 
 import re
+from html import unescape
 from typing import Any
 
 import httpx
@@ -166,6 +167,8 @@ async def test_a_foreign_form_is_refused_in_the_language_of_the_page(client: htt
 async def test_the_way_to_the_login_keeps_the_language(client: httpx.AsyncClient) -> None:
     answer = await client.get("/me/tickets", headers=GERMAN)
     assert (answer.status_code, answer.headers["location"]) == (303, "/de/login?next=/me/tickets")
+    answer = await client.get("/me/payments?page=2&x=1")
+    assert answer.headers["location"] == "/login?next=/me/payments%3Fpage%3D2%26x%3D1"
 
 
 @pytest.mark.parametrize("wanted", ["//evil.example", "/fr//evil.example", "/fr/\\evil.example", "https://evil.example/fr"])
@@ -184,6 +187,15 @@ async def test_the_chosen_language_is_on_every_page(client: httpx.AsyncClient) -
     back = await client.post("/language", data={"language": "en", "next": "/fr/events"})
     assert back.headers["location"] == "/events"
     assert spoken(await client.get("/events", headers=GERMAN)) == "en"
+
+
+@pytest.mark.parametrize("form", ["language", "theme"])
+async def test_who_changes_how_a_list_looks_keeps_its_filters(client: httpx.AsyncClient, form: str) -> None:
+    shown = (await client.get("/events?q=piano&price=free")).text
+    inside = shown.split(f'action="/{form}"')[1]
+    back = unescape(inside.split('name="next" value="')[1].split('"')[0])
+    answer = await client.post(f"/{form}", data={form: "fr", "next": back})
+    assert answer.headers["location"].removeprefix("/fr") == "/events?q=piano&price=free"
 
 
 @pytest.mark.parametrize("chosen", ["xx", "", "fr ", "../fr", "x" * 1000])
