@@ -183,7 +183,17 @@ async def test_a_type_with_another_name_loses_the_translation_of_the_old_one(ali
     french = (await alice.get("/fr/events/nine-pianos")).text
     assert ">Balcony</h3>" in french and "Galerie" not in french
     assert (await write_words(alice, "fr", Balcony="Balcon")).status_code == 303
-    assert (await nine_pianos()).texts["fr"] == {"title": "", "summary": "", "description": "", "=Balcony": "Balcon"}
+    written = (await nine_pianos()).texts["fr"]
+    assert {name: text for name, text in written.items() if text} == {"=Balcony": "Balcon"}
+
+
+async def test_what_is_said_about_access_is_read_in_each_language_too(alice: Client) -> None:
+    async with writing() as tx:
+        (await nine_pianos_in(tx)).access = "No steps to the hall"
+    await alice.post(f"{DESK}/edit/texts-fr", data={"access": "Salle de plain-pied"})
+    french, german = [(await alice.get(f"{way}/events/nine-pianos")).text for way in ("/fr", "/de")]
+    assert '<dd lang="fr">Salle de plain-pied</dd>' in french
+    assert '<dd lang="en">No steps to the hall</dd>' in german
 
 
 async def test_a_series_is_called_what_its_dates_are_called(alice: Client) -> None:

@@ -10,7 +10,8 @@ from app.events.models import Event, TicketType
 from app.events.series import Series
 
 # What an event says in words that can be written in other languages than its own.
-TEXTS = ("title", "summary", "description")
+TEXTS = ("title", "summary", "description", "access")
+_SEARCHED = ("title", "summary", "description")
 
 
 def read_in(event: Event, language: str) -> Event:
@@ -36,6 +37,6 @@ def words_of(types: Sequence[TicketType]) -> list[str]:
 
 
 def in_others(texts: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    """What is written in other languages: titles and summaries first, for a long description may use up all that is kept."""
-    for name in TEXTS:
+    """What the search knows of other languages: titles and summaries first: a long description may use up all that is kept."""
+    for name in _SEARCHED:
         yield from (written.get(name, "") for written in texts.values())

@@ -316,6 +316,7 @@ class TextsForm(SectionForm):
     title = text(lazy("Title"), most=120)
     summary = text(lazy("Summary"), most=200)
     description = text(lazy("Description"), most=20_000, field=ManyLines)
+    access = text(lazy("Access"), most=500, field=ManyLines)
 
     @classmethod
     def values(cls, known: Known) -> dict[str, Any]:
