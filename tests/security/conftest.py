@@ -9,8 +9,8 @@ import time_machine
 
 from app.core.db import Database
 from app.core.settings import settings, use
-from main import create_app
 from tests import town
+from tests.conftest import whole_shop
 from tests.hostile import never_too_often
 from tests.town import Town
 
@@ -32,4 +32,4 @@ async def small_town(
 
 @pytest.fixture
 def shop(small_town: Town) -> Any:
-    return create_app()
+    return whole_shop()
