@@ -102,8 +102,9 @@ def number(value: int) -> str:
 
 
 def month_year(day: date) -> str:
-    """ "December 2026"."""
-    return str(format_skeleton("yMMMM", day, locale=i18n.locale()))
+    """ "December 2026", as a heading: with a capital also where months have none in a sentence."""
+    written = str(format_skeleton("yMMMM", day, locale=i18n.locale()))
+    return written[:1].upper() + written[1:]
 
 
 def weekday_day(day: date) -> str:

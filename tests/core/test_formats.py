@@ -81,15 +81,16 @@ def test_dates_prices_and_numbers_are_written_as_their_readers_write_them(
 
 
 @pytest.mark.parametrize(
-    ("language", "in_a_month", "french"),
+    ("language", "heading", "in_a_month", "french"),
     [
-        ("en", "Sat 5 Dec", "French"),
-        ("fr", "sam. 5 déc.", "français"),
-        ("it", "sab 5 dic", "francese"),
-        ("de", "Sa., 5. Dez.", "Französisch"),
-        ("es", "sáb, 5 dic", "francés"),
+        ("en", "December 2026", "Sat 5 Dec", "French"),
+        ("fr", "Décembre 2026", "sam. 5 déc.", "français"),
+        ("it", "Dicembre 2026", "sab 5 dic", "francese"),
+        ("de", "Dezember 2026", "Sa., 5. Dez.", "Französisch"),
+        ("es", "Diciembre de 2026", "sáb, 5 dic", "francés"),
     ],
 )
-def test_days_and_languages_are_named_as_their_readers_name_them(language: str, in_a_month: str, french: str):
+def test_days_and_languages_are_named_as_their_readers_name_them(language: str, heading: str, in_a_month: str, french: str):
     with i18n.speaking(language):
-        assert [formats.weekday_day(date(2026, 12, 5)), formats.language_name("fr")] == [in_a_month, french]
+        shown = [formats.month_year(date(2026, 12, 5)), formats.weekday_day(date(2026, 12, 5)), formats.language_name("fr")]
+    assert shown == [heading, in_a_month, french]
