@@ -111,5 +111,5 @@ messages: .venv/.for-working  ## gathers the sentences into app/locale and compi
 	$(BIN)/pybabel -q compile --directory=app/locale
 
 .PHONY: screenshots
-screenshots: .venv/.for-working  ## pictures of every page in screens/index.html: make screenshots ARGS="door series", ARGS=readme
+screenshots: .venv/.for-working  ## pictures of every page in screens/index.html: make screenshots ARGS="door series", ARGS=grey, ARGS=readme
 	@$(BIN)/python -m tests.browser.screenshots $(ARGS)

@@ -5,6 +5,8 @@ from typing import Any
 
 from playwright.async_api import Page
 
+from tests.browser.grey import said_by_colour_alone
+
 AXE = (Path(__file__).parent / "axe-4.14.1.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -45,7 +47,7 @@ HEIGHTS = {320: 640, 390: 844, 1280: 900}
 
 
 async def faults_of(page: Page) -> list[str]:
-    """No violation that axe-core finds, and nothing wider than the window."""
+    """No violation that axe-core finds, nothing wider than the window, and nothing said by colour alone."""
     await page.evaluate(AXE)
     faults = [*await unsaid(page), *await page.evaluate(STUBS)]
     for width, height in HEIGHTS.items():
@@ -57,6 +59,7 @@ async def faults_of(page: Page) -> list[str]:
         for scheme, rules in (("light", RULES), ("dark", COLOURS)):
             await page.emulate_media(color_scheme=scheme)
             faults += [f"{width} {scheme}: {fault}" for fault in await violations(page, rules)]
+            faults += [f"{width} {scheme}: {fault}" for fault in await said_by_colour_alone(page)]
     return faults
 
 

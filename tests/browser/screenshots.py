@@ -1,5 +1,6 @@
 """Pictures of every page: narrow and wide, light and dark, on contact sheets. `make screenshots ARGS="favourites series"` takes
-only the pages whose names hold one of the words; `ARGS=readme` draws the README's two pictures instead."""
+only the pages whose names hold one of the words; `grey` among the words shows them to somebody who sees no colours; `ARGS=readme`
+draws the README's two pictures instead."""
 
 import asyncio
 import html
@@ -41,7 +42,7 @@ def file_of(look: Look, width: int, scheme: str) -> str:
     return f"{re.sub('[^a-z0-9]+', '-', look.name.lower())}-{width}-{scheme}.jpg"
 
 
-async def portray(look: Look, shop: str, window: Browser) -> None:
+async def portray(look: Look, shop: str, window: Browser, *, in_grey: bool) -> None:
     """The four pictures of a page, as long as it is."""
     async with AsyncExitStack() as open_ones:
         page = await look.show(People(shop, window, javascript=True, open_ones=open_ones))
@@ -52,9 +53,12 @@ async def portray(look: Look, shop: str, window: Browser) -> None:
                 await page.evaluate("document.getAnimations().forEach(animation => animation.finish())")
                 path = SHEETS / file_of(look, width, scheme)
                 await page.screenshot(path=path, full_page=True, type="jpeg", quality=82)
+                if in_grey:
+                    with Image.open(path) as picture:
+                        picture.convert("L").save(path)
 
 
-async def portray_all(looks: list[Look]) -> dict[str, str]:
+async def portray_all(looks: list[Look], *, in_grey: bool) -> dict[str, str]:
     """Takes all pictures, saying how far it is; gives what went wrong, by the name of the page."""
     failed: dict[str, str] = {}
     began, done, lanes = time.monotonic(), 0, asyncio.Semaphore(LANES)
@@ -68,7 +72,7 @@ async def portray_all(looks: list[Look]) -> dict[str, str]:
                 nonlocal done
                 async with lanes:
                     try:
-                        await portray(look, shop, window)
+                        await portray(look, shop, window, in_grey=in_grey)
                     except (Error, AssertionError) as error:
                         failed[look.name] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
                 done += 1
@@ -114,11 +118,12 @@ def write_index(looks: list[Look], sheets: list[str], failed: dict[str, str]) ->
 
 
 async def contact_sheets(words: list[str]) -> int:
+    in_grey, words = "grey" in words, [word for word in words if word != "grey"]
     looks = [look for look in PAGES if not words or any(word in look.name for word in words)]
     SHEETS.mkdir(exist_ok=True)
     for old in SHEETS.iterdir():
         old.unlink()
-    failed = await portray_all(looks)
+    failed = await portray_all(looks, in_grey=in_grey)
     taken = [look for look in looks if look.name not in failed]
     sheets = [name for width in SIZES for scheme in SCHEMES for name in draw_sheets(taken, width, scheme)]
     write_index(taken, sheets, failed)
