@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from sqlalchemy import case, func
+from sqlalchemy import case, func, literal, union_all
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -21,6 +21,7 @@ from app.events.models import Category, Event, Venue
 from app.events.queries import columns, rows_of
 from app.events.rules import languages
 from app.events.rules.words import address_of_city
+from app.events.series import Series
 
 ATOM = "http://www.w3.org/2005/Atom"
 SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -128,15 +129,18 @@ async def event_places(db: AsyncSession, part: int) -> list[Place]:
 
 
 async def other_places(db: AsyncSession) -> list[Place]:
-    """The lists, and the pages of what public events are about. Three queries."""
+    """The lists, the pages of what public events are about, and those of series. Three queries."""
     kinds = (await db.exec(select(Category.slug).order_by(col(Category.position), col(Category.id)))).all()
     here = select(Venue.slug, Venue.city).where(col(Venue.id).in_(select(Event.venue_id).where(*public())))
     venues = (await db.exec(here.order_by(col(Venue.id)))).all()
-    offering = select(User.code).where(User.name != "", col(User.id).in_(select(Event.manager_id).where(*public())))
+    offering = columns(User.code, literal("managers").label("kind"), col(User.id).label("number"))
+    offering = offering.where(User.name != "", col(User.id).in_(select(Event.manager_id).where(*public())))
     cities = sorted({address_of_city(city) for _slug, city in venues})
-    managers = (await db.exec(offering.order_by(col(User.id)))).all()
+    several = columns(Series.slug, literal("series"), Series.id)
+    several = several.where(col(Series.id).in_(select(Event.series_id).where(*public())))
+    rows = await rows_of(db, union_all(offering, several).order_by("kind", "number"))
     paths = ["/", "/events", *(f"/categories/{slug}" for slug in kinds), *(f"/cities/{slug}" for slug in cities)]
-    paths += [*(f"/venues/{slug}" for slug, _city in venues), *(f"/managers/{code}" for code in managers)]
+    paths += [*(f"/venues/{slug}" for slug, _city in venues), *(f"/{kind}/{name}" for name, kind, _number in rows)]
     return [Place(path) for path in paths]
 
 

@@ -14,6 +14,7 @@ from app.core.db import writing
 from app.events import feeds
 from app.events.actions import deciding, postponing
 from app.events.models import Event
+from app.events.series import Series
 from tests import world
 
 Client = httpx.AsyncClient
@@ -155,12 +156,23 @@ async def test_a_feed_says_when_it_changed_last(client: Client) -> None:
     assert (await client.get("/events.atom")).headers["last-modified"] == "Sat, 14 Nov 2026 12:00:00 GMT"
 
 
+async def a_series(title: str, **columns: object) -> None:
+    async with writing() as tx:
+        alice = await world.alice(tx)
+        series = Series(slug=title, title=title, manager_id=alice.id or 0, created_at=clock.now())
+        tx.add(series)
+        await tx.flush()
+        await world.event(tx, title=title, series_id=series.id, **columns)
+
+
 async def test_the_map_names_every_public_page_and_each_is_there(client: Client) -> None:
     await some_events()
+    await a_series("weekly")
+    await a_series("secret-series", state="draft", published_at=None)
     found = fromstring((await client.get("/sitemap.xml")).content)
     paths = [path for line in found if not i18n.parted(path := path_of(line))[0]]
-    assert {"/", "/events", "/categories/music", "/cities/turin", "/events/long-over", "/events/nine-pianos"} <= set(paths)
-    assert {path.split("/")[1] for path in paths} == {"", "events", "categories", "cities", "venues", "managers"}
+    assert {"/", "/events", "/categories/music", "/cities/turin", "/events/nine-pianos", "/series/weekly"} <= set(paths)
+    assert {path.split("/")[1] for path in paths} == {"", "events", "series", "categories", "cities", "venues", "managers"}
     assert not any("secret" in path for path in paths)
     for path in paths:
         assert (await client.get(path)).status_code == 200, path
