@@ -1,6 +1,7 @@
 """How values look wherever a person reads them, on pages, in mails and in PDFs: money, dates in the event's zone, Markdown."""
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -42,6 +43,8 @@ _TAGS = {
     "td",
 }
 
+_FIRST = re.compile(r"(?<!\d)1(\s[^\W\d])")
+
 # CLDR says for each language how its dates are put together, but not with a time and without a comma after the English weekday.
 # The day in lists, the same with the year, and in full with the time.
 _DATES = {
@@ -72,13 +75,14 @@ def list_date(moment: datetime, zone: str) -> str:
 
 def short_date(moment: datetime, zone: str) -> str:
     """ "12 Dec 2026"."""
-    return str(format_skeleton("yMMMd", _local(moment, zone), locale=i18n.locale()))
+    local = _local(moment, zone)
+    return _in_words(format_skeleton("yMMMd", local, locale=i18n.locale()), local.day, i18n.locale())
 
 
 def day(date: date) -> str:
     """ "12 Dec"; the year only when it is not this one. For what is a day and no moment."""
     skeleton = "MMMd" if date.year == clock.now().year else "yMMMd"
-    return str(format_skeleton(skeleton, date, locale=i18n.locale()))
+    return _in_words(format_skeleton(skeleton, date, locale=i18n.locale()), date.day, i18n.locale())
 
 
 def clock_time(moment: datetime, zone: str) -> str:
@@ -109,7 +113,7 @@ def month_year(day: date) -> str:
 
 def weekday_day(day: date) -> str:
     """ "Sat 12 Dec"."""
-    return str(format_date(day, _dates()[0], locale=i18n.locale()))
+    return _in_words(format_date(day, _dates()[0], locale=i18n.locale()), day.day, i18n.locale())
 
 
 def language_name(code: str) -> str:
@@ -182,7 +186,13 @@ def _dates() -> tuple[str, str, str]:
 @lru_cache(maxsize=4096)
 def _written(moment: datetime, zone: str, pattern: str, locale: str) -> str:
     """Lists show the same dates again and again, and CLDR patterns are slow to apply."""
-    return str(format_datetime(_local(moment, zone), pattern, locale=locale))
+    local = _local(moment, zone)
+    return _in_words(format_datetime(local, pattern, locale=locale), local.day, locale)
+
+
+def _in_words(written: str, day: int, locale: str) -> str:
+    """French counts the first of a month, and no other day: "1er décembre". CLDR knows nothing of it."""
+    return _FIRST.sub(r"1er\1", written, count=1) if day == 1 and locale == "fr" else str(written)
 
 
 def _local(moment: datetime, zone: str) -> datetime:

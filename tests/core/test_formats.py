@@ -80,6 +80,19 @@ def test_dates_prices_and_numbers_are_written_as_their_readers_write_them(
     assert [" ".join(one.split()) for one in shown] == [in_lists, in_full, price, short, count]
 
 
+@pytest.mark.usefixtures("moment")
+def test_the_first_of_a_month_is_counted_in_french_alone():
+    first, eleventh = datetime(2026, 12, 1, 19, 30, tzinfo=UTC), datetime(2026, 12, 11, 19, 30, tzinfo=UTC)
+    with i18n.speaking("fr"):
+        assert formats.full_date(first, "Europe/Rome") == "mardi 1er décembre 2026 à 20:30"
+        assert formats.list_date(first, "Europe/Rome") == "mar. 1er déc., 20:30"
+        assert formats.short_date(first, "Europe/Rome") == "1er déc. 2026"
+        assert [formats.day(first.date()), formats.weekday_day(first.date())] == ["1er déc.", "mar. 1er déc."]
+        assert formats.list_date(eleventh, "Europe/Rome") == "ven. 11 déc., 20:30"
+    with i18n.speaking("it"):
+        assert formats.list_date(first, "Europe/Rome") == "mar 1 dic, 20:30"
+
+
 @pytest.mark.parametrize(
     ("language", "heading", "in_a_month", "french"),
     [
