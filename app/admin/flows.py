@@ -1,5 +1,6 @@
 """Stories of the operator's desk whose steps must not share a transaction."""
 
+import asyncio
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from typing import NamedTuple
@@ -20,9 +21,14 @@ from app.payments import stripe
 
 log = structlog.get_logger()
 
+LONG_MS = 100
 
-async def check_invariants() -> None:
-    """Looks at all invariants by reading, then writes down what it found, and sounds or ends their alarms."""
+
+async def check_invariants(*, idle: int = 0) -> None:
+    """Looks at all invariants by reading, then writes down what it found, and sounds or ends their alarms.
+
+    After a look that took a while it is idle for so many times as long.
+    """
     now = clock.now()
     found, unknown = {}, {}
     for invariant in invariants.CHECKS:
@@ -32,6 +38,9 @@ async def check_invariants() -> None:
             # One that cannot be answered is no better than one that is broken, and the others are still worth asking.
             log.exception("invariant could not be checked", name=invariant.id)
             unknown[invariant.id] = type(error).__name__
+        else:
+            if idle and found[invariant.id].milliseconds > LONG_MS:
+                await asyncio.sleep(idle * found[invariant.id].milliseconds / 1000)
     async with writing() as tx:
         for name, result in found.items():
             await actions.note_result(tx, name, result, now=now)

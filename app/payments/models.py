@@ -56,6 +56,7 @@ class Payment(SQLModel, table=True):
         CheckConstraint("reserved_minor >= 0 AND reserved_minor <= captured_minor", name="reserved"),
         CheckConstraint("returned_minor >= 0", name="returned"),
         CheckConstraint(one_of("dispute", DISPUTES), name="dispute"),
+        Index("ix_payments_due", "state", "pay_until"),
         Index("ix_payments_one_active", "booking_id", unique=True, sqlite_where=_ACTIVE_SQL, postgresql_where=_ACTIVE_SQL),
     )
 

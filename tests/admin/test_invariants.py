@@ -10,6 +10,7 @@ import time_machine
 from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 
+from app import worker
 from app.accounts.models import User
 from app.admin import flows, invariants, queries
 from app.core import clock
@@ -206,6 +207,26 @@ async def test_one_that_cannot_be_asked_sounds_an_alarm_and_the_others_are_asked
     await flows.check_invariants()
     assert [(each.alarm.about, each.alarm.details) for each in await _alarms()] == [("I7", {"error": "OperationalError"})]
     assert set(await _results()) == {check.id for check in invariants.CHECKS} - {"I7"}
+
+
+async def test_after_a_long_look_the_worker_leaves_the_machine_to_buyers(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long, idle = {"I7": 2000}, list[float]()
+
+    async def look(invariant: invariants.Invariant, **more: Any) -> invariants.Found:
+        return invariants.Found(0, [], long.get(invariant.id, 3))
+
+    async def sleep(seconds: float) -> None:
+        idle.append(seconds)
+
+    monkeypatch.setattr(invariants, "look", look)
+    monkeypatch.setattr(flows.asyncio, "sleep", sleep)
+    await worker.check_invariants()
+    assert idle == [6]
+    # Whoever presses the button waits for the answer.
+    await flows.check_invariants()
+    assert idle == [6]
 
 
 async def test_the_limit_of_a_connection_is_what_it_was(postgresql_database: Database) -> None:

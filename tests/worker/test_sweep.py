@@ -76,11 +76,26 @@ async def test_a_woken_sweep_follows_news_at_once(sqlite_database: Database, mon
     assert hourly.runs == 1
 
 
-async def test_the_whole_schedule_runs_on_an_empty_shop(sqlite_database: Database, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_whole_schedule_runs_on_an_empty_shop(
+    sqlite_database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "PATIENCE", 0)
     await for_a_while(Worker(), seconds=0.5)
     assert "sweep failed" not in caplog.text
     names = [sweep.name for sweep in worker.SCHEDULE]
     assert len(names) == len(set(names))
+
+
+async def test_a_shop_that_has_just_started_sells_before_it_looks_through_everything(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holds, books = Counter(), Counter()
+    monkeypatch.setattr(worker, "SCHEDULE", (Sweep("holds", 3600, holds), Sweep("books", 3600, books, patient=True)))
+    await for_a_while(Worker(), seconds=0.2)
+    assert (holds.runs, books.runs) == (1, 0)
+    monkeypatch.setattr(worker, "PATIENCE", 0.05)
+    await for_a_while(Worker(), until=lambda: books.runs > 0)
+    assert (holds.runs, books.runs) == (2, 1)
 
 
 async def test_a_stop_ends_a_sweep_that_hangs(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
