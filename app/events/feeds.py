@@ -33,7 +33,7 @@ MOST = 100
 KEPT = timedelta(days=7)
 # Pages in one file of the map, each with an address in every language. The protocol allows 50,000 addresses and 50 MB; these are
 # made before anybody else has to wait.
-MOST_PAGES = 1000
+MOST_PAGES = 500
 
 Told = tuple[Event, Venue | None, str]
 

@@ -11,6 +11,7 @@ from sqlmodel import select
 
 from app.accounts.models import Visitor
 from app.bookings import boxoffice
+from app.bookings import queries as bookings
 from app.bookings.boxoffice import Wish
 from app.bookings.models import Booking
 from app.bookings.rules import SoldOut
@@ -24,6 +25,7 @@ from app.events.models import Event, TicketType
 from app.events.rules import searching
 from app.events.series import Series
 from app.notifications import recipients
+from app.payments.actions import paying
 from app.tickets import pdf
 from app.tickets import queries as tickets
 from tests import world
@@ -161,6 +163,9 @@ async def test_ticket_types_are_read_in_the_buyers_language_up_to_the_ticket(ali
     assert pdf.printed(view, base_url="", language="fr").entry == "Galerie"
     assert pdf.printed(view, base_url="", language="de").entry == "Gallery"
     assert (reader.language, reader.facts["lines"][0][1]) == ("fr", "Galerie")
+    async with reading() as db:
+        params = paying.session_params(await bookings.view(db, view.booking.id or 0), "p", now=clock.now())
+    assert params["line_items"][0]["price_data"]["product_data"]["name"] == "Nine Pianos: Galerie"
     # Another browser finds nothing left, and is told so in the words that it has read.
     late = await (await open_browser()).post("/fr/events/nine-pianos/hold", data={f"q-{code}": "1"})
     assert late.status_code == 409 and "Galerie" in late.text and "Gallery" not in late.text
