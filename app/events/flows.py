@@ -124,7 +124,7 @@ async def each_of(tx: AsyncSession, dates: Sequence[Event], verb: Verb, *, told:
                     raise Refused(_("It is gone."))
                 await verb(tx, event, told or count > 0)
         except Refused as refusal:
-            refused.append(f"{day}: {refusal.sentence}")
+            refused.append(_("%(label)s: %(value)s") % {"label": day, "value": refusal.sentence})
         else:
             count += 1
     return Done(count, refused)
