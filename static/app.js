@@ -51,7 +51,9 @@
     live?.close();
     live = from && !document.hidden ? new EventSource(from) : null;
     if (live) live.onmessage = ({ data }) => {
-      for (const part of new DOMParser().parseFromString(data, "text/html").body.children) {
+      // Whoever has typed a code since is offered something else than everybody.
+      if (!document.getElementById("availability").dataset.live) return follow();
+      for (const part of [...new DOMParser().parseFromString(data, "text/html").body.children]) {
         const old = document.getElementById(part.id);
         if (old && !("gone" in old.dataset) && part.dataset.gone) say(part.dataset.gone);
         old?.replaceWith(part);
@@ -61,7 +63,7 @@
   follow();
   document.addEventListener("visibilitychange", follow);
   document.addEventListener("htmx:before:request", (event) => {
-    if (live?.readyState === 1 && event.target.id === "availability") event.preventDefault();
+    if (live?.readyState === 1 && event.target.dataset.live) event.preventDefault();
   });
 
   const busy = (state) => ({ detail: { ctx } }) => ctx.target?.setAttribute?.("aria-busy", state);

@@ -95,6 +95,23 @@ async def test_places_go_under_somebodys_eyes_and_nothing_moves(people: People, 
 
 
 @only_js
+async def test_what_a_stream_tells_reaches_every_ticket_type_until_a_code_offers_something_else(page: Page):
+    await page.add_init_script("window.EventSource = class { constructor() { window.stream = this } close() {} }")
+    tell = """word => window.stream.onmessage({ data: [...document.querySelectorAll('.left')].map(
+        one => `<p class="left" id="${one.id}">${word}</p>`).join('') })"""
+    await page.goto("/events/nine-pianos")
+    left = page.locator(".left")
+    await page.evaluate(tell, "7 left")
+    await expect(left).to_have_text(["7 left"] * 2)
+    await page.get_by_label("Code").fill("NINEPIANOS")
+    await page.get_by_role("button", name="Use the code").click()
+    await expect(left.first).to_contain_text("until")
+    before = await left.all_inner_texts()
+    await page.evaluate(tell, "Pre-sale, needs a code")
+    assert await left.all_inner_texts() == before
+
+
+@only_js
 async def test_a_page_that_nobody_looks_at_follows_nothing(page: Page):
     await page.add_init_script(
         """window.streams = []; const Real = window.EventSource;
