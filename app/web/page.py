@@ -41,7 +41,7 @@ def page(
         "dir": i18n.direction(),
         # A search is the same page as its list, so search engines are told of the list alone.
         "alternates": public and not request.url.query,
-        # The path under which search engines are to know the page, where a template does not say it itself.
+        # The path under which search engines are to know the page.
         "canonical": "",
         "site_name": settings().site_name,
         "demo": settings().demo,

@@ -15,6 +15,7 @@ from app.core.db import reading, writing
 from app.events import listing, topics
 from app.events.actions import arranging
 from app.events.models import Venue
+from app.events.series import Series
 from tests import world
 
 Client = httpx.AsyncClient
@@ -199,7 +200,17 @@ async def test_lists_say_under_which_address_they_are_to_be_known(client: Client
     async with writing() as tx:
         for number in range(12):
             await world.event(tx, title=f"Night {number}")
+        series = Series(slug="nights", title="Nights", manager_id=alice.id or 0, created_at=clock.now())
+        tx.add(series)
+        await tx.flush()
+        await world.event(tx, title="First", series_id=series.id)
     known = {
+        "/": "/",
+        "/?from=a-newsletter": "/",
+        "/?city=Turin": "/cities/turin",
+        "/?city=Nowhere": "/",
+        "/events/nine-pianos?code=friends": "/events/nine-pianos",
+        "/fr/series/nights": "/fr/series/nights",
         "/events": "/events",
         "/events?page=2": "/events?page=2",
         "/events?q=night": "/events",

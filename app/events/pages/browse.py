@@ -36,14 +36,15 @@ PICTURE_HEADERS = {
 async def home(request: Request[Any, Any, Any], db: Db, visitor: Who) -> Response[str]:
     now = clock.now()
     facets = await filters.facets(db, now)
-    search = searching.search_from(request.query_params)
-    city = search.city if search.city in facets.cities else ""
+    city = searching.search_from(request.query_params).city
+    search = Search(city=city if city in facets.cities else "")
     watcher = watcher_of(request, visitor)
-    cards = await queries.upcoming_cards(db, now, watcher=watcher, city=city, since=facets.since)
+    cards = await queries.upcoming_cards(db, now, watcher=watcher, city=search.city, since=facets.since)
     featured = next((card for card in cards if card.is_buyable), None)
     groups = offering.grouped([card for card in cards if card is not featured], zone=facets.zone, now=now)
-    context: dict[str, Any] = {"facets": facets, "search": searching.Search(city=city), "featured": featured, "groups": groups}
-    return page(request, "events/home.html", card=card_path(), public=not watcher.slugs, **context)
+    context: dict[str, Any] = {"facets": facets, "search": search, "featured": featured, "groups": groups}
+    context |= {"canonical": searching.canonical(search) if search.city else "/", "card": card_path()}
+    return page(request, "events/home.html", public=not watcher.slugs, **context)
 
 
 @get("/events", guards=[looks_at_most("list")])

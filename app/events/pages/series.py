@@ -22,7 +22,8 @@ async def show(request: Request[Any, Any, Any], db: Db, slug: FromPath[str]) -> 
     if not found:
         raise NotFound(_("There is no such series."))
     cards = await queries.dates_ahead(db, found.id, now=clock.now())
-    return page(request, "events/series.html", public=True, series=found, cards=cards, card=card_path())
+    canonical = f"/series/{found.slug}"
+    return page(request, "events/series.html", public=True, canonical=canonical, series=found, cards=cards, card=card_path())
 
 
 router = Router("/", route_handlers=[show])

@@ -221,6 +221,7 @@ async def context_of(
     offers = offering.offers(event, found.types, deal=deal, free_at=free_at, now=now)
     look = look_of(event)
     return {
+        "canonical": f"/events/{event.slug}",
         "event": event,
         "spoken": languages.language_of(event, language()),
         "venue": found.venue,
