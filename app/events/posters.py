@@ -11,6 +11,7 @@ import io
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -118,8 +119,14 @@ def _store(where: Path, look: Look, size: tuple[int, int]) -> bytes:
 
 
 def _tidy(folder: Path) -> None:
-    kept = sorted(folder.iterdir(), key=lambda one: one.stat().st_mtime) if len(os.listdir(folder)) > MOST_KEPT else []
-    for one in kept[: MOST_KEPT // 10]:
+    if len(os.listdir(folder)) <= MOST_KEPT:
+        return
+    kept = []
+    for one in folder.iterdir():
+        # Another process may tidy in the same moment.
+        with suppress(FileNotFoundError):
+            kept.append((one.stat().st_mtime, one))
+    for _at, one in sorted(kept)[: MOST_KEPT // 10]:
         one.unlink(missing_ok=True)
 
 
