@@ -47,9 +47,9 @@ async def open_sales() -> None:
     now = clock.now()
     async with reading() as db:
         due = await reminders.due(db, now=now)
-    for event_id, phase in due:
+    for event_id, phase, since in due:
         async with writing() as tx:
-            await reminding.open_sale(tx, event_id, phase, now=now)
+            await reminding.open_sale(tx, event_id, phase, since, now=now)
 
 
 async def find_anew(job: Job) -> None:

@@ -39,7 +39,7 @@ class Reminder(SQLModel, table=True):
 
 
 class Opening(SQLModel, table=True):
-    """That a phase of an event's sale has opened: whoever writes the row down is the one who tells of it."""
+    """When a phase of an event's sale opened last: whoever writes it down is the one who tells of it."""
 
     __tablename__ = "openings"
     __table_args__ = (CheckConstraint(one_of("phase", PHASES), name="phase"),)
@@ -59,10 +59,11 @@ async def of_address(db: AsyncSession, event_id: int, email: str) -> Reminder | 
     return (await db.exec(select(Reminder).where(Reminder.event_id == event_id, Reminder.email == email))).first()
 
 
-async def due(db: AsyncSession, *, now: datetime) -> list[tuple[int, str]]:
-    """(event id, phase) of the sales that have opened and that nobody was told of yet.
+async def due(db: AsyncSession, *, now: datetime) -> list[tuple[int, str, datetime]]:
+    """(event id, phase, when it opened) of the sales that have opened and that nobody was told of yet.
 
-    The first ticket type that is sold opens the sale. A postponed event opens nothing, and with its new date what was missed.
+    The first ticket type that is sold opens the sale, and another one opens it again when that was sold no more. A postponed
+    event opens nothing, and with its new date what was missed.
     """
     first = select(
         TicketType.event_id, func.min(TicketType.presale_from).label("presale"), func.min(TicketType.sale_from).label("sale")
@@ -72,14 +73,20 @@ async def due(db: AsyncSession, *, now: datetime) -> list[tuple[int, str]]:
     def opened(phase: str) -> ColumnElement[bool]:
         at = first_of.c[phase]
         lately = or_(at > now - IS_NEWS, col(Event.redated_at) > now - IS_NEWS)
-        is_told = exists().where(col(Opening.event_id) == col(Event.id), col(Opening.phase) == phase)
-        return and_(at <= now, lately, at > col(Event.published_at), ~is_told)
+        is_told = exists().where(col(Opening.event_id) == col(Event.id), col(Opening.phase) == phase, col(Opening.at) >= at)
+        goes_on = exists().where(
+            col(TicketType.event_id) == col(Event.id), col(TicketType.sale_from) < at, col(TicketType.sale_to) >= at
+        )
+        return and_(at <= now, lately, at > col(Event.published_at), ~is_told, ~goes_on)
 
     presale, sale = and_(opened("presale"), first_of.c.sale > now), opened("sale")
     on_stage = (Event.state == "published", col(Event.postponed_at).is_(None), Event.ends_at > now)
-    found = select(Event.id, sale.label("is_sale")).join(first_of, first_of.c.event_id == Event.id)
-    rows = (await db.exec(found.where(*on_stage, or_(presale, sale)).order_by(col(Event.id)))).all()
-    return [(event_id or 0, "sale" if is_sale else "presale") for event_id, is_sale in rows]
+    found = select(Event.id, sale.label("is_sale"), first_of.c.presale, first_of.c.sale)
+    found = found.join(first_of, first_of.c.event_id == Event.id).where(*on_stage, or_(presale, sale))
+    rows = (await db.exec(found.order_by(col(Event.id)))).all()
+    return [
+        (event_id or 0, *(("sale", general) if is_sale else ("presale", early))) for event_id, is_sale, early, general in rows
+    ]
 
 
 async def asked(db: AsyncSession, event_id: int) -> Sequence[Reminder]:

@@ -87,6 +87,42 @@ async def test_a_presale_and_the_general_sale_are_told_each_once(database: Datab
     assert await opened() == [("presale", f"mail:{CAROL}"), ("sale", f"mail:{CAROL}")]
 
 
+async def test_a_sale_that_opens_again_is_told_again_to_whoever_waits_for_it(
+    database: Database, moment: time_machine.Traveller
+) -> None:
+    event = await ahead(sale=DAY)
+    async with writing() as tx:
+        (await world.only_type(tx, event)).sale_to = clock.now() + 2 * DAY
+        await world.ticket_type(tx, event, name="Late", sale_from=clock.now() + 6 * DAY)
+    bob = await saved(event)
+    moment.shift(DAY)
+    first = [("sale", f"user:{bob.id}")]
+    assert await opened() == first
+    moment.shift(2 * DAY)
+    await asked(event)
+    await privacy.forget()
+    moment.shift(3 * DAY)
+    expected = [*first, ("sale", f"user:{bob.id}"), ("sale", f"mail:{CAROL}")]
+    assert await opened() == expected
+    moment.shift(timedelta(hours=1))
+    assert await opened() == expected
+    assert await addresses() == [CAROL]
+    moment.shift(DAY)
+    await privacy.forget()
+    assert await addresses() == []
+
+
+async def test_a_sale_that_goes_on_with_other_tickets_has_not_opened(database: Database, moment: time_machine.Traveller) -> None:
+    event = await ahead(sale=DAY)
+    async with writing() as tx:
+        (await world.only_type(tx, event)).sale_to = clock.now() + 2 * DAY
+        await world.ticket_type(tx, event, name="Late", sale_from=clock.now() + 2 * DAY)
+    await asked(event)
+    for _day in range(2):
+        moment.shift(DAY)
+        assert await opened() == [("sale", f"mail:{CAROL}")]
+
+
 async def test_whoever_never_said_yes_is_told_nothing(database: Database, moment: time_machine.Traveller) -> None:
     await asked(await ahead(), confirmed=False)
     moment.shift(3 * DAY)
@@ -142,9 +178,9 @@ async def two_workers() -> int:
     """Both have seen that the sale is open before either says so; gives how many activities tell of it."""
     async with reading() as db:
         first, second = await reminders.due(db, now=clock.now()), await reminders.due(db, now=clock.now())
-    for event_id, phase in [*first, *second]:
+    for event_id, phase, since in [*first, *second]:
         async with writing() as tx:
-            await reminding.open_sale(tx, event_id, phase, now=clock.now())
+            await reminding.open_sale(tx, event_id, phase, since, now=clock.now())
     await Worker().react()
     async with reading() as db:
         return len((await db.exec(select(Activity).where(Activity.kind == "event.sale_opened"))).all())

@@ -35,14 +35,16 @@ async def stop(tx: AsyncSession, reminder: Reminder) -> None:
         await activity.record(tx, "reminder.stopped", about=f"event:{reminder.event_id}", by=None, reminder=reminder.id)
 
 
-async def open_sale(tx: AsyncSession, event_id: int, phase: str, *, now: datetime) -> bool:
-    """Writes down that a sale has opened, and so tells whoever waits for it. False when another process was faster."""
-    if not await is_first(tx, Opening(event_id=event_id, phase=phase, at=now)):
+async def open_sale(tx: AsyncSession, event_id: int, phase: str, since: datetime, *, now: datetime) -> bool:
+    """Writes down that a sale is open since then, and so tells whoever waits for it. False when another process was faster."""
+    if not await is_first(tx, Opening(event_id=event_id, phase=phase, at=now), since):
         return False
     await activity.record(tx, "event.sale_opened", about=f"event:{event_id}", by=None, phase=phase)
     return True
 
 
-async def is_first(tx: AsyncSession, opening: Opening) -> bool:
-    """The guard: of all who write the same row down, one does."""
-    return await add_unless_there(tx, opening)
+async def is_first(tx: AsyncSession, opening: Opening, since: datetime) -> bool:
+    """The guard: of all who write the same down, one does; what an earlier opening left there is written over."""
+    same = col(Opening.event_id) == opening.event_id, col(Opening.phase) == opening.phase
+    again = update(Opening).where(*same, col(Opening.at) < since).values(at=opening.at)
+    return bool(await changed(tx, again)) or await add_unless_there(tx, opening)

@@ -106,7 +106,8 @@ def _old_reminders(now: datetime) -> Any:
     """Nobody said yes in time, or there is nothing to be reminded of any more."""
     unanswered = and_(col(Reminder.confirmed_at).is_(None), col(Reminder.created_at) < now - UNANSWERED_KEPT)
     day = now - timedelta(days=1)
-    opened = exists().where(col(Opening.event_id) == col(Reminder.event_id), col(Opening.phase) == "sale", col(Opening.at) < day)
+    told = col(Opening.at) < day, col(Opening.at) > col(Reminder.created_at)
+    opened = exists().where(col(Opening.event_id) == col(Reminder.event_id), col(Opening.phase) == "sale", *told)
     ended = or_(col(Event.ends_at) < day, col(Event.called_off_at) < day)
     over = exists().where(col(Event.id) == col(Reminder.event_id), col(Event.postponed_at).is_(None), ended)
     return select(Reminder.id).where(or_(unanswered, opened, over))
