@@ -23,6 +23,15 @@ HERE = Path(__file__).parent
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 START_SECONDS = 60
 
+# Chromium's own pages behind its address bar, two of them in a process of their own for each person who opens a browser.
+POPUPS = "WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup"
+# Of several lists of what is off Chromium takes the last one, so ours says again what Playwright's says.
+OFF = f"""AimEnabled,AvoidCorsURLLoaderRestartOnRedirect,AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,\
+HttpsFirstBalancedModeAutoEnable,HttpsUpgrades,LensOverlay,MediaRouter,NetworkTimeServiceQuerying,OptimizationHints,PaintHolding,\
+PreconnectToSearch,ThirdPartyStoragePartitioning,{POPUPS}"""
+# With a limit nobody starts a process for a page that may come next.
+SPARING = [f"--disable-features={OFF}", "--renderer-process-limit=1"]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One browser serves all tests of a process, so they share its event loop."""
@@ -94,7 +103,7 @@ async def open_window() -> AsyncIterator[Browser]:
     if not path:
         pytest.skip(f"No Chromium is installed; looked for {', '.join(CHROMIUMS)}.")
     # Chromium refuses its sandbox to root.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    arguments = [*SPARING, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
