@@ -51,7 +51,7 @@ def environment() -> Environment:
 
 
 @pass_eval_context
-def _gettext(where: EvalContext, sentence: str, **values: Any) -> str:
+def _gettext(where: EvalContext, sentence: str, /, **values: Any) -> str:
     """A sentence of a template; a page has a hundred, and most of them are the same on every page of a language."""
     if not values:
         return _whole(i18n.catalogue(), sentence, where.autoescape)
@@ -83,7 +83,7 @@ def _kept(macro: Callable[..., str], most: int) -> Callable[..., str]:
 
 def _counting(ngettext: Callable[..., str]) -> Callable[..., str]:
     @pass_context
-    def counting(context: Context, one: str, many: str, number: int, **values: Any) -> str:
+    def counting(context: Context, one: str, many: str, number: int, /, **values: Any) -> str:
         return ngettext(context, one, many, number, **{"num": i18n.Counted(number), **values})
 
     return counting

@@ -21,6 +21,7 @@ from app.worker import work_jobs
 from tests import world
 from tests.admin.logbook import said
 from tests.payments.refund_story import an_event, paid
+from tests.reading import words
 
 SignIn = Callable[[httpx.AsyncClient, User], Awaitable[None]]
 
@@ -37,7 +38,7 @@ async def dora(client: httpx.AsyncClient, sign_in: SignIn) -> User:
 async def text_of(client: httpx.AsyncClient, url: str) -> str:
     answer = await client.get(url)
     assert answer.status_code == 200
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text))
+    return words(answer.text)
 
 
 async def test_the_page_shows_fifty_at_a_time_the_newest_first(client: httpx.AsyncClient, dora: User) -> None:
@@ -239,7 +240,7 @@ async def test_the_page_can_be_narrowed_to_days_and_one_kind(
     moment.shift(timedelta(days=-1))
     for query, expected in shown.items():
         page = (await client.get(f"/admin/activity{query}")).text
-        assert re.findall(r'class="mono">(\w+\.\w+)</span> ·', page) == expected, query
+        assert re.findall(r'class="mono">(\w+\.\w+)</span>&nbsp;·', page) == expected, query
 
 
 async def test_each_row_has_an_address(client: httpx.AsyncClient, dora: User) -> None:

@@ -23,8 +23,9 @@ from app.payments.actions import asking
 from app.payments.models import Payment, Refund
 from app.tickets.models import Ticket
 from tests import world
-from tests.bookings.test_pages import account, words
+from tests.bookings.test_pages import account
 from tests.notifications.scenes import bought, held
+from tests.reading import words
 
 
 async def person(name: str) -> User:

@@ -26,8 +26,8 @@ from app.tickets.rules import Scanned
 from app.worker import Worker
 from tests import world
 from tests.admin.logbook import said
-from tests.bookings.test_pages import words
 from tests.notifications.scenes import bought, bought_by_guest, held
+from tests.reading import words
 
 PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
 

@@ -19,7 +19,8 @@ from app.core.db import reading, writing
 from app.core.limits import Limit
 from app.events.models import Event, TicketType
 from tests import invariants, world
-from tests.bookings.test_pages import known, words
+from tests.bookings.test_pages import known
+from tests.reading import words
 
 pytestmark = pytest.mark.usefixtures("moment")
 

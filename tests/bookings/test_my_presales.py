@@ -20,7 +20,8 @@ from app.core.db import reading, writing
 from app.core.settings import settings, use
 from app.events.models import TicketType
 from tests import world
-from tests.bookings.test_pages import account, known, words
+from tests.bookings.test_pages import account, known
+from tests.reading import words
 
 pytestmark = pytest.mark.usefixtures("moment")
 

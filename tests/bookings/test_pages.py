@@ -20,6 +20,7 @@ from app.events.models import Event, TicketType
 from app.payments.models import Payment, Refund
 from app.tickets.actions import settle
 from tests import world
+from tests.reading import words
 
 # The clock stands still on a Monday at noon.
 pytestmark = pytest.mark.usefixtures("moment")
@@ -73,12 +74,6 @@ async def now_is(booking: Booking) -> Booking:
         found = await queries.by_id(db, booking.id or 0)
     assert found
     return found
-
-
-def words(html: str) -> str:
-    """What a person reads, in one line."""
-    visible = re.sub(r"<(script|style|svg)\b.*?</\1>", " ", html, flags=re.DOTALL)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", visible)).replace(" .", ".")
 
 
 async def page(client: httpx.AsyncClient, booking: Booking) -> str:

@@ -17,15 +17,12 @@ from app.core.db import reading, writing
 from app.events.models import Event
 from tests import world
 from tests.bookings.test_wait import gives_back, kind_of, line_of, offers_of, sold_out, waits
+from tests.reading import words
 
 SignIn = Callable[[httpx.AsyncClient, User], Awaitable[None]]
 
 # These pages need no second database: what the database decides is tested beside.
 pytestmark = pytest.mark.usefixtures("sqlite_database")
-
-
-def words(html: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", re.sub(r"<svg\b.*?</svg>", " ", html, flags=re.DOTALL)))
 
 
 async def wish(event: Event, **more: str) -> dict[str, str]:

@@ -69,3 +69,10 @@ def test_without_the_language_among_what_it_depends_on_a_card_speaks_the_wrong_o
     english = card()
     monkeypatch.setattr(i18n, "catalogue", lambda: i18n._catalogue("en"))
     assert card(language="fr") == english
+
+
+@pytest.mark.parametrize("name", ["where", "sentence", "context", "one", "many", "number", "values"])
+def test_a_sentence_calls_what_it_holds_as_it_likes(name: str) -> None:
+    plain = environment().from_string(f'{{{{ _("At %({name})s", {name}="<door>") }}}}').render()
+    counted = environment().from_string(f'{{{{ ngettext("%({name})s", "%({name})s", 2, {name}="<door>") }}}}').render()
+    assert (plain, counted) == ("At &lt;door&gt;", "&lt;door&gt;")

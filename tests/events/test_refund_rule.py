@@ -11,6 +11,7 @@ from app.core.db import reading, writing
 from app.events.models import Event
 from tests import world
 from tests.events.forms import propose
+from tests.reading import words
 
 # The clock stands still on a Monday at noon.
 pytestmark = pytest.mark.usefixtures("moment")
@@ -29,10 +30,6 @@ async def alice(client: httpx.AsyncClient, sign_in: Any) -> httpx.AsyncClient:
 async def the_event() -> Event:
     async with reading() as db:
         return (await db.exec(select(Event))).one()
-
-
-def words(html: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from app.core import clock
 from app.core.db import reading, writing
 from app.events.models import Event, TicketType
 from tests import world
+from tests.reading import words
 
 # The clock stands still on a Monday at noon.
 pytestmark = pytest.mark.usefixtures("moment")
@@ -39,12 +40,6 @@ def before_the_sale(**more: Any) -> dict[str, Any]:
 
 def in_presale(**more: Any) -> dict[str, Any]:
     return before_the_sale(presale_from=clock.now() - timedelta(hours=1), **more)
-
-
-def words(html: str) -> str:
-    """What a person reads, in one line."""
-    visible = re.sub(r"<(script|style|svg)\b.*?</\1>", " ", html, flags=re.DOTALL)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", visible))
 
 
 async def picker(client: httpx.AsyncClient, event: Event) -> str:

@@ -16,8 +16,8 @@ from app.events.models import Helper
 from app.privacy import flows
 from tests import world
 from tests.admin.logbook import said
-from tests.bookings.test_pages import words
 from tests.conftest import NOON
+from tests.reading import words
 
 _SELLS = {"may_sell": True, "created_at": NOON, "joined_at": NOON}
 

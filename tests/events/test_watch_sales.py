@@ -17,8 +17,9 @@ from app.core.db import reading, writing
 from app.events.models import Event, TicketType
 from app.tickets.actions import settle
 from tests import world
-from tests.bookings.test_pages import account, known, words
+from tests.bookings.test_pages import account, known
 from tests.events.forms import propose, typed
+from tests.reading import words
 
 pytestmark = pytest.mark.usefixtures("moment")
 

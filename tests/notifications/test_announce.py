@@ -27,8 +27,9 @@ from app.tickets.rules import Scanned
 from app.worker import JOBS, Worker, work_jobs
 from tests import world
 from tests.admin.logbook import said
-from tests.bookings.test_pages import account, words
+from tests.bookings.test_pages import account
 from tests.notifications.scenes import bought, bought_by_guest, held
+from tests.reading import words
 
 WRITTEN = {"subject": "Doors at eight", "body": "Come **early**."}
 

@@ -15,7 +15,7 @@ from app.payments import history
 from app.payments.models import Orphan, Payment, Refund
 from tests.payments.refund_story import an_event, bobs, given, paid, returned, sign_in_as, valid_tickets
 from tests.payments.story import refunds_of
-from tests.payments.test_pages import words
+from tests.reading import words
 
 # The clock stands still on a Monday at noon.
 PART = {"HX-Request": "true", "HX-Request-Type": "partial"}

@@ -1,7 +1,6 @@
 """The doors of the money: back from Stripe, what Stripe tells us, and what a user has paid."""
 
 import json
-import re
 from contextlib import suppress
 from typing import Any
 
@@ -27,6 +26,7 @@ from app.sandbox.app import Sandbox
 from tests import world
 from tests.conftest import whole_shop
 from tests.payments.story import card_is_charged, held, now_is, payment_of, pays, refunds_of, stock_of, tickets_of
+from tests.reading import words
 from tests.stage import WEBHOOK_SECRET
 
 # For refusals that end before any database is asked.
@@ -39,11 +39,6 @@ BUYER = {"email": "bob@example.com", "name": "Bob Buyer"}
 def app(fake: Sandbox) -> Any:
     """The whole application, over the database and the Stripe of these tests."""
     return whole_shop()
-
-
-def words(html: str) -> str:
-    """What a person reads, in one line."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", re.sub(r"<svg\b.*?</svg>", " ", html, flags=re.DOTALL)))
 
 
 # ---------- to Stripe and back ----------

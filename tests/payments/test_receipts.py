@@ -16,7 +16,7 @@ from app.payments.models import Payment, Refund
 from tests import world
 from tests.payments.refund_story import an_event, bobs, given, paid, returned, valid_tickets
 from tests.payments.story import refunds_of
-from tests.payments.test_pages import words
+from tests.reading import words
 
 # The clock stands still on a Monday at noon.
 pytestmark = pytest.mark.usefixtures("moment")

@@ -18,7 +18,7 @@ from app.payments.models import Payment, Refund
 from app.tickets import actions as tickets
 from tests import invariants
 from tests.payments.refund_story import an_event, valid_tickets
-from tests.payments.test_pages import words
+from tests.reading import words
 from tests.world import only_type
 
 pytestmark = pytest.mark.usefixtures("moment")

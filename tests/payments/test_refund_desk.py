@@ -17,7 +17,7 @@ from app.payments.models import Payment
 from tests import world
 from tests.payments.refund_story import again, an_event, bobs, codes, given, paid, returned, sign_in_as, valid_tickets
 from tests.payments.story import refunds_of
-from tests.payments.test_pages import words
+from tests.reading import words
 
 # The clock stands still on a Monday at noon.
 pytestmark = pytest.mark.usefixtures("moment")

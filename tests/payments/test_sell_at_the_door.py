@@ -27,8 +27,9 @@ from app.payments.flows import door
 from app.payments.models import Payment, Refund
 from app.tickets.models import Ticket
 from tests import invariants, world
-from tests.bookings.test_pages import known, words
+from tests.bookings.test_pages import known
 from tests.payments.refund_story import sign_in_as
+from tests.reading import words
 
 SignIn = Callable[[httpx.AsyncClient, User], Awaitable[None]]
 

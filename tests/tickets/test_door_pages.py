@@ -18,7 +18,7 @@ from app.tickets import queries, signing
 from app.tickets.models import CheckIn, Gate
 from tests import world
 from tests.admin.logbook import said
-from tests.bookings.test_pages import words
+from tests.reading import words
 from tests.tickets.doors import Evening, evening
 
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}

@@ -22,7 +22,8 @@ from app.tickets import actions as tickets
 from app.tickets.models import Ticket
 from app.worker import Worker
 from tests import invariants, world
-from tests.bookings.test_pages import known, words
+from tests.bookings.test_pages import known
+from tests.reading import words
 
 SignIn = Callable[[httpx.AsyncClient, User], Awaitable[None]]
 

@@ -20,15 +20,10 @@ from app.tickets.models import Ticket
 from app.tickets.queries import TicketView, of_booking
 from tests import world
 from tests.notifications.scenes import bought, bought_by_guest
+from tests.reading import words
 
 # The clock stands still on a Monday at noon.
 pytestmark = pytest.mark.usefixtures("moment")
-
-
-def words(html: str) -> str:
-    """What a person reads, in one line."""
-    visible = re.sub(r"<(script|style|svg)\b.*?</\1>", " ", html, flags=re.DOTALL)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", visible))
 
 
 async def an_event(**overrides: Any) -> Event:
