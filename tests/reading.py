@@ -7,6 +7,6 @@ TAG = re.compile(r"<[^>]+>")
 
 
 def words(page: str) -> str:
-    """The text of a page's HTML in one line; a no-break space is a space, and an element that ends before a full stop leaves none."""
+    """The text of a page's HTML in one line; no-break spaces are spaces, and none stands before a full stop."""
     text = TAG.sub(" ", SILENT.sub(" ", page)).replace("&nbsp;", " ")
     return re.sub(r"\s+", " ", text).replace(" .", ".")

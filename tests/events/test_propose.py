@@ -153,7 +153,7 @@ async def test_all_mistakes_of_a_section_come_at_once_and_nothing_typed_is_lost(
     assert answer.status_code == 422
     for sentence in (
         "There is a problem",
-        "Enter the event&#39;s title",
+        "Enter the event’s title",
         "Choose a category",
         "Enter a date and a time such as",
         "Enter the venue and its city, or neither",
