@@ -4,9 +4,9 @@ from typing import Any
 
 from playwright.async_api import Page
 
-# A state is looked at twice: as it is and with its attribute taken away. When the colours differ, so must the lightness, 3 to 1
-# at least, or a mark: weight, line, border, icon, words. What has kinds, by a class, has another icon or other words for each.
-GREY = """() => {
+# Of any colour that CSS can write: how light it is, whether nothing is seen of it, how far two are apart (WCAG's contrast). And
+# on what ground an element stands; that of a stub or of a button in its shape is drawn before it.
+COLOURS = """
   const pen = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
   const light = (colour) => {
     pen.clearRect(0, 0, 1, 1); pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1);
@@ -14,8 +14,22 @@ GREY = """() => {
     return .2126 * r + .7152 * g + .0722 * b;
   };
   const clear = (colour) => colour === 'transparent' || /^rgba.*, 0\\)$|\\/ 0\\)$/.test(colour);
-  const ground = (one) => { for (; one; one = one.parentElement) {
-    const colour = getComputedStyle(one).backgroundColor; if (!clear(colour)) return colour } return 'white' };
+  const ground = (one) => {
+    for (; one; one = one.parentElement) {
+      const before = getComputedStyle(one, '::before'), own = getComputedStyle(one).backgroundColor;
+      if (!clear(own)) return own;
+      if (!clear(before.backgroundColor) && parseFloat(before.width) >= one.offsetWidth * .9) return before.backgroundColor;
+    }
+    return 'white';
+  };
+  const ratio = (a, b) => (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+"""
+
+# A state is looked at twice: as it is and with its attribute taken away. When the colours differ, so must the lightness, 3 to 1
+# at least, or a mark: weight, line, border, icon, words. What has kinds, by a class, has another icon or other words for each.
+GREY = (
+    f"() => {{ {COLOURS}"
+    + """
   const isSeen = (one) => one.checkVisibility({ opacityProperty: true, visibilityProperty: true });
   const icons = (one) => [...one.querySelectorAll('svg')].map((svg) =>
     [svg.querySelector('use')?.getAttribute('href')?.split('#')[1], getComputedStyle(svg).fill === 'none'].join());
@@ -25,7 +39,6 @@ GREY = """() => {
     colours: [all.color, ground(one), all.borderTopColor, all.borderBottomColor].map((each) => clear(each) ? ground(one) : each),
     marks: [all.fontWeight, all.textDecorationLine, all.textDecorationThickness, all.borderTopWidth, all.borderTopStyle,
       all.outlineStyle, all.content, ...icons(one), words(one)].join('|') } };
-  const ratio = (a, b) => (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
   const name = (one) => one.outerHTML.replace(/\\s+/g, ' ').slice(0, 120);
   const faults = [];
 
@@ -83,6 +96,7 @@ GREY = """() => {
   }
   return faults;
 }"""
+)
 
 
 async def said_by_colour_alone(page: Page) -> list[str]:

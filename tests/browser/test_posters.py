@@ -20,23 +20,6 @@ DECODE = """async ([picture, wasm]) => {
 
 GROUND = "() => getComputedStyle(document.querySelector('.qr')).backgroundColor"
 
-# The date on a card is a tile of its own; what is only heard stands nowhere.
-OVERLAPS = """() => {
-  const drawn = document.querySelectorAll('main svg[preserveAspectRatio], main .poster > img');
-  const art = [...drawn].map(one => one.getBoundingClientRect()).filter(one => one.width);
-  const touches = (one, box) => one.left < box.right - 1 && one.right > box.left + 1 && one.top < box.bottom - 1
-    && one.bottom > box.top + 1;
-  const words = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT), found = [];
-  for (let node; node = words.nextNode();) {
-    const around = node.parentElement;
-    if (!node.data.trim() || !around.checkVisibility() || around.closest('.card__date, .sr, .sample')) continue;
-    const range = document.createRange();
-    range.selectNodeContents(node);
-    for (const box of range.getClientRects())
-      if (box.width > 1 && art.some(one => touches(one, box))) found.push(node.data.trim().slice(0, 40));
-  }
-  return found }"""
-
 INK = "() => getComputedStyle(document.querySelector('[class*=hue-]')).getPropertyValue('--h').trim()"
 
 
@@ -94,12 +77,3 @@ async def test_the_ink_of_an_event_follows_it(people: People, page: Page):
         await desk.goto(where)
         inks.append(await desk.evaluate(INK))
     assert len(set(inks)) == 1, inks
-
-
-@only_js
-async def test_no_words_stand_on_a_drawing(page: Page):
-    for where in ("/", "/events", "/events/the-fog-machine-orchestra"):
-        for width in (390, 1280):
-            await page.set_viewport_size({"width": width, "height": 900})
-            await page.goto(where)
-            assert await page.evaluate(OVERLAPS) == [], (where, width)
