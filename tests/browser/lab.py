@@ -13,6 +13,9 @@ PHONE = {"width": 390, "height": 844}
 # 1.6 Mbit/s down, 750 kbit/s up, 150 ms there and back.
 SLOW = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 93_750}
 
+# From here on a layout shift score is not 0.00 any more.
+MOVED = 0.005
+
 # One page of each kind that people wait for.
 LAB = (
     "home", "events", "event", "booking, details", "booking, paid", "ticket", "sign in", "my tickets", "event of a manager",
@@ -26,7 +29,11 @@ WATCH = """window.lab = { lcp: 0, cls: 0, inp: 0, moved: [] };
   watch('largest-contentful-paint', (one) => { lab.lcp = one.startTime });
   watch('layout-shift', (one) => { if (one.hadRecentInput) return;
     lab.cls += one.value;
-    lab.moved.push(...one.sources.map(({ node }) => (node?.outerHTML || node?.data || '').slice(0, 120))) });
+    for (const { node, previousRect: was, currentRect: is } of one.sources) {
+      const what = (node?.outerHTML || node?.data || '').slice(0, 99);
+      lab.moved.push(`${is.x - was.x}, ${is.y - was.y} px, ${one.startTime | 0} ms: ${what}`);
+    }
+  });
   watch('event', (one) => { if (one.interactionId) lab.inp = Math.max(lab.inp, one.duration) }, { durationThreshold: 16 })"""
 
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page
 
-from tests.browser.lab import arrive, looks, seen
+from tests.browser.lab import MOVED, arrive, looks, seen
 from tests.browser.looks import Look
 from tests.browser.people import People, only_js
 
@@ -18,7 +18,8 @@ async def test_nothing_moves_while_a_page_arrives(people: People, look: Look):
     await page.wait_for_timeout(500)
     found = await seen(page)
     assert found["lcp"] > 0, "nothing was watched"
-    assert (found["cls"], found["moved"]) == (0, [])
+    # 0.00: a font that comes in the very moment of the first drawing may move a word of the navigation by a hair.
+    assert found["cls"] < MOVED, found["moved"]
 
 
 async def test_something_that_comes_late_and_moves_the_rest_is_seen(people: People, page: Page):
@@ -29,4 +30,4 @@ async def test_something_that_comes_late_and_moves_the_rest_is_seen(people: Peop
     await page.evaluate(f"() => {{ {late} }}")
     await page.wait_for_timeout(300)
     found = await seen(page)
-    assert found["cls"] > 0 and found["moved"]
+    assert found["cls"] > MOVED and found["moved"]
