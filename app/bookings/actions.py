@@ -131,7 +131,7 @@ async def answer(tx: AsyncSession, booking: Booking, answers: Mapping[AnswerKey,
     await activity.record(tx, "booking.answered", about=f"booking:{booking.id}", by=by, **details)
 
 
-async def adopt(tx: AsyncSession, user: User, *, now: datetime) -> int:
+async def adopt(tx: AsyncSession, user: User) -> int:
     """Guest bookings of the user's proved address, and their places in line, join the account. Returns how many bookings."""
     of_guest = update(Booking).where(col(Booking.email) == user.email, col(Booking.user_id).is_(None))
     joined = await changed(tx, of_guest.values(user_id=user.id))

@@ -1,6 +1,6 @@
 """Questions about bookings. A booking is always found through who may see it, or through its code."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -50,18 +50,6 @@ class TypeSales:
     @property
     def single_unused(self) -> int:
         return self.single - self.single_used
-
-
-@dataclass(frozen=True)
-class AnswersOfEvent:
-    """What an event asks and asked, in the order of its questions, and the answers of its bookings.
-
-    The answers about a booking stand under (booking id, None, 0), those about a place under (booking id, line id, n), which
-    is the place of the ticket with that line and n; inside by the id of the question.
-    """
-
-    questions: Sequence[Question]
-    answers: Mapping[tuple[int, int | None, int], Mapping[int, str]]
 
 
 async def by_code(db: AsyncSession, code: str) -> Booking | None:
@@ -252,19 +240,6 @@ async def answers(db: AsyncSession, booking_id: int) -> dict[AnswerKey, str]:
     """What the buyer has answered."""
     given = (await db.exec(select(Answer).where(Answer.booking_id == booking_id))).all()
     return {(answer.question_id, answer.line_id, answer.n): answer.value for answer in given}
-
-
-async def answers_of_event(db: AsyncSession, event_id: int) -> AnswersOfEvent:
-    """All answers of an event's paid bookings, also to questions that ended after somebody had answered. Two queries."""
-    of_event = select(Question).where(Question.event_id == event_id).order_by(col(Question.position), col(Question.id))
-    asked = (await db.exec(of_event)).all()
-    given = select(Answer).join(Booking, col(Booking.id) == Answer.booking_id)
-    given = given.where(Booking.event_id == event_id, Booking.state == "paid")
-    found: dict[tuple[int, int | None, int], dict[int, str]] = {}
-    for answer in (await db.exec(given)).all():
-        found.setdefault((answer.booking_id, answer.line_id, answer.n), {})[answer.question_id] = answer.value
-    answered = {question_id for place in found.values() for question_id in place}
-    return AnswersOfEvent([one for one in asked if one.ended_at is None or one.id in answered], found)
 
 
 async def _views(db: AsyncSession, ids: Sequence[int | None]) -> list[BookingView]:

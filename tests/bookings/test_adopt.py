@@ -21,7 +21,7 @@ async def test_bookings_of_the_proved_address_join_the_account_and_no_others(dat
     async with reading() as db:
         assert await queries.counts_for(db, bob.id or 0) == {"presales": 0, "paid": 0}
     async with writing() as tx:
-        assert await actions.adopt(tx, bob, now=clock.now()) == 1
-        assert await actions.adopt(tx, bob, now=clock.now()) == 0
+        assert await actions.adopt(tx, bob) == 1
+        assert await actions.adopt(tx, bob) == 0
     async with reading() as db:
         assert await queries.counts_for(db, bob.id or 0) == {"presales": 0, "paid": 1}

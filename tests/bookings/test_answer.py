@@ -10,7 +10,7 @@ import time_machine
 from sqlmodel import col, select, update
 
 from app.accounts.models import Visitor
-from app.bookings import actions, queries
+from app.bookings import actions
 from app.bookings.models import Answer, Booking
 from app.core import clock
 from app.core.db import Database, reading, writing
@@ -179,24 +179,3 @@ async def test_places_that_were_given_back_are_not_asked_about(client: httpx.Asy
 
 
 # ---------- for the manager ----------
-
-
-async def test_a_manager_reads_the_answers_of_everybody_who_comes(database: Database) -> None:
-    booking, (coming, eating, unasked) = await held(COMING, EATING, {"label": "Never answered"})
-    async with reading() as db:
-        [line] = await queries.lines(db, booking.id or 0)
-    answers = {(coming.id or 0, None, 0): "On foot", (eating.id or 0, line.id, 2): "Nuts"}
-    async with writing() as tx:
-        await actions.answer(tx, booking, answers, by=None)
-        await tx.exec(update(Question).where(col(Question.id) != coming.id).values(ended_at=clock.now()))
-    async with reading() as db:
-        assert (await queries.answers_of_event(db, booking.event_id)).answers == {}
-    await checkout(booking.id or 0, **BUYER, by=Visitor())
-    async with reading() as db:
-        found = await queries.answers_of_event(db, booking.event_id)
-    assert [one.label for one in found.questions] == ["How do you come?", "What can you not eat?"]
-    assert found.answers == {
-        (booking.id, None, 0): {coming.id: "On foot"},
-        (booking.id, line.id, 2): {eating.id: "Nuts"},
-    }
-    assert unasked.id not in {one.id for one in found.questions}

@@ -86,7 +86,7 @@ async def _opens_an_account() -> User:
         used = await links.use_link(tx, "register", link.id, now=clock.now())
         user = await opening.open_account(tx, used, now=clock.now())
         await details.rename(tx, user.id or 0, NAME, by=user.id or 0)
-        await bookings.adopt(tx, user, now=clock.now())
+        await bookings.adopt(tx, user)
         await tx.refresh(user)
     return user
 

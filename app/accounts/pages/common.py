@@ -92,7 +92,7 @@ async def enter(
 
 async def adopt(tx: AsyncSession, request: Request[Any, Any, Any], user: User, *, now: datetime) -> None:
     """What was booked and marked before signing in joins the account."""
-    await booking_actions.adopt(tx, user, now=now)
+    await booking_actions.adopt(tx, user)
     marked = cookies.read_signed(request.cookies, cookies.FAVOURITES)
     if marked and user.id is not None:
         await favourites.adopt_favourites(tx, user.id, marked, now=now)

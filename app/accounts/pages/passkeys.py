@@ -114,7 +114,7 @@ async def new(request: Request[Any, Any, Any]) -> Response[str]:
 
 
 @post("/me/security/passkeys/options", guards=[proved_lately], exception_handlers=IN_JSON)
-async def ask_to_add(request: Request[Any, Any, Any], visitor: Who) -> Response[str]:
+async def ask_to_add(visitor: Who) -> Response[str]:
     _possible()
     user_id = user_id_of(visitor)
     async with writing() as tx:

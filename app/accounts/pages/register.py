@@ -80,7 +80,7 @@ async def _change_email(request: Request[Any, Any, Any], visitor: Who, found: st
     async with writing() as tx:
         link = await links.use_link(tx, "email", found, now=now)
         user = await details.change_email(tx, link, now=now, but=visitor.session_hash)
-        await booking_actions.adopt(tx, user, now=now)
+        await booking_actions.adopt(tx, user)
         session_id = await sessions.rotate(tx, visitor.session_hash, now=now) if visitor.user_id == user.id else ""
     response = see_other(request, "/me" if visitor.is_signed_in else "/login", flash=_("Your email address is changed."))
     if session_id:
