@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts import queries as accounts
 from app.core.i18n import language
-from app.events.conditions import upcoming
+from app.events.conditions import public, upcoming
 from app.events.models import Event, Question, Quota, TicketType
 from app.events.rules.repeating import Parts
 from app.events.series import Series
@@ -25,8 +25,7 @@ async def public_series(db: AsyncSession, slug: str) -> Series | None:
 
     It is a copy with the title of a date that is called the same, where that is written in the reader's language.
     """
-    shown = col(Event.state).in_(("published", "called_off")), col(Event.published_at).is_not(None)
-    seen = col(Event.series_id) == Series.id, *shown
+    seen = col(Event.series_id) == Series.id, *public()
     written: Any = col(Event.texts)[language()]["title"].as_string()
     same = select(written).where(*seen, Event.title == Series.title, written != "").order_by(col(Event.id)).limit(1)
     wanted = select(Series, same.scalar_subquery()).where(Series.slug == slug, exists().where(*seen))

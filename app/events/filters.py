@@ -61,14 +61,15 @@ async def facets(db: AsyncSession, now: datetime) -> Facets:
     zones: Counter[str] = Counter()
     for row in found["usual"]:
         zones[row.other] += row.number
+    cities = sorted((row for row in found["city"] if row.word), key=lambda row: row.word)
     kinds = [Category(id=row.number, slug=row.word, name=row.other, position=row.position) for row in found["category"]]
     return Facets(
         categories=sorted(kinds, key=lambda kind: (kind.position, kind.name)),
-        cities=sorted(row.word for row in found["city"] if row.word),
+        cities=[row.word for row in cities],
         currencies=sorted({row.word for row in found["usual"]}),
         zone=zones.most_common(1)[0][0] if zones else settings().default_zone,
         since=found["first"][0].at if found["first"] else None,
-        centres={row.word: (row.north, row.east) for row in found["city"] if row.north is not None and row.east is not None},
+        centres={row.word: (row.north, row.east) for row in cities if row.north is not None and row.east is not None},
     )
 
 

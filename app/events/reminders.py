@@ -13,7 +13,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.accounts.models import User
 from app.core.codes import secret_code
 from app.core.columns import link, one_of, row_id
+from app.core.i18n import language
 from app.events.models import Event, Favourite, TicketType
+from app.events.rules import languages
 
 PHASES = ("presale", "sale")
 
@@ -50,9 +52,10 @@ class Opening(SQLModel, table=True):
 
 
 async def by_code(db: AsyncSession, code: str) -> tuple[Reminder, Event] | None:
-    """The reminder that a mailed link is about, and its event."""
-    found = select(Reminder, Event).join(Event, col(Event.id) == Reminder.event_id).where(Reminder.code == code)
-    return (await db.exec(found)).first()
+    """The reminder that a mailed link is about, and its event in the reader's language."""
+    wanted = select(Reminder, Event).join(Event, col(Event.id) == Reminder.event_id).where(Reminder.code == code)
+    found = (await db.exec(wanted)).first()
+    return (found[0], languages.read_in(found[1], language())) if found else None
 
 
 async def of_address(db: AsyncSession, event_id: int, email: str) -> Reminder | None:

@@ -233,6 +233,12 @@ async def test_a_client_asks_with_one_field_and_says_yes_in_the_mail(client: Cli
 
 
 @pytest.mark.usefixtures("moment")
+async def test_the_mailed_link_opens_in_the_readers_language(client: Client) -> None:
+    reminder = await asked(await ahead(texts={"fr": {"title": "Neuf pianos"}}), confirmed=False)
+    address = f"/reminders/{tokens.sign('reminder', reminder.code)}"
+    assert "Neuf pianos" in (await client.get(address, headers={"Accept-Language": "fr"})).text
+
+
 async def test_a_wrong_address_keeps_the_page_and_says_so(client: Client) -> None:
     await ahead()
     answer = await client.post("/events/nine-pianos/remind", data={"email": "carol at home"})
