@@ -56,7 +56,7 @@ migrate: .venv/.for-running  ## brings the database to the present tables
 
 .PHONY: test
 test: .venv/.for-working  ## the whole suite: make test ARGS="tests/bookings -k hold"
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 3 $(ARGS)
 
 .PHONY: simulate
 simulate: .venv/.for-working  ## the long simulation: make simulate ARGS="--minutes 60 --database both"
