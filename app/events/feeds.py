@@ -88,15 +88,10 @@ def atom(title: str, path: str, told: Sequence[Told]) -> bytes:
     SubElement(feed, "updated").text = _moment(last_change(told) or datetime(2000, 1, 1, tzinfo=UTC))
     SubElement(SubElement(feed, "author"), "name").text = settings().site_name
     SubElement(feed, "link", {"rel": "alternate", "type": "text/html", "href": absolute(to(path))})
-    SubElement(feed, "link", {"rel": "self", "type": "application/atom+xml", "href": absolute(to(feed_of(path, "atom")))})
+    SubElement(feed, "link", {"rel": "self", "type": "application/atom+xml", "href": absolute(to(f"{path}.atom"))})
     for event, venue, category in told:
         _entry(feed, event, venue, category)
     return _document(feed)
-
-
-def feed_of(path: str, ending: str) -> str:
-    """Where the feed of a page is found: "/events.atom" of "/events"."""
-    return f"{path}.{ending}"
 
 
 def _entry(feed: Element, event: Event, venue: Venue | None, category: str) -> None:

@@ -8,6 +8,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import User
+from app.core.i18n import to
 from app.core.usual import category_name
 from app.events import queries
 from app.events.conditions import only, public
@@ -20,7 +21,7 @@ KINDS = ("categories", "venues", "cities", "managers")
 
 @dataclass(frozen=True)
 class Topic:
-    """`where` is the condition that an event belongs to it. `marks` says whether its category is a favourite."""
+    """`where` is the condition that an event belongs to it. `is_marked` says whether its category is a favourite."""
 
     kind: str
     slug: str
@@ -33,6 +34,10 @@ class Topic:
     @property
     def path(self) -> str:
         return f"/{self.kind}/{self.slug}"
+
+    def url(self, *, page: int) -> str:
+        """The address of a page of its cards, as a Search has one."""
+        return to(self.path) + (f"?page={page}" if page > 1 else "")
 
 
 async def topic(db: AsyncSession, kind: str, slug: str, *, watcher: Watcher = queries.NOBODY) -> Topic | None:

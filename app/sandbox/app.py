@@ -101,8 +101,3 @@ class Sandbox:
             openapi_config=None,
             logging_config=None,
         )
-
-
-def sandbox_app(*, state: Path, base_url: str, api_key: str, webhook_secret: str, webhook_url: str) -> ASGIApp:
-    """The sandbox as an ASGI app that starts and stops with its lifespan."""
-    return Sandbox(state=state, base_url=base_url, api_key=api_key, webhook_secret=webhook_secret, webhook_url=webhook_url).app

@@ -18,7 +18,6 @@ from app.events.pages import feeds
 from app.events.pages.hearts import marked_categories, marks_of, watcher_of
 from app.events.posters import card_path
 from app.events.rules import offering
-from app.events.topics import Topic
 from app.web.asked import page_number
 from app.web.limits import looks_at_most
 from app.web.page import page
@@ -65,19 +64,9 @@ async def _show(request: Asked, db: AsyncSession, visitor: Visitor, kind: str, s
     groups = offering.by_time(found.ahead.cards, zone=settings().default_zone, now=now)
     marked = topic.is_marked or bare in marked_categories(request)
     context: dict[str, Any] = {"topic": topic, "groups": groups, "past": found.past, "is_marked": marked}
-    context |= {"results": found.ahead, "search": Numbered(topic), "card": card_path()}
-    canonical = topic.path + (f"?page={found.ahead.page}" if found.ahead.page > 1 else "")
-    return page(request, "events/topic.html", fragment="results", public=not marks_of(request), canonical=canonical, **context)
-
-
-class Numbered:
-    """What the cards ask a search for: the address of a page of them."""
-
-    def __init__(self, topic: Topic) -> None:
-        self.topic = topic
-
-    def url(self, *, page: int) -> str:
-        return to(self.topic.path) + (f"?page={page}" if page > 1 else "")
+    context |= {"results": found.ahead, "search": topic, "card": card_path()}
+    context["canonical"] = topic.url(page=found.ahead.page)
+    return page(request, "events/topic.html", fragment="results", public=not marks_of(request), **context)
 
 
 router = Router("/", route_handlers=[category, venue, city, manager])

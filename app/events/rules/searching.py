@@ -66,12 +66,14 @@ class Search:
 
 def canonical(search: Search) -> str:
     """The path under which search engines are to know a list: what only a category or a city parts from the rest has a page."""
-    bare = replace(search, page=1)
+    bare, path = replace(search, page=1), "/events"
     if search.category and bare == Search(category=search.category):
-        return f"/categories/{search.category}" + (f"?page={search.page}" if search.page > 1 else "")
-    if search.city and bare == Search(city=search.city):
-        return f"/cities/{words.address_of_city(search.city)}" + (f"?page={search.page}" if search.page > 1 else "")
-    return f"/events?page={search.page}" if bare.is_empty and search.page > 1 else "/events"
+        path = f"/categories/{search.category}"
+    elif search.city and bare == Search(city=search.city):
+        path = f"/cities/{words.address_of_city(search.city)}"
+    elif not bare.is_empty:
+        return path
+    return path + (f"?page={search.page}" if search.page > 1 else "")
 
 
 def search_from(params: Mapping[str, str]) -> Search:
