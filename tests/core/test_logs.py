@@ -190,9 +190,9 @@ LONG = ("a.b-" * 50_000, "://" * 50_000, 'password="' * 20_000, "a@" * 50_000, "
 
 @pytest.mark.parametrize("text", LONG, ids=lambda text: text[:10])
 def test_no_text_keeps_the_log_busy(text: str) -> None:
-    begun = time.perf_counter()
+    begun = time.thread_time()
     redaction.clean(text)
-    assert time.perf_counter() - begun < 1
+    assert time.thread_time() - begun < 1
 
 
 @pytest.mark.asvs("V16.3.4")

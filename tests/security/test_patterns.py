@@ -4,6 +4,7 @@ import ast
 import re
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ SECONDS = 0.1
 FUNCTIONS = {"compile", "match", "search", "sub", "subn", "fullmatch", "findall", "finditer", "split"}
 
 
+@cache
 def patterns() -> dict[str, str]:
     """Every pattern of the shop, by where it stands. What is put together keeps its written parts."""
     found = {}
