@@ -59,7 +59,9 @@ async def faults_of(page: Page) -> list[str]:
         for scheme, rules in (("light", RULES), ("dark", COLOURS)):
             await page.emulate_media(color_scheme=scheme)
             faults += [f"{width} {scheme}: {fault}" for fault in await violations(page, rules)]
-            faults += [f"{width} {scheme}: {fault}" for fault in await said_by_colour_alone(page)]
+            # A page has the same states at each width, so one look in each scheme is enough.
+            if (width == 390) == (scheme == "light"):
+                faults += [f"{width} {scheme}: {fault}" for fault in await said_by_colour_alone(page)]
     return faults
 
 
