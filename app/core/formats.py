@@ -144,6 +144,7 @@ def iso(moment: datetime, zone: str = "UTC") -> str:
     return _local(moment, zone).isoformat(timespec="seconds")
 
 
+@lru_cache(maxsize=200)
 def markdown(text: str, under: int = 2) -> Markup:
     """A manager's or the operator's Markdown as harmless HTML: no pictures, links are nofollow.
 

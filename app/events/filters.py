@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Float, String, exists, func, literal, union_all
 from sqlmodel import col
@@ -23,11 +23,20 @@ SAMPLE = 240
 UTC_MOMENT: Any = Event.__table__.c.starts_at.type  # type: ignore[attr-defined]
 
 
+class Kind(NamedTuple):
+    """A category, as lists name it."""
+
+    id: int
+    slug: str
+    name: str
+    position: int
+
+
 @dataclass(frozen=True)
 class Facets:
     """What can be filtered by among the upcoming events. `zone` is where most take place, `since` when the first begins."""
 
-    categories: Sequence[Category]
+    categories: Sequence[Kind]
     cities: Sequence[str]
     currencies: Sequence[str]
     zone: str
@@ -62,7 +71,7 @@ async def facets(db: AsyncSession, now: datetime) -> Facets:
     for row in found["usual"]:
         zones[row.other] += row.number
     cities = sorted((row for row in found["city"] if row.word), key=lambda row: row.word)
-    kinds = [Category(id=row.number, slug=row.word, name=row.other, position=row.position) for row in found["category"]]
+    kinds = [Kind(row.number, row.word, row.other, row.position) for row in found["category"]]
     return Facets(
         categories=sorted(kinds, key=lambda kind: (kind.position, kind.name)),
         cities=[row.word for row in cities],

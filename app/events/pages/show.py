@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote as quote_url
 
@@ -281,8 +282,26 @@ def wait_form(event: Event, types: Sequence[TicketType]) -> type[WaitForm]:
     """With one type to wait for there is nothing to choose. The box of a type says how many places it gives at most."""
     kinds = waited_for(event, types, now=clock.now()) or types
     most = min(MOST_PER_TYPE, event.per_buyer, max((kind.per_booking for kind in kinds), default=1))
-    choices = [SelectChoice(kind.code, told(kind.name, event)) for kind in kinds]
-    only = kinds[0].code if len(kinds) == 1 else None
+    return _wait_form(_named(event, kinds), most)
+
+
+def hold_form(event: Event, types: Sequence[TicketType]) -> type[HoldForm]:
+    return _hold_form(_named(event, types))
+
+
+Named = tuple[tuple[str, str], ...]
+
+
+def _named(event: Event, types: Sequence[TicketType]) -> Named:
+    """The codes of ticket types, and their names in the reader's language."""
+    return tuple((kind.code, told(kind.name, event)) for kind in types)
+
+
+# To make the class of a form takes longer than to fill it in, and it depends on nothing but what is passed.
+@lru_cache(maxsize=500)
+def _wait_form(kinds: Named, most: int) -> type[WaitForm]:
+    choices = [SelectChoice(code, name) for code, name in kinds]
+    only = kinds[0][0] if len(kinds) == 1 else None
     fields = {
         # L10N: the kind of ticket that somebody waits for.
         "type": RadioField(lazy("For"), [required(lazy("Choose what you wait for"))], choices=choices, default=only),
@@ -293,11 +312,11 @@ def wait_form(event: Event, types: Sequence[TicketType]) -> type[WaitForm]:
     return type("WaitFormOfEvent", (WaitForm,), fields)
 
 
-def hold_form(event: Event, types: Sequence[TicketType]) -> type[HoldForm]:
+@lru_cache(maxsize=500)
+def _hold_form(kinds: Named) -> type[HoldForm]:
     numbers = [SelectChoice(number, str(number)) for number in range(MOST_PER_TYPE + 1)]
     rules: dict[str, Any] = {"validators": [Optional()], "coerce": int, "choices": numbers, "default": 0}
-    fields = {f"q-{kind.code}": RadioField(told(kind.name, event), **rules) for kind in types}
-    return type("HoldFormOfEvent", (HoldForm,), fields)
+    return type("HoldFormOfEvent", (HoldForm,), {f"q-{code}": RadioField(name, **rules) for code, name in kinds})
 
 
 def _sum(form: HoldForm, offers: Sequence[offering.Offer]) -> dict[str, Any]:
