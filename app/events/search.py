@@ -64,6 +64,6 @@ def with_words() -> Any:
     """
     if database().is_sqlite:
         return sqlalchemy.select(_FIND.c.rowid).where(literal_column("event_find").op("MATCH")(bindparam("words")))
-    query = cast(cast(bindparam("words"), Text), TSQUERY)
+    query = cast(cast(bindparam("words", type_=Text), Text), TSQUERY)
     vector: Any = literal_column("array_to_tsvector(string_to_array(event_search.words, ' '))")
     return sqlalchemy.select(col(EventSearch.event_id)).where(vector.op("@@")(query))

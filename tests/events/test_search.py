@@ -4,17 +4,18 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.dialects import postgresql
 from sqlmodel import col, select
 
 from app.core import clock
-from app.core.db import reading, writing
+from app.core.db import Database, reading, writing
 from app.events import listing
 from app.events.actions import arranging, drafting
 from app.events.actions.revising import revise
 from app.events.models import Category, Event, Venue
 from app.events.rules.searching import Search
 from app.events.rules.words import LONGEST, found_by, wanted, words_of
-from app.events.search import EventSearch
+from app.events.search import EventSearch, query_of, with_words
 from tests import world
 
 PIANOS, ETE, LODZ, TOKYO, RADIO = "Nine Pianos", "L’Été des Étoiles", "Łódź 100% Cotton", "東京の夜", "Ænima 3D"
@@ -89,6 +90,39 @@ async def five_events() -> None:
 async def found(typed: str) -> list[str]:
     async with reading() as db:
         return [card.title for card in (await listing.search(db, Search(q=typed), now=clock.now())).cards]
+
+
+MANY = """
+WITH made AS (INSERT INTO events ({names}) SELECT {values} FROM events, generate_series(1, 4000) AS n RETURNING id)
+INSERT INTO event_search (event_id, words)
+SELECT id, 'one evening two parts no speeches main street great hall turin ' || substr('abcdefghijkl', (id % 12 + 1)::int, 1) FROM made
+"""
+
+
+async def test_among_many_events_postgresql_looks_into_the_index_over_their_words(postgresql_database: Database) -> None:
+    async with writing() as tx:
+        await world.event(tx, title=PIANOS)
+    names = [column.name for column in Event.__table__.columns if column.name != "id"]  # type: ignore[attr-defined]
+    values = ["slug || n" if name == "slug" else name for name in names]
+    async with postgresql_database.writer.begin() as connection:
+        await connection.exec_driver_sql(MANY.format(names=", ".join(names), values=", ".join(values)))
+    asked = (
+        with_words()
+        .params(words=query_of(["pianos"]))
+        .compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+    )
+    async with postgresql_database.reader.connect() as connection:
+        # As PostgreSQL does by itself after a while.
+        await connection.exec_driver_sql("VACUUM ANALYZE event_search")
+
+        async def plan() -> str:
+            return str((await connection.exec_driver_sql(f"EXPLAIN {asked}")).all())
+
+        assert "ix_event_search_words" in await plan()
+        # The negative control: with PostgreSQL's own idea of disks it cuts the words of every event.
+        await connection.exec_driver_sql("SET random_page_cost = 4")
+        assert "Seq Scan on event_search" in await plan()
+        await connection.exec_driver_sql("RESET random_page_cost")
 
 
 @pytest.mark.asvs("V1.2.4")
