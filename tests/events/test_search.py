@@ -95,7 +95,7 @@ async def found(typed: str) -> list[str]:
 MANY = """
 WITH made AS (INSERT INTO events ({names}) SELECT {values} FROM events, generate_series(1, 4000) AS n RETURNING id)
 INSERT INTO event_search (event_id, words)
-SELECT id, 'one evening two parts no speeches main street great hall turin ' || substr('abcdefghijkl', (id % 12 + 1)::int, 1) FROM made
+SELECT id, 'one evening two parts no speeches main street great hall ' || substr('abcdefghijkl', (id % 12 + 1)::int, 1) FROM made
 """
 
 
