@@ -149,6 +149,14 @@
     code.value = "";
     code.focus({ preventScroll: true });
   };
+  // The field is free at once: whoever scans fast begins the next code before this one is decided.
+  const decideAlone = () => {
+    const { typed, name } = sent;
+    sent = null;
+    nonce.value = crypto.randomUUID();
+    ready();
+    scanAlone(typed, name);
+  };
   document.addEventListener(
     "submit",
     (submitted) => {
@@ -157,19 +165,13 @@
       if (navigator.onLine) return;
       submitted.preventDefault();
       submitted.stopImmediatePropagation();
-      scanAlone(sent.typed, sent.name).then(ready);
-      nonce.value = crypto.randomUUID();
-      sent = null;
+      decideAlone();
     },
     true,
   );
   // The same name goes with it, so what the shop has written down already is not written twice.
   document.addEventListener("htmx:error", () => {
-    if (!sent) return;
-    const { typed, name } = sent;
-    sent = null;
-    scanAlone(typed, name).then(ready);
-    nonce.value = crypto.randomUUID();
+    if (sent) decideAlone();
   });
   document.addEventListener("htmx:after:swap", async () => {
     if (!sent) return;
