@@ -92,6 +92,14 @@ async def due(db: AsyncSession, *, now: datetime) -> list[tuple[int, str, dateti
     ]
 
 
+def was_told(*also: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The sale has opened since the address was typed and its owner said yes: the reminder has done its work."""
+    since = func.coalesce(col(Reminder.confirmed_at), col(Reminder.created_at))
+    return exists().where(
+        col(Opening.event_id) == col(Reminder.event_id), col(Opening.phase) == "sale", col(Opening.at) > since, *also
+    )
+
+
 async def asked(db: AsyncSession, event_id: int) -> Sequence[Reminder]:
     """The addresses whose owners said yes."""
     said_yes = select(Reminder).where(Reminder.event_id == event_id, col(Reminder.confirmed_at).is_not(None))

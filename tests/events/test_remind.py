@@ -1,5 +1,6 @@
 """Carol waits for a sale: she says where to write, her mailbox says yes, and the mail goes out when it opens, once."""
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -290,6 +291,17 @@ async def test_the_opening_goes_into_a_calendar(client: Client) -> None:
     assert "DTSTART;TZID=Europe/Rome:20261117T" in file.text
 
 
+@pytest.mark.usefixtures("moment")
+async def test_the_calendar_speaks_the_language_of_the_page_that_leads_to_it(client: Client) -> None:
+    await ahead(texts={"fr": {"title": "Neuf pianos"}})
+    [address] = re.findall(r'href="([^"]*opening\.ics)"', (await client.get("/fr/events/nine-pianos")).text)
+    # A calendar program that fetches it speaks another language, or none.
+    file = (await client.get(address, headers={"Accept-Language": "de"})).text.replace("\r\n ", "")
+    assert "SUMMARY:Billets pour Neuf pianos" in file and "/fr/events/nine-pianos" in file
+    english = (await client.get("/events/nine-pianos/opening.ics")).text.replace("\r\n ", "")
+    assert "SUMMARY:Tickets for Nine Pianos" in english and "/fr/" not in english
+
+
 async def test_one_click_ends_these_mails(database: Database, moment: time_machine.Traveller, client: Client) -> None:
     event = await ahead()
     await asked(event)
@@ -367,6 +379,58 @@ async def test_addresses_are_forgotten_when_nobody_needs_them(database: Database
     moment.shift(2 * DAY)
     await privacy.forget()
     assert await addresses() == []
+
+
+async def opening_twice(*, confirmed: bool = True) -> tuple[Event, Reminder]:
+    """A sale of half a day that opens tomorrow, and another one that opens three days after that; Carol waits for the first."""
+    event = await ahead(sale=DAY)
+    async with writing() as tx:
+        (await world.only_type(tx, event)).sale_to = clock.now() + DAY + timedelta(hours=12)
+        await world.ticket_type(tx, event, name="Late", sale_from=clock.now() + 4 * DAY)
+    return event, await asked(event, confirmed=confirmed)
+
+
+async def told_of_the_next(event: Event, moment: time_machine.Traveller) -> bool:
+    """Whether Carol hears of the second opening, when it is three days later and old addresses were forgotten each day."""
+    before = len(await opened())
+    for _day in range(3):
+        await privacy.forget()
+        moment.shift(DAY)
+    return len(await opened()) > before
+
+
+async def test_who_asks_again_after_an_opening_waits_for_the_next_one(database: Database, moment: time_machine.Traveller) -> None:
+    event, _first = await opening_twice()
+    moment.shift(DAY)
+    assert await opened() == [("sale", f"mail:{CAROL}")]
+    moment.shift(timedelta(hours=13))
+    await asked(event)
+    assert await told_of_the_next(event, moment)
+
+
+async def test_who_says_yes_after_an_opening_waits_for_the_next_one(database: Database, moment: time_machine.Traveller) -> None:
+    event, reminder = await opening_twice(confirmed=False)
+    moment.shift(DAY)
+    assert await opened() == []
+    moment.shift(timedelta(hours=13))
+    async with writing() as tx:
+        await reminding.confirm(tx, reminder, now=clock.now())
+    assert await told_of_the_next(event, moment)
+
+
+async def test_a_reminder_that_has_done_its_work_is_asked_for_anew_and_not_prolonged_by_strangers(
+    database: Database, moment: time_machine.Traveller
+) -> None:
+    event, _reminder = await opening_twice()
+    await asked(event, confirmed=False)
+    async with reading() as db:
+        assert len(await reminders.asked(db, event.id or 0)) == 1, "before the opening her yes stays a yes"
+    moment.shift(DAY)
+    await opened()
+    moment.shift(timedelta(hours=13))
+    # Mallory types Carol's address: she is asked, and hears nothing more when she does not answer.
+    await asked(event, confirmed=False)
+    assert not await told_of_the_next(event, moment)
 
 
 async def addresses() -> list[str]:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, or_, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,9 +15,15 @@ from app.events.reminders import Opening, Reminder
 
 
 async def ask(tx: AsyncSession, event: Event, email: str, *, now: datetime) -> None:
-    """Somebody typed an address: its owner is asked by mail, also once more, and nothing else happens before they say yes."""
+    """Somebody typed an address: its owner is asked by mail, also once more, and nothing else happens before they say yes.
+
+    A reminder that nobody has answered, or that has done its work, begins anew: who asks again waits for another opening.
+    """
     event_id = event.id or 0
-    await add_unless_there(tx, Reminder(event_id=event_id, email=email, language=language(), created_at=now))
+    if not await add_unless_there(tx, Reminder(event_id=event_id, email=email, language=language(), created_at=now)):
+        same = col(Reminder.event_id) == event_id, col(Reminder.email) == email
+        anew = update(Reminder).where(*same, or_(col(Reminder.confirmed_at).is_(None), reminders.was_told()))
+        await changed(tx, anew.values(created_at=now, confirmed_at=None))
     found = await reminders.of_address(tx, event_id, email)
     await activity.record(tx, "reminder.asked", about=f"event:{event_id}", by=None, reminder=found.id if found else 0)
 

@@ -14,6 +14,7 @@ from app.core import jobs
 from app.core.db import changed
 from app.core.jobs import Job
 from app.core.settings import settings
+from app.events import reminders
 from app.events.models import Event
 from app.events.reminders import UNANSWERED_KEPT, Opening, Reminder
 from app.notifications.models import Delivery, Notification
@@ -106,11 +107,9 @@ def _old_reminders(now: datetime) -> Any:
     """Nobody said yes in time, or there is nothing to be reminded of any more."""
     unanswered = and_(col(Reminder.confirmed_at).is_(None), col(Reminder.created_at) < now - UNANSWERED_KEPT)
     day = now - timedelta(days=1)
-    told = col(Opening.at) < day, col(Opening.at) > col(Reminder.created_at)
-    opened = exists().where(col(Opening.event_id) == col(Reminder.event_id), col(Opening.phase) == "sale", *told)
     ended = or_(col(Event.ends_at) < day, col(Event.called_off_at) < day)
     over = exists().where(col(Event.id) == col(Reminder.event_id), col(Event.postponed_at).is_(None), ended)
-    return select(Reminder.id).where(or_(unanswered, opened, over))
+    return select(Reminder.id).where(or_(unanswered, reminders.was_told(col(Opening.at) < day), over))
 
 
 def _old_refusals(now: datetime) -> Any:
