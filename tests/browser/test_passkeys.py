@@ -146,6 +146,12 @@ async def test_after_the_password_the_passkey_is_asked_for(people: People) -> No
     await expect(page).to_have_url(re.compile("/me/payments$"))
 
 
+async def expect_error(page: Page, sentence: str) -> None:
+    """An error has its icon, as everywhere: nobody needs to see that it is red."""
+    await expect(page.get_by_role("main").get_by_role("alert")).to_have_text(sentence)
+    await expect(page.locator("[data-passkey] .error svg")).to_be_visible()
+
+
 @only_js
 async def test_a_device_that_does_not_know_its_person_signs_nobody_in(people: People) -> None:
     page, _email = await people.user("carol")
@@ -154,10 +160,9 @@ async def test_a_device_that_does_not_know_its_person_signs_nobody_in(people: Pe
     await log_out(page)
     await device.verifies(False)
     await page.goto("/login")
+    await expect(page.locator("[data-passkey] .error svg")).to_be_hidden()
     await page.get_by_role("button", name="Sign in with a passkey").click()
-    await expect(page.get_by_role("main").get_by_role("alert")).to_have_text(
-        "No passkey was used. Try again, or use another way."
-    )
+    await expect_error(page, "No passkey was used. Try again, or use another way.")
     await expect(page).to_have_url(re.compile("/login$"))
 
 
@@ -168,9 +173,7 @@ async def test_one_device_makes_one_passkey(people: People) -> None:
     await add_passkey(page, "My phone")
     await page.goto("/me/security/passkeys/new")
     await page.get_by_role("button", name="Add this device").click()
-    await expect(page.get_by_role("main").get_by_role("alert")).to_have_text(
-        "This device has a passkey for your account already."
-    )
+    await expect_error(page, "This device has a passkey for your account already.")
 
 
 @pytest.mark.parametrize("javascript", [False], ids=["no-js"])
