@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -19,10 +20,10 @@ from app.core import clock, i18n
 from app.core.activity import Activity
 from app.core.db import Database, reading, writing
 from app.events import listing, posters, queries, reviews
-from app.events.actions import copying, repeating, revising
+from app.events.actions import copying, repeating, revising, ticket_types
 from app.events.actions.favourites import toggle_favourite
 from app.events.models import Event, TicketType
-from app.events.rules import searching
+from app.events.rules import languages, searching
 from app.events.series import Series
 from app.notifications import recipients
 from app.payments.actions import paying
@@ -179,17 +180,60 @@ async def test_the_box_office_refuses_in_the_words_that_were_read(database: Data
         await boxoffice.hold(Wish(event.slug, {kind.code: 2}, by=Visitor(key="bobs-browser")))
 
 
-async def test_a_type_with_another_name_loses_the_translation_of_the_old_one(alice: Client) -> None:
-    await with_gallery()
-    await write_words(alice, "fr", **{GALLERY[0]: "Galerie"})
-    async with writing() as tx:
-        [gallery] = (await tx.exec(select(TicketType).where(TicketType.name == GALLERY[0]))).all()
-        gallery.name = "Balcony"
+async def rename(client: Client, code: str, name: str, note: str = "") -> None:
+    """Gives a ticket type other words, as a manager types them."""
+    address = f"{DESK}/types/{code}"
+    form = (await client.get(address)).text
+    kept = dict(re.findall(r'id="(sale_from|sale_to|price|capacity|per_booking)"[^>]* value="([^"]*)"', form))
+    answer = await client.post(address, data=kept | {"name": name, "note": note})
+    assert answer.status_code == 303, answer.text
+
+
+async def test_a_type_with_another_name_keeps_its_translations_until_its_manager_has_looked_again(alice: Client) -> None:
+    code = await with_gallery()
+    await write_words(alice, "fr", **{GALLERY[0]: "Galerie", GALLERY[1]: "En haut de l’escalier"})
+    assert "Look again" not in (await alice.get(f"{DESK}/edit/texts-fr")).text
+    await rename(alice, code, "Balcony", GALLERY[1])
     french = (await alice.get("/fr/events/nine-pianos")).text
-    assert ">Balcony</h3>" in french and "Galerie" not in french
-    assert (await write_words(alice, "fr", Balcony="Balcon")).status_code == 303
-    written = (await nine_pianos()).texts["fr"]
-    assert {name: text for name, text in written.items() if text} == {"=Balcony": "Balcon"}
+    assert ">Galerie</h3>" in french and "Balcony" not in french
+    texts = (await alice.get(f"{DESK}/edit/texts-fr")).text
+    [marked] = re.findall(r'<label for="(words-\w+)">[^<]*(?:<[^l][^>]*>[^<]*)*?<p class="hint"[^>]*>Look again', texts)
+    assert f'<label for="{marked}">Balcony' in texts, "the note's words are still the same"
+    assert "Look again" in (await alice.get(f"{DESK}/edit/page")).text
+    tickets_page = (await alice.get(f"{DESK}/edit/tickets")).text
+    assert "since you translated them" in tickets_page and f'href="{DESK}/edit/texts-fr"' in tickets_page
+    await write_words(alice, "fr", Balcony="Balcon", **{GALLERY[1]: "En haut de l’escalier"})
+    assert ">Balcon</h3>" in (await alice.get("/fr/events/nine-pianos")).text
+    for page in ("texts-fr", "page", "tickets"):
+        text = (await alice.get(f"{DESK}/edit/{page}")).text
+        assert "Look again" not in text and "since you translated" not in text, page
+
+
+async def test_who_booked_under_the_old_name_reads_its_translation_still(database: Database) -> None:
+    texts = {"fr": {"=Standard": "Tarif normal"}}
+    async with writing() as tx:
+        event = await world.event(tx, texts=texts)
+        [kind] = await queries.ticket_types(tx, event.id)
+        wish = replace(ticket_types.wish_of(kind), name="Stalls")
+        await ticket_types.change_type(tx, event, kind, wish, by=event.manager_id, now=clock.now())
+    with i18n.speaking("fr"):
+        assert [i18n.told(words, event) for words in ("Standard", "Stalls")] == ["Tarif normal", "Tarif normal"]
+    async with writing() as tx:
+        await world.ticket_type(tx, event, name="Standard")
+        wish = replace(wish, name="Circle")
+        event = await nine_pianos_in(tx)
+        [kind] = [one for one in await queries.ticket_types(tx, event.id) if one.name == "Stalls"]
+        await ticket_types.change_type(tx, event, kind, wish, by=event.manager_id, now=clock.now())
+        assert languages.outdated(event.texts["fr"], ["Standard", "Circle"]) == {"Standard", "Circle"}
+
+
+async def test_words_that_another_type_still_bears_keep_their_translation_for_it_alone(database: Database) -> None:
+    async with writing() as tx:
+        event = await world.event(tx, texts={"fr": {"=Standard": "Tarif normal"}})
+        kind = await world.ticket_type(tx, event, name="Standard")
+        wish = replace(ticket_types.wish_of(kind), name="Stalls")
+        await ticket_types.change_type(tx, event, kind, wish, by=event.manager_id, now=clock.now())
+    assert event.texts == {"fr": {"=Standard": "Tarif normal"}}
 
 
 async def test_what_is_said_about_access_is_read_in_each_language_too(alice: Client) -> None:

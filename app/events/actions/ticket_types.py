@@ -17,7 +17,7 @@ from app.events import queries
 from app.events.actions import waiting
 from app.events.actions.revising import keep
 from app.events.models import Event, TicketType
-from app.events.rules import changes, proposing
+from app.events.rules import changes, languages, proposing
 from app.events.rules.proposing import MOST_TYPES, TypeWish
 
 
@@ -51,7 +51,8 @@ async def change_type(tx: AsyncSession, event: Event, kind: TicketType, wish: Ty
     differing = changes.differences(kind, columns)
     if not differing:
         return False
-    await _change_event(tx, event, now)
+    texts = languages.carried(event.texts, kind, columns, await queries.ticket_types(tx, event.id))
+    await _change_event(tx, event, now, **({"texts": texts} if texts != event.texts else {}))
     await _change(tx, kind, columns)
     await _record(tx, event, kind, "changed", by=by, fields=differing)
     return True
@@ -73,10 +74,10 @@ def wish_of(kind: TicketType) -> TypeWish:
     return TypeWish(**{field.name: getattr(kind, field.name) for field in fields(TypeWish)})
 
 
-async def _change_event(tx: AsyncSession, event: Event, now: datetime) -> None:
+async def _change_event(tx: AsyncSession, event: Event, now: datetime, **columns: Any) -> None:
     if not event.is_editable:
         raise Refused(_("This event cannot be changed now."))
-    await keep(tx, event, saved_sections=proposing.with_saved(event, "tickets"), changed_at=now)
+    await keep(tx, event, saved_sections=proposing.with_saved(event, "tickets"), changed_at=now, **columns)
 
 
 async def _change(tx: AsyncSession, kind: TicketType, columns: dict[str, Any]) -> None:

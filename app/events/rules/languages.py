@@ -4,8 +4,10 @@ The words of its ticket types stand there as well, by the words themselves (i18n
 booking or a date that was copied, is read in every language with nothing else at hand than its event.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
+from app.core.i18n import word_key
 from app.events.models import Event, TicketType
 from app.events.series import Series
 
@@ -34,6 +36,26 @@ def language_of(event: Event, language: str) -> dict[str, str]:
 def words_of(types: Sequence[TicketType]) -> list[str]:
     """What the ticket types are called and say, each once."""
     return list(dict.fromkeys(words for kind in types for words in (kind.name, kind.note) if words))
+
+
+def carried(
+    texts: Mapping[str, Mapping[str, str]], kind: TicketType, columns: Mapping[str, Any], others: Sequence[TicketType]
+) -> dict[str, dict[str, str]]:
+    """The texts when this ticket type becomes `columns`: what was written for its old words stands behind the new ones too.
+
+    The old ones stay, for whoever has booked under them. What another type is called as well remains its own.
+    """
+    elsewhere = {words for other in others if other.id != kind.id for words in (other.name, other.note)}
+    words = [(getattr(kind, name), columns[name]) for name in ("name", "note")]
+    renamed = [(word_key(old), word_key(new)) for old, new in words if old and new and old != new and old not in elsewhere]
+    return {code: {**{new: written[old] for old, new in renamed if old in written}, **written} for code, written in texts.items()}
+
+
+def outdated(written: Mapping[str, str], words: Collection[str]) -> set[str]:
+    """Those of these words whose translation was carried over from others, which nothing bears any more."""
+    present = {word_key(each) for each in words}
+    carried_from = {text for key, text in written.items() if key.startswith(word_key("")) and key not in present and text}
+    return {each for each in words if written.get(word_key(each)) in carried_from}
 
 
 def in_others(texts: Mapping[str, Mapping[str, str]]) -> Iterator[str]:

@@ -109,6 +109,12 @@ class SectionForm(Watched):
     def place(self) -> Place | None:
         return None
 
+    @property
+    def outdated(self) -> list[str]:
+        """The languages in which a translation was written for words that a ticket type has had no more since."""
+        words = languages.words_of(self.known.types)
+        return [code for code, written in sorted(self.known.event.texts.items()) if languages.outdated(written, words)]
+
     def changed(self) -> list[str]:
         """Names of the columns that become others by this form."""
         event, place = self.known.event, self.place()
@@ -322,6 +328,11 @@ class TextsForm(SectionForm):
     def values(cls, known: Known) -> dict[str, Any]:
         written = known.event.texts.get(cls.language, {})
         return written | {name: written.get(word_key(words), "") for name, words in cls.words.items()}
+
+    @property
+    def outdated_words(self) -> set[str]:
+        """Of `words` those whose translation was written for others."""
+        return languages.outdated(self.known.event.texts.get(self.language, {}), self.words.values())
 
     def columns(self) -> dict[str, Any]:
         texts = {code: written for code, written in self.known.event.texts.items() if code != self.language}
