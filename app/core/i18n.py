@@ -86,6 +86,29 @@ def told_in(wanted: str, words: str, by: Translated) -> str:
     return by.texts.get(wanted, {}).get(word_key(words)) or words
 
 
+class Titled(Translated, Protocol):
+    """What is called something as well, in the language in which it is written itself."""
+
+    title: str
+    language: str
+
+
+def titled(event: Titled) -> str:
+    """What an event is called in the present language, where its manager wrote that; else its own title."""
+    return titled_in(language(), event)
+
+
+def titled_in(wanted: str, event: Titled) -> str:
+    """The same in the language that is wanted."""
+    return event.texts.get(wanted, {}).get("title") or event.title
+
+
+def title_language(event: Titled) -> str:
+    """In which language titled() comes out, for the lang of its element; "" where that is the page's."""
+    read = language()
+    return "" if event.language == read or event.texts.get(read, {}).get("title") else event.language
+
+
 def parted(path: str) -> tuple[str, str]:
     """The language that a path names, or "", and the path without it: ("fr", "/events") of "/fr/events"."""
     _empty, _slash, rest = path.partition("/")

@@ -40,6 +40,7 @@ def environment() -> Environment:
     made.globals["gettext"] = _gettext
     made.globals["ngettext"] = _counting(made.globals["ngettext"])  # type: ignore[arg-type]
     made.filters.update(formats.ALL, category_name=category_name, told=i18n.told)
+    made.filters.update(titled=i18n.titled, title_language=i18n.title_language)
     made.globals.update(_=made.globals["gettext"], languages=i18n.LANGUAGES, address_in=i18n.address_in, to=i18n.to)
     made.globals.update(static=static.address, settings=settings, absolute=addresses.absolute)
     made.globals.update(regional=i18n.regional, weekdays=formats.weekdays)

@@ -22,7 +22,7 @@ from app.events.queries import columns
 from app.notifications.actions import write_down
 from app.notifications.mails import Letter
 from app.notifications.models import Announcement, Delivery, Notification
-from app.notifications.recipients import Reader, event_facts
+from app.notifications.recipients import buyers
 from app.tickets.models import Ticket
 from app.tickets.queries import has_presence
 
@@ -117,8 +117,8 @@ async def tell_next(tx: AsyncSession, announcement_id: int, *, after: int, most:
     venue = await tx.get(Venue, event.venue_id) if event.venue_id else None
     chosen = select(Booking).where(*_reached(made.event_id, made.type_ids, made.presence), col(Booking.id) > after)
     found = (await tx.exec(chosen.order_by(col(Booking.id)).limit(most))).all()
-    facts = event_facts(event, venue) | {"announcement": made.id, "subject": made.subject}
-    readers = {reader.recipient: reader for reader in (_reader(booking, facts) for booking in found)}
+    facts = {"announcement": made.id, "subject": made.subject}
+    readers = {reader.recipient: reader for reader in buyers(found, event, venue, facts)}
     same = (Notification.activity_id == made.activity_id, col(Notification.recipient).in_(list(readers)))
     told = set((await tx.exec(select(Notification.recipient).where(*same))).all())
     fresh = [reader for recipient, reader in readers.items() if recipient not in told]
@@ -168,9 +168,3 @@ def _reached(event_id: int, type_ids: Sequence[int], presence: str) -> list[Any]
         valid.append(has_presence(presence))
     has_address = (col(Booking.email) != "", ~col(Booking.email).endswith(ERASED))
     return [col(Booking.event_id) == event_id, col(Booking.state) == "paid", *has_address, exists().where(*valid)]
-
-
-def _reader(booking: Booking, facts: dict[str, Any]) -> Reader:
-    recipient = f"user:{booking.user_id}" if booking.user_id else f"mail:{booking.email}"
-    of_booking = {"booking": booking.code, "booking_id": booking.id}
-    return Reader(recipient, booking.user_id, booking.email, booking.language, facts | of_booking)

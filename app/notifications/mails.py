@@ -105,7 +105,9 @@ def _rendered(
         "letter": letter,
         "poster": POSTER if shows_poster else "",
         "digits": _digits(facts),
-        "tickets": [(view.line.name, f"{settings().base_url}/tickets/{view.ticket.code}") for view in tickets],
+        "tickets": [
+            (i18n.told(view.line.name, view.event), f"{settings().base_url}/tickets/{view.ticket.code}") for view in tickets
+        ],
         # Only who holds a ticket is told where an online event takes place, and it is written down nowhere else.
         "online_url": tickets[0].event.online_url if tickets else "",
     }

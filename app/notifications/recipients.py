@@ -18,7 +18,7 @@ from app.bookings import waiting
 from app.bookings.models import HOLDING, Booking, WaitingEntry
 from app.bookings.queries import BookingView
 from app.core.activity import Activity
-from app.core.i18n import told_in
+from app.core.i18n import titled_in, told_in
 from app.events import queries as events
 from app.events import reminders, reviews
 from app.events.decisions import Revision
@@ -92,12 +92,13 @@ async def admins_of_application(tx: AsyncSession, activity: Activity) -> list[Re
 async def admins_of_event(tx: AsyncSession, activity: Activity) -> list[Reader]:
     """Every admin, about an event."""
     event, venue = await _event(tx, activity)
-    return [_user(admin, event_facts(event, venue)) for admin in await accounts.admins(tx)]
+    return [_user(admin, _desk_facts(event, venue)) for admin in await accounts.admins(tx)]
 
 
 async def admins_of_refund(tx: AsyncSession, activity: Activity) -> list[Reader]:
     """Every admin, about a refund that did not go through."""
-    facts = _booking_facts(await _view(tx, activity)) | {"minor": activity.details.get("minor", 0)}
+    view = await _view(tx, activity)
+    facts = _booking_facts(view) | {"title": view.event.title, "minor": activity.details.get("minor", 0)}
     return [_user(admin, facts) for admin in await accounts.admins(tx)]
 
 
@@ -105,7 +106,7 @@ async def manager(tx: AsyncSession, activity: Activity) -> list[Reader]:
     """The manager of the event."""
     event, venue = await _event(tx, activity)
     found = await accounts.by_id(tx, event.manager_id)
-    return [_user(found, event_facts(event, venue))] if found else []
+    return [_user(found, _desk_facts(event, venue))] if found else []
 
 
 async def manager_of_returned(tx: AsyncSession, activity: Activity) -> list[Reader]:
@@ -113,7 +114,7 @@ async def manager_of_returned(tx: AsyncSession, activity: Activity) -> list[Read
     event, venue = await _event(tx, activity)
     found = await accounts.by_id(tx, event.manager_id)
     said = {"reasons": event.wished_changes, "wishes": await reviews.wishes(tx, event)}
-    return [_user(found, event_facts(event, venue) | said)] if found else []
+    return [_user(found, _desk_facts(event, venue) | said)] if found else []
 
 
 async def manager_of_declined(tx: AsyncSession, activity: Activity) -> list[Reader]:
@@ -121,7 +122,7 @@ async def manager_of_declined(tx: AsyncSession, activity: Activity) -> list[Read
     event, venue = await _event(tx, activity)
     found = await accounts.by_id(tx, event.manager_id)
     revision = await tx.get_one(Revision, activity.details["revision"])
-    return [_user(found, event_facts(event, venue) | {"reason": revision.reason})] if found else []
+    return [_user(found, _desk_facts(event, venue) | {"reason": revision.reason})] if found else []
 
 
 async def manager_who_waits(tx: AsyncSession, activity: Activity) -> list[Reader]:
@@ -136,7 +137,7 @@ async def followers(tx: AsyncSession, activity: Activity) -> list[Reader]:
     category = await events.category(tx, event)
     found = await events.followers(tx, event.category_id, event.id or 0)
     return [
-        _user(follower, event_facts(read, venue) | {"summary": read.summary, "category": category.name})
+        _user(follower, _event_facts(event, venue, follower.language) | {"summary": read.summary, "category": category.name})
         for follower in found
         if follower.id != event.manager_id and not follower.is_disabled and (read := languages.read_in(event, follower.language))
     ]
@@ -159,7 +160,7 @@ async def savers(tx: AsyncSession, activity: Activity) -> list[Reader]:
     event, venue = await _event(tx, activity)
     found = await reminders.savers(tx, event.id or 0, before=activity.at) if event.is_public else []
     others = [saver for saver in found if saver.id != event.manager_id]
-    return [_user(saver, _read_in(saver.language, event, venue) | {"news": news}) for saver in others]
+    return [_user(saver, _event_facts(event, venue, saver.language) | {"news": news}) for saver in others]
 
 
 async def asked_to_confirm(tx: AsyncSession, activity: Activity) -> list[Reader]:
@@ -168,7 +169,7 @@ async def asked_to_confirm(tx: AsyncSession, activity: Activity) -> list[Reader]
     if not reminder:
         return []
     event, venue = await _event(tx, activity)
-    facts = _read_in(reminder.language, event, venue) | {"link": reminder.code, "link_kind": "reminder"}
+    facts = _event_facts(event, venue, reminder.language) | {"link": reminder.code, "link_kind": "reminder"}
     return [_at_address(reminder.email, reminder.language, facts)]
 
 
@@ -182,8 +183,8 @@ async def waiting_for_sale(tx: AsyncSession, activity: Activity) -> list[Reader]
     known = {user.email for user in users}
     others = [one for one in await reminders.asked(tx, event.id or 0) if one.email not in known]
     told = [user for user in users if user.id != event.manager_id]
-    readers = [_user(user, _read_in(user.language, event, venue) | phase) for user in told]
-    return readers + [_at_address(one.email, one.language, _read_in(one.language, event, venue) | phase) for one in others]
+    readers = [_user(user, _event_facts(event, venue, user.language) | phase) for user in told]
+    return readers + [_at_address(one.email, one.language, _event_facts(event, venue, one.language) | phase) for one in others]
 
 
 async def buyers_of_changed(tx: AsyncSession, activity: Activity) -> list[Reader]:
@@ -192,15 +193,14 @@ async def buyers_of_changed(tx: AsyncSession, activity: Activity) -> list[Reader
     if not changed or activity.details.get("redated"):
         return []
     event, venue = await _event(tx, activity)
-    facts = event_facts(event, venue) | {"changed": changed}
-    return _buyers(await _booked(tx, event, *HOLDING, "paid"), facts)
+    return buyers(await _booked(tx, event, *HOLDING, "paid"), event, venue, {"changed": changed})
 
 
 async def buyers_of_postponed(tx: AsyncSession, activity: Activity) -> list[Reader]:
     """Everybody who booked an event that does not take place when it was to."""
     event, venue = await _event(tx, activity)
-    facts = event_facts(event, venue) | {"reason": event.postponed_reason, "days": event.return_days}
-    return _buyers(await _booked(tx, event, *HOLDING, "paid"), facts)
+    facts = {"reason": event.postponed_reason, "days": event.return_days}
+    return buyers(await _booked(tx, event, *HOLDING, "paid"), event, venue, facts)
 
 
 async def buyers_of_redated(tx: AsyncSession, activity: Activity) -> list[Reader]:
@@ -211,17 +211,17 @@ async def buyers_of_redated(tx: AsyncSession, activity: Activity) -> list[Reader
 async def buyers_of_kept_date(tx: AsyncSession, activity: Activity) -> list[Reader]:
     """Everybody who had booked before it was known when a postponed event takes place, and until when tickets go back whole."""
     event, venue = await _event(tx, activity)
-    facts = event_facts(event, venue) | {"returns_until": event.returns_until}
     found = await _booked(tx, event, *HOLDING, "paid")
-    return _buyers([booking for booking in found if booking.created_at < activity.at], facts)
+    before = [booking for booking in found if booking.created_at < activity.at]
+    return buyers(before, event, venue, {"returns_until": event.returns_until})
 
 
 async def buyers_of_called_off(tx: AsyncSession, activity: Activity) -> list[Reader]:
     """Everybody whose booking the end of the event ends, whether that has already been done or not."""
     event, venue = await _event(tx, activity)
-    facts = event_facts(event, venue) | {"reason": event.called_off_reason}
     ended_by_it = and_(col(Booking.state).in_(("released", "refunded")), col(Booking.ended_at) >= activity.at)
-    return _buyers(await _booked(tx, event, *HOLDING, "paid", "called_off", also=ended_by_it), facts)
+    found = await _booked(tx, event, *HOLDING, "paid", "called_off", also=ended_by_it)
+    return buyers(found, event, venue, {"reason": event.called_off_reason})
 
 
 async def buyer(tx: AsyncSession, activity: Activity) -> list[Reader]:
@@ -281,7 +281,7 @@ async def in_line(tx: AsyncSession, activity: Activity) -> list[Reader]:
     event = await tx.get_one(Event, entry.event_id)
     venue = await tx.get(Venue, event.venue_id) if event.venue_id else None
     kind = await tx.get_one(TicketType, entry.ticket_type_id)
-    facts = event_facts(event, venue) | {
+    facts = _event_facts(event, venue, entry.language) | {
         "entry": entry.code,
         "type": told_in(entry.language, kind.name, event),
         "places": entry.qty,
@@ -298,10 +298,25 @@ async def buyer_of_offer(tx: AsyncSession, activity: Activity) -> list[Reader]:
     return _buyer(await _view(tx, activity), {"wished": activity.details["wished"]})
 
 
-def event_facts(event: Event, venue: Venue | None) -> dict[str, Any]:
-    """What sentences say about an event."""
+def buyers(found: Iterable[Booking], event: Event, venue: Venue | None, facts: dict[str, Any]) -> list[Reader]:
+    """One reader per buyer, at the address of the booking and in its language."""
+    readers = {}
+    for booking in found:
+        if booking.email:
+            recipient = f"user:{booking.user_id}" if booking.user_id else f"mail:{booking.email}"
+            was_paid = bool(booking.paid_at and booking.total_minor)
+            of_event = _event_facts(event, venue, booking.language)
+            of_booking = {"booking": booking.code, "booking_id": booking.id, "was_paid": was_paid}
+            readers[recipient] = Reader(
+                recipient, booking.user_id, booking.email, booking.language, of_event | facts | of_booking
+            )
+    return list(readers.values())
+
+
+def _event_facts(event: Event, venue: Venue | None, language: str) -> dict[str, Any]:
+    """What sentences say about an event to who reads that language."""
     return {
-        "title": event.title,
+        "title": titled_in(language, event),
         "slug": event.slug,
         "hue": event.hue,
         "zone": event.zone,
@@ -316,15 +331,15 @@ def event_facts(event: Event, venue: Venue | None) -> dict[str, Any]:
     }
 
 
-def _read_in(language: str, event: Event, venue: Venue | None) -> dict[str, Any]:
-    """The same in the words of a language, where the manager wrote some."""
-    return event_facts(languages.read_in(event, language), venue)
+def _desk_facts(event: Event, venue: Venue | None) -> dict[str, Any]:
+    """The same for its manager and the admins, who know it by its own title."""
+    return _event_facts(event, venue, event.language) | {"title": event.title}
 
 
 def _booking_facts(view: BookingView) -> dict[str, Any]:
     booking = view.booking
     names = {line.name: told_in(booking.language, line.name, view.event) for line in view.lines}
-    return event_facts(view.event, view.venue) | {
+    return _event_facts(view.event, view.venue, booking.language) | {
         "booking": booking.code,
         "booking_id": booking.id,
         "reference": booking.reference,
@@ -350,19 +365,7 @@ def _at_address(email: str, language: str, facts: dict[str, Any]) -> Reader:
 
 
 def _buyer(view: BookingView, more: dict[str, Any] | None = None) -> list[Reader]:
-    return _buyers([view.booking], _booking_facts(view) | (more or {}))
-
-
-def _buyers(found: Iterable[Booking], facts: dict[str, Any]) -> list[Reader]:
-    """One reader per buyer, at the address of the booking."""
-    readers = {}
-    for booking in found:
-        if booking.email:
-            recipient = f"user:{booking.user_id}" if booking.user_id else f"mail:{booking.email}"
-            was_paid = bool(booking.paid_at and booking.total_minor)
-            of_booking = {"booking": booking.code, "booking_id": booking.id, "was_paid": was_paid}
-            readers[recipient] = Reader(recipient, booking.user_id, booking.email, booking.language, facts | of_booking)
-    return list(readers.values())
+    return buyers([view.booking], view.event, view.venue, _booking_facts(view) | (more or {}))
 
 
 async def _booked(tx: AsyncSession, event: Event, *states: str, also: Any = None) -> Sequence[Booking]:

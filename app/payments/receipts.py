@@ -13,7 +13,7 @@ from app.bookings.queries import BookingView
 from app.core import formats, i18n
 from app.core.db import outside_writing
 from app.core.i18n import gettext as _
-from app.core.i18n import lazy, ngettext, told
+from app.core.i18n import lazy, ngettext, titled, told
 from app.core.settings import settings
 from app.core.templates import render
 from app.payments.queries import Receipt
@@ -105,7 +105,7 @@ def _line(line: BookingLine, name: str, currency: str) -> str:
 def _facts(receipt: Receipt, view: BookingView, buyer: str) -> Sequence[tuple[str, str]]:
     booking, event, refund = view.booking, view.event, receipt.refund
     found = [
-        (_("Event"), event.title),
+        (_("Event"), titled(event)),
         (_("Date"), formats.full_date(event.starts_at, event.zone)),
         (_("Place"), ", ".join(part for part in (view.venue.name, view.venue.city) if part) if view.venue else ""),
         (_("Booking"), booking.reference),

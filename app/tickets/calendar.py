@@ -9,6 +9,7 @@ from icalendar import Alarm, Calendar
 from icalendar import Event as Entry
 
 from app.core.i18n import gettext as _
+from app.core.i18n import titled
 from app.core.settings import settings
 from app.events.models import Event, Venue
 
@@ -42,13 +43,13 @@ def deadline(event: Event, held_until: datetime, url: str, now: datetime) -> byt
     """
     until = held_until.astimezone(event.tz)
     entry = _entry(f"pay-{hashlib.sha256(url.encode()).hexdigest()[:24]}@{_host()}", url, now)
-    entry.add("summary", _("Pay for %(title)s") % {"title": event.title})
+    entry.add("summary", _("Pay for %(title)s") % {"title": titled(event)})
     entry.add("dtstart", until - DEADLINE_SHOWN)
     entry.add("dtend", until)
     entry.add("description", _("Your places are kept until then. Pay here: %(url)s") % {"url": url})
     alarm = Alarm()
     alarm.add("action", "DISPLAY")
-    alarm.add("description", _("Pay for %(title)s") % {"title": event.title})
+    alarm.add("description", _("Pay for %(title)s") % {"title": titled(event)})
     in_the_middle = max((held_until - now) / 2 - DEADLINE_SHOWN, timedelta(0))
     alarm.add("trigger", -min(WARNED_BEFORE, in_the_middle))
     entry.add_component(alarm)
@@ -61,13 +62,13 @@ def opening(event: Event, at: datetime, url: str, now: datetime) -> bytes:
     Its UID is the event's own, so a file with a later minute moves the entry.
     """
     entry = _entry(f"opening-{event.slug}@{_host()}", url, now)
-    entry.add("summary", _("Tickets for %(title)s") % {"title": event.title})
+    entry.add("summary", _("Tickets for %(title)s") % {"title": titled(event)})
     entry.add("dtstart", at.astimezone(event.tz))
     entry.add("dtend", at.astimezone(event.tz) + DEADLINE_SHOWN)
     entry.add("sequence", _changes(event))
     alarm = Alarm()
     alarm.add("action", "DISPLAY")
-    alarm.add("description", _("Tickets for %(title)s") % {"title": event.title})
+    alarm.add("description", _("Tickets for %(title)s") % {"title": titled(event)})
     alarm.add("trigger", -timedelta(minutes=10))
     entry.add_component(alarm)
     return _file(entry)
@@ -75,7 +76,7 @@ def opening(event: Event, at: datetime, url: str, now: datetime) -> bytes:
 
 def _evening(event: Event, venue: Venue | None, url: str, stamp: datetime, *, online_url: str = "") -> Entry:
     entry = _entry(f"{event.slug}@{_host()}", url, stamp)
-    entry.add("summary", event.title)
+    entry.add("summary", titled(event))
     entry.add("dtstart", event.starts_at.astimezone(event.tz))
     entry.add("dtend", event.ends_at.astimezone(event.tz))
     if venue:

@@ -58,7 +58,7 @@ def printed(view: TicketView, *, base_url: str, language: str) -> PdfTicket:
     event, venue, booking, line = view.event, view.venue, view.booking, view.line
     with i18n.speaking(language):
         return PdfTicket(
-            title=event.title,
+            title=i18n.titled(event),
             hue=event.hue,
             when=_("Postponed") if event.is_postponed else formats.full_date(event.starts_at, event.zone),
             doors=formats.clock_time(event.doors_at, event.zone) if event.doors_at else "",

@@ -14,7 +14,7 @@ from app.core.codes import random_id
 from app.core.db import changed, move
 from app.core.errors import Refused
 from app.core.i18n import gettext as _
-from app.core.i18n import told_in
+from app.core.i18n import titled_in, told_in
 from app.core.settings import settings
 from app.payments import queries
 from app.payments.at_stripe import Session
@@ -50,6 +50,7 @@ async def start(tx: AsyncSession, view: BookingView, *, now: datetime) -> Paymen
 def session_params(view: BookingView, payment_id: str, *, now: datetime) -> dict[str, Any]:
     """What Stripe is asked for, out of the booking's own prices: https://docs.stripe.com/api/checkout/sessions/create."""
     booking, event = view.booking, view.event
+    title = titled_in(booking.language, event)
     address = f"{settings().base_url}/bookings/{booking.code}"
     marks = {
         "booking_id": str(booking.id),
@@ -66,7 +67,7 @@ def session_params(view: BookingView, payment_id: str, *, now: datetime) -> dict
         "customer_email": booking.email,
         "locale": booking.language,
         "metadata": marks,
-        "payment_intent_data": {"metadata": marks, "description": f"{event.title} · {booking.reference}"},
+        "payment_intent_data": {"metadata": marks, "description": f"{title} · {booking.reference}"},
         "expires_at": int((now + timedelta(minutes=settings().session_minutes)).timestamp()),
         "success_url": f"{address}/return?s={{CHECKOUT_SESSION_ID}}",
         "cancel_url": address,
@@ -76,7 +77,7 @@ def session_params(view: BookingView, payment_id: str, *, now: datetime) -> dict
                 "price_data": {
                     "currency": booking.currency.lower(),
                     "unit_amount": line.unit_minor,
-                    "product_data": {"name": f"{event.title}: {told_in(booking.language, line.name, event)}"},
+                    "product_data": {"name": f"{title}: {told_in(booking.language, line.name, event)}"},
                 },
             }
             for line in view.lines
