@@ -33,7 +33,7 @@ async def serving(app: object, port: int) -> AsyncIterator[None]:
     """The app on 127.0.0.1, in this event loop."""
     server = Server(app, port=port, interface=Interfaces.ASGI, log_enabled=False)
     task = asyncio.create_task(server.serve())
-    for _attempt in range(200):
+    for _attempt in range(3000):
         with suppress(OSError):
             _reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.close()
@@ -46,8 +46,8 @@ async def serving(app: object, port: int) -> AsyncIterator[None]:
     await task
 
 
-async def eventually(true: Callable[[], bool] | Callable[[], Awaitable[bool]], *, seconds: float = 5) -> None:
-    """Waits until something is so, and fails when it does not come about."""
+async def eventually(true: Callable[[], bool] | Callable[[], Awaitable[bool]], *, seconds: float = 30) -> None:
+    """Waits until something is so, and fails when it does not come about. A busy machine takes its time."""
     async with asyncio.timeout(seconds):
         while True:
             found = true()

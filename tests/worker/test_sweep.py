@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from app.core import activity
 from app.core.db import Database, writing
 from app.worker import Sweep, Worker
 from tests import world
+from tests.stage import eventually
 
 
 class Counter:
@@ -25,15 +27,12 @@ class Counter:
 
 
 async def for_a_while(*workers: Worker, seconds: float = 0.3, until: Callable[[], bool] | None = None) -> None:
-    """Lets the workers run for some time, or until something came about (at most ten seconds)."""
+    """Lets the workers run for some time, or until something came about."""
     stop = asyncio.Event()
     running = [asyncio.create_task(each.run(stop)) for each in workers]
-    for _look in range(200 if until else 1):
-        await asyncio.sleep(0.05 if until else seconds)
-        if until and until():
-            break
+    await (eventually(until) if until else asyncio.sleep(seconds))
     stop.set()
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         await asyncio.gather(*running)
 
 
@@ -48,15 +47,22 @@ async def test_a_failing_sweep_does_not_stop_the_others(sqlite_database: Databas
 async def test_one_process_sweeps_and_the_next_begins_at_once_when_it_stops(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs: list[str] = []
+    runs, asked = list[str](), list[str]()
+    really = worker.leases.take
 
     async def sweep() -> None:
         runs.append("swept")
 
+    async def noted(*given: Any, holder: str, **more: Any) -> bool:
+        asked.append(holder)
+        return await really(*given, holder=holder, **more)
+
+    monkeypatch.setattr(worker.leases, "take", noted)
     monkeypatch.setattr(worker, "SCHEDULE", (Sweep("sweep", 3600, sweep),))
-    await for_a_while(Worker(), Worker())
+    # Whoever has asked ends before the stop, and sweeps if it may.
+    await for_a_while(Worker(), Worker(), until=lambda: len(set(asked)) == 2)
     assert runs == ["swept"]
-    await for_a_while(Worker())
+    await for_a_while(Worker(), until=lambda: len(runs) > 1)
     assert runs == ["swept", "swept"]
 
 
@@ -65,14 +71,14 @@ async def test_a_woken_sweep_follows_news_at_once(sqlite_database: Database, mon
     monkeypatch.setattr(worker, "SCHEDULE", (Sweep("mails", 3600, mails, woken=True), Sweep("hourly", 3600, hourly)))
     stop = asyncio.Event()
     running = asyncio.create_task(Worker().run(stop))
-    await asyncio.sleep(0.2)
+    await eventually(lambda: min(mails.runs, hourly.runs) > 0)
+    before = mails.runs
     async with writing() as tx:
         user = await world.bob(tx)
         await activity.record(tx, "thing.happened", about=f"user:{user.id}", by=None)
-    await asyncio.sleep(0.3)
+    await eventually(lambda: mails.runs > before)
     stop.set()
     await running
-    assert mails.runs > 1
     assert hourly.runs == 1
 
 
@@ -91,7 +97,7 @@ async def test_a_shop_that_has_just_started_sells_before_it_looks_through_everyt
 ) -> None:
     holds, books = Counter(), Counter()
     monkeypatch.setattr(worker, "SCHEDULE", (Sweep("holds", 3600, holds), Sweep("books", 3600, books, patient=True)))
-    await for_a_while(Worker(), seconds=0.2)
+    await for_a_while(Worker(), until=lambda: holds.runs > 0)
     assert (holds.runs, books.runs) == (1, 0)
     monkeypatch.setattr(worker, "PATIENCE", 0.05)
     await for_a_while(Worker(), until=lambda: books.runs > 0)
@@ -99,9 +105,12 @@ async def test_a_shop_that_has_just_started_sells_before_it_looks_through_everyt
 
 
 async def test_a_stop_ends_a_sweep_that_hangs(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = asyncio.Event()
+
     async def hangs() -> None:
+        begun.set()
         await asyncio.Event().wait()
 
     monkeypatch.setattr(worker, "GRACE", 0.1)
     monkeypatch.setattr(worker, "SCHEDULE", (Sweep("hangs", 5, hangs),))
-    await for_a_while(Worker(), seconds=0.1)
+    await for_a_while(Worker(), until=begun.is_set)
