@@ -12,18 +12,20 @@ from app.core.db import Database
 from app.core.settings import Settings, use
 from app.web.kept import Kept
 from main import create_app
+from tests.stage import eventually
 
 
 class Counting:
-    """An app that counts how often it is asked and says what it was told to say."""
+    """An app that counts how often it is asked and says what it was told to say, as soon as it may."""
 
-    def __init__(self, *, headers: dict[str, str], delay: float = 0) -> None:
-        self.asked, self.headers, self.delay = 0, headers, delay
+    def __init__(self, *, headers: dict[str, str]) -> None:
+        self.asked, self.headers, self.may_answer = 0, headers, asyncio.Event()
+        self.may_answer.set()
 
     async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
         self.asked += 1
         mine = self.asked
-        await asyncio.sleep(self.delay)
+        await self.may_answer.wait()
         headers = [(name.lower().encode(), value.encode()) for name, value in self.headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": f"page {mine}".encode()})
@@ -37,20 +39,28 @@ PUBLIC = {"Cache-Control": "public, max-age=2"}
 
 
 async def test_a_rush_renders_once() -> None:
-    shop = Counting(headers=PUBLIC, delay=0.02)
-    async with browser(Kept(shop, seconds=2)) as client:
-        answers = await asyncio.gather(*(client.get("/events/hot") for _visitor in range(50)))
+    shop = Counting(headers=PUBLIC)
+    shop.may_answer.clear()
+    async with browser(Kept(shop, seconds=60)) as client:
+        rush = [asyncio.create_task(client.get("/events/hot")) for _visitor in range(50)]
+        await eventually(lambda: shop.asked > 0)
+        shop.may_answer.set()
+        answers = await asyncio.gather(*rush)
     assert {answer.text for answer in answers} == {"page 1"}
     assert shop.asked == 1
 
 
 async def test_the_old_page_is_served_while_one_request_renders() -> None:
-    shop = Counting(headers=PUBLIC, delay=0.05)
+    shop = Counting(headers=PUBLIC)
     kept = Kept(shop, seconds=0.01)
     async with browser(kept) as client:
         await client.get("/")
         await asyncio.sleep(0.02)
-        answers = await asyncio.gather(*(client.get("/") for _visitor in range(10)))
+        shop.may_answer.clear()
+        rush = [asyncio.create_task(client.get("/")) for _visitor in range(10)]
+        await eventually(lambda: sum(one.done() for one in rush) == 9)
+        shop.may_answer.set()
+        answers = await asyncio.gather(*rush)
     assert sorted(answer.text for answer in answers) == ["page 1"] * 9 + ["page 2"]
 
 
@@ -139,7 +149,7 @@ async def test_without_the_language_in_the_key_somebody_would(
 
 async def test_made_up_searches_neither_fill_the_memory_nor_take_the_others_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.web.kept.MOST_PAGES", 10)
-    shop = Counting(headers=PUBLIC, delay=0.01)
+    shop = Counting(headers=PUBLIC)
     kept = Kept(shop, seconds=60)
     async with browser(kept) as client:
         for made_up in range(40):
