@@ -138,11 +138,12 @@ async def test_without_the_guard_several_get_in_with_one_code(database: Database
     """The negative control: read, compare in Python, then write."""
     _event, kind, _bob = await presale()
     (code,) = await made(kind, 1)
+    all_have_looked = asyncio.Barrier(6)
 
     async def look_then_use() -> bool:
         async with reading() as db:
             found = (await db.exec(select(AccessCode).where(AccessCode.code == code))).one()
-        await asyncio.sleep(0.01)
+        await all_have_looked.wait()
         if found.used >= 1:
             return False
         async with writing() as tx:

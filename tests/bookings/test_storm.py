@@ -57,14 +57,15 @@ async def test_the_last_place_goes_to_one_of_two(database: Database) -> None:
 async def test_without_the_guard_the_same_storm_oversells(database: Database) -> None:
     """The negative control: read, compare in Python, assign."""
     _event, kind = await the_event(capacity=PLACES)
-    got = await asyncio.gather(*(_read_compare_assign(kind) for _number in range(BUYERS)))
+    all_have_read = asyncio.Barrier(BUYERS)
+    got = await asyncio.gather(*(_read_compare_assign(kind, all_have_read) for _number in range(BUYERS)))
     assert sum(got) > PLACES
 
 
-async def _read_compare_assign(kind: TicketType) -> bool:
+async def _read_compare_assign(kind: TicketType, all_have_read: asyncio.Barrier) -> bool:
     async with reading() as db:
         seen = (await db.exec(select(TicketType.held).where(TicketType.id == kind.id))).one()
-    await asyncio.sleep(0.01)
+    await all_have_read.wait()
     if seen + 1 > PLACES:
         return False
     async with writing() as tx:

@@ -140,6 +140,8 @@ async def test_without_the_locks_somebody_is_lost(postgresql_database: Database,
     """The negative control: each reads what the other has not kept yet."""
     event = await an_event()
     monkeypatch.setattr(Select, "with_for_update", lambda self, **_how: self)
+    # Nobody stands in line, so both come, however slow the machine is.
+    monkeypatch.setattr(f"{__name__}.PAUSE_SECONDS", 30)
     done = await meet(monkeypatch, event, retitle, rename_category)
     assert any(isinstance(one, DBAPIError) for one in done) or not await are_right(event)
 
