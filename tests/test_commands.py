@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SECONDS = 60
+SECONDS = 180
 
 
 def surroundings(folder: Path, **own: str) -> dict[str, str]:
@@ -52,7 +52,7 @@ def served(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         for _attempt in range(10 * SECONDS):
             assert server.poll() is None, server.communicate()[0]
             try:
-                urllib.request.urlopen(f"{address}/healthz", timeout=2).close()
+                urllib.request.urlopen(f"{address}/healthz", timeout=10).close()
                 break
             except OSError:
                 time.sleep(0.1)
@@ -108,16 +108,16 @@ def test_a_signal_ends_the_server_cleanly_and_meanwhile_the_file_is_its_own(tmp_
         if second.returncode:
             assert "Another process uses" in second.stderr
             assert "Traceback" not in second.stderr
-        assert urllib.request.urlopen(f"{address}/events", timeout=10).status == 200
+        assert urllib.request.urlopen(f"{address}/events", timeout=SECONDS).status == 200
         # A stream is open meanwhile: without being told it would go on for minutes.
         asked = urllib.request.Request(
             f"{address}/events/the-fog-machine-orchestra/live", headers={"Accept": "text/event-stream"}
         )
-        stream = urllib.request.urlopen(asked, timeout=20)
+        stream = urllib.request.urlopen(asked, timeout=SECONDS)
         while not stream.readline().startswith(b"data:"):
             continue
         server.send_signal(number)
-        said, _nothing = server.communicate(timeout=20)
+        said, _nothing = server.communicate(timeout=SECONDS)
         stream.read()
     assert server.returncode == 0
     assert b"Traceback" not in said

@@ -21,7 +21,7 @@ from tests.browser.people import People
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
-START_SECONDS = 60
+START_SECONDS = 180
 
 # Chromium's own pages behind its address bar, two of them in a process of their own for each person who opens a browser.
 POPUPS = "WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup"
@@ -66,7 +66,7 @@ def open_shop(data: Path, *, host: str = "127.0.0.1", **settings: str) -> Iterat
         yield address
     finally:
         server.send_signal(signal.SIGTERM)
-        server.wait(timeout=20)
+        server.wait(timeout=START_SECONDS)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
