@@ -16,9 +16,10 @@ async def reach(page: Page, wanted: Locator, *, key: str = "Tab") -> None:
 
 
 async def press(page: Page, name: str, *, role: str = "button", key: str = "Enter") -> None:
-    """Goes to a button or a link of the page by its name, and presses it."""
+    """Goes to a button or a link of the page by its name, and presses it; where that leads to a page, it has come."""
     await reach(page, page.get_by_role(role, name=name, exact=True))  # type: ignore[arg-type]
-    await page.keyboard.press(key)
+    # The bare keyboard waits for nothing, and whoever went elsewhere at once would take a form back that is on its way.
+    await page.locator(":focus").press(key)
 
 
 async def write(page: Page, label: str, text: str) -> None:

@@ -67,6 +67,7 @@ async def test_an_account_is_opened(page: Page):
     await write(page, "Email", email)
     await write(page, "Password", "seven umbrellas and a cello")
     await press(page, "Create account")
+    await expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
     await open_mail(page, email)
     await follow(page, "/verify/")
     await press(page, "Open my account")
@@ -81,7 +82,7 @@ async def test_an_event_is_proposed_and_approved(people: People):
     slug = page.url.split("/manager/events/")[1].split("/")[0]
     await page.goto(f"/manager/events/{slug}/edit/basics")
     await press(page, "Save")
-    await expect(page.get_by_role("alert")).to_have_count(0)
+    await expect(page.get_by_text("Saved.")).to_be_visible()
     await page.goto(f"/manager/events/{slug}")
     await press(page, "Send for approval")
     await expect(page.get_by_text("An admin looks at this event.").first).to_be_visible()
@@ -98,7 +99,7 @@ async def test_a_guest_is_admitted(people: People):
     await reach(page, page.get_by_role("button", name=re.compile("^Check in")))
     await page.keyboard.press("Enter")
     await expect(page.locator("#verdict")).not_to_have_text(before)
-    assert await page.evaluate("document.activeElement !== document.body")
+    await expect(page.locator("body :focus")).to_have_count(1)
 
 
 async def test_a_category_is_followed(people: People):
@@ -110,4 +111,5 @@ async def test_a_category_is_followed(people: People):
     await reach(page, box)
     await page.keyboard.press("Space")
     await press(page, "Save categories")
+    await expect(page.get_by_text("Saved. We tell you about new events")).to_be_visible()
     await expect(page.get_by_role("checkbox", name="Film")).to_be_checked(checked=not was)
