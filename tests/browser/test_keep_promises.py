@@ -3,7 +3,6 @@
 import asyncio
 import io
 import re
-from datetime import UTC, datetime
 
 from PIL import Image
 from playwright.async_api import Page, Route, expect
@@ -13,6 +12,11 @@ from tests.browser.people import People, address, buy, choose, fill_in, go_to_pa
 pytestmark = only_js
 SOURDOUGH = "/events/sourdough-for-beginners"
 MOST_OF_ONE = 2
+
+# Seconds. What the clock says and what is left are read in one moment: on a busy machine a question from outside takes its time.
+WRONG_BY = """() => { const hold = document.querySelector('.hold');
+  const [minutes, seconds] = hold.querySelector('.hold__clock').textContent.split(':').map(Number);
+  return Math.abs((Date.parse(hold.dataset.until) - Date.now()) / 1000 - 60 * minutes - seconds) }"""
 
 
 async def test_the_price_of_the_card_is_the_price_everywhere(page: Page):
@@ -49,10 +53,7 @@ async def test_the_clock_of_a_hold_is_right_after_a_reload_and_after_going_back(
     await choose(page, "radio-silence", Standing=1)
 
     async def wrong_by() -> float:
-        until = await page.locator(".hold").get_attribute("data-until") or ""
-        minutes, seconds = (await page.locator(".hold__clock").inner_text()).split(":")
-        left = (datetime.fromisoformat(until) - datetime.now(UTC)).total_seconds()
-        return abs(left - int(minutes) * 60 - int(seconds))
+        return float(await page.evaluate(WRONG_BY))
 
     assert await wrong_by() <= 2
     await page.reload()
@@ -60,6 +61,7 @@ async def test_the_clock_of_a_hold_is_right_after_a_reload_and_after_going_back(
     await page.goto("/terms")
     await page.wait_for_timeout(2500)
     await page.go_back()
+    await page.wait_for_load_state()
     assert await wrong_by() <= 2
 
 
