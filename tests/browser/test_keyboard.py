@@ -16,6 +16,7 @@ async def test_tickets_are_chosen_by_keys_alone(page: Page, javascript: bool):
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Skip to tickets")).to_be_focused()
     await page.keyboard.press("Enter")
+    await expect(page.locator("#tickets")).to_be_focused()
     await page.keyboard.press("Tab")
     await page.keyboard.press("ArrowRight")
     await page.keyboard.press("ArrowRight")
