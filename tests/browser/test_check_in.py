@@ -32,6 +32,12 @@ async def at_the_door(people: People) -> tuple[Page, list[str]]:
     return page, codes
 
 
+async def go_offline(page: Page) -> None:
+    """Waits until the page knows it: a scan a moment earlier would still ask the shop, and hear nothing."""
+    await page.context.set_offline(True)
+    await eventually(page, "!navigator.onLine")
+
+
 async def scan(page: Page, code: str, verb: str) -> None:
     """A hand scanner types into whatever is focused and presses Enter."""
     await expect(page.get_by_label("Scan or type a code")).to_be_focused()
@@ -63,6 +69,7 @@ async def test_the_phones_own_camera_opens_a_ticket_and_one_button_checks_it_in(
     guest = await people.signed_in(SOFIA)
     await guest.goto("/me/tickets")
     await guest.get_by_role("link", name=re.compile("^Show QR")).last.click()
+    await expect(guest.get_by_role("img", name=re.compile("^QR code"))).to_be_visible()
     await expect(guest.get_by_role("button", name="Check in")).to_have_count(0)
     page = await people.signed_in(MARTINA, width=390, height=844)
     await page.goto(guest.url)
@@ -76,12 +83,13 @@ async def test_without_network_the_door_goes_on_and_what_happened_is_sent_later(
     page, codes = await at_the_door(people)
     await expect(page.get_by_text("Ready for a time without network")).to_be_visible()
     await eventually(page, "caches.open('door').then(kept => kept.match(location.pathname)).then(Boolean)")
-    await page.context.set_offline(True)
+    await go_offline(page)
     await scan(page, codes[0], "Admit")
     await scan(page, codes[0], "Already in")
     # The page itself comes without network too, and remembers.
     await page.reload()
     await expect(page.get_by_text("sent later: 1.")).to_be_visible()
+    await eventually(page, "!navigator.onLine")
     # Two codes in one breath: the second begins before the first is decided.
     for code in codes[:2]:
         await page.keyboard.type(code)
@@ -101,7 +109,7 @@ async def test_a_ticket_sold_after_the_list_was_taken_is_known_by_its_signature(
     ticket = await read_code(page, await photo(people, which=0))
     assert re.fullmatch(r"http://[^#]+/tickets/[\w-]{22}#[\w-]{86}", ticket)
     await forget_list(page)
-    await page.context.set_offline(True)
+    await go_offline(page)
     # The negative control: a signature that is not ours.
     await scan(page, re.sub("#.", "#A" if "#A" not in ticket else "#B", ticket), "Unknown")
     await scan(page, ticket, "Admit")
