@@ -148,7 +148,7 @@ class Cluster:
         with (self._home / "log").open("wb") as log:
             command = [binaries / "postgres", "-D", data, "-k", self._home, *options]
             self._server = subprocess.Popen(command, cwd="/", stdout=log, stderr=log, **user)
-        for _attempt in range(200):
+        for _attempt in range(1200):
             try:
                 return await self._run("SELECT 1")
             except (OSError, asyncpg.PostgresError):

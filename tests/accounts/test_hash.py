@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import time
 
 import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -153,7 +154,7 @@ async def stored(user: User) -> str:
 
 
 async def seconds(password_hash: str) -> float:
-    loop = asyncio.get_running_loop()
-    start = loop.time()
+    """Of the processor: how long somebody waits depends on what else it does."""
+    start = time.process_time()
     await flows.is_right("ten pianos", password_hash)
-    return loop.time() - start
+    return time.process_time() - start
