@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from tests.browser.people import People
 
@@ -38,3 +38,5 @@ async def sent(page: Page, url: str, button: str, **values: str) -> None:
     async with page.expect_response(lambda answer: answer.request.method == "POST"):
         await main.get_by_role("button", name=button).last.click()
     await page.wait_for_load_state()
+    # What is swapped in comes after its answer.
+    await expect(page.locator("[aria-busy=true]")).to_have_count(0)

@@ -15,7 +15,7 @@ async def favourites(page: Page) -> None:
         await page.get_by_role("button", name="Saved", exact=True).wait_for()
     await page.goto("/events?category=music")
     await page.get_by_role("button", name="Favourite Music").click()
-    await page.wait_for_timeout(500)
+    await page.get_by_role("button", name="Favourite Music", pressed=True).wait_for()
     await page.goto("/favourites")
 
 

@@ -64,6 +64,7 @@ async def watched(page: Page, *, stores: bool = True) -> AsyncIterator[Wire]:
 async def visit(page: Page, path: str, *, stores: bool = True) -> Wire:
     async with watched(page, stores=stores) as wire:
         await page.goto(path, wait_until="load")
+        await page.evaluate("document.fonts.ready.then(() => null)")
         # A page that watches its numbers never comes to rest.
         await page.wait_for_timeout(700)
     return wire

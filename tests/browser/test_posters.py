@@ -6,7 +6,7 @@ import re
 
 import pypdfium2
 from PIL import Image, ImageEnhance
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from app.core import static
 from tests.browser.people import ADA, People, address, buy, choose, only_js
@@ -48,6 +48,7 @@ def at_brightness(screen: bytes, part: float) -> bytes:
 async def test_a_code_is_read_from_a_dark_screen_and_from_paper(page: Page):
     await buy(page, "radio-silence", email=address("bob"), name="Bob Bauer", Standing=1)
     await page.get_by_role("link", name=re.compile("^Show my ticket")).first.click()
+    await expect(page.locator(".qr").first).to_be_visible()
     await page.emulate_media(color_scheme="dark")
     assert await page.evaluate(GROUND) in ("rgb(255, 255, 255)", "oklch(1 0 0)")
     screen = await page.locator(".ticket").first.screenshot()
@@ -71,6 +72,7 @@ async def test_the_ink_of_an_event_follows_it(people: People, page: Page):
     await buy(page, "radio-silence", email=address("carol"), name="Carol Conti", Standing=1)
     inks.append(await page.evaluate(INK))
     await page.get_by_role("link", name=re.compile("^Show my ticket")).first.click()
+    await expect(page.locator(".qr").first).to_be_visible()
     inks.append(await page.evaluate(INK))
     desk = await people.signed_in(ADA)
     for where in ("/manager/events/radio-silence", "/manager/events/radio-silence/checkin"):
