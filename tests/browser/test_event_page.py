@@ -81,16 +81,16 @@ async def test_places_go_under_somebodys_eyes_and_nothing_moves(people: People, 
     await expect(left).to_have_text("6 left")
     carols = await people.open()
     await choose(carols, "nobody-waters-the-plants", Seat=5)
-    await expect(left).to_have_text("1 left", timeout=8000)
+    await expect(left).to_have_text("1 left")
     await expect(page.locator("#toasts")).to_be_empty()
     await take(page, "Seat", 2)
     daves = await people.open()
     await choose(daves, "nobody-waters-the-plants", Seat=1)
-    await expect(left).to_have_text("All held, look again in 15 minutes", timeout=8000)
+    await expect(left).to_have_text("All held, look again in 15 minutes")
     await expect(page.locator("input[type=radio]:checked")).to_have_value("2")
     for browser in (carols, daves):
         await browser.get_by_role("button", name="Release tickets").click()
-    await expect(left).to_have_text("6 left", timeout=8000)
+    await expect(left).to_have_text("6 left")
     assert await page.evaluate("window.moved") < 0.001
 
 

@@ -41,6 +41,7 @@ async def test_two_tickets_are_a_few_taps_and_two_fields_from_their_payment(peop
     await take(page, "Hall", 2)
     await page.get_by_role("button", name="Continue").click()
     await expect(page.get_by_text("2 tickets held for you")).to_be_visible()
+    await page.wait_for_load_state()
     assert await page.evaluate(FIELDS) == ["email", "name"]
     await fill_in(page, address("bob"), "Bob Bauer")
     await page.get_by_role("button", name=re.compile("^Pay ")).click()

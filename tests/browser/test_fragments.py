@@ -4,7 +4,7 @@ import re
 
 from playwright.async_api import Page, expect
 
-from tests.browser.people import MARTINA, SOFIA, People, address, choose, fill_in, go_to_pay, only_js, pay, take
+from tests.browser.people import MARTINA, SOFIA, People, address, choose, fill_in, go_to_pay, looked_after, only_js, pay, take
 
 pytestmark = only_js
 
@@ -29,7 +29,9 @@ async def test_the_search_follows_the_typing(page: Page):
     await expect(field).to_have_value("fog machine")
     await expect(page.locator("#results article")).to_have_count(1)
     assert await has_stayed(page)
-    await page.go_back()
+    # Whoever types slowly has asked more than once, and goes back as often.
+    while "q=" in page.url:
+        await page.go_back()
     await expect(page.locator("#results article")).not_to_have_count(1)
 
 
@@ -55,10 +57,9 @@ async def test_show_more_adds_to_the_list_and_leads_there(page: Page):
     cards = page.locator("#results article")
     before = await cards.count()
     await page.get_by_role("link", name=re.compile("^Show .* more")).click()
-    await expect(cards).not_to_have_count(before)
+    await expect(page.get_by_role("heading", name=re.compile(f"^Events {before + 1} to"))).to_be_focused()
     assert await cards.count() > before
     await expect(page).to_have_url(re.compile("/events$"))
-    await expect(page.get_by_role("heading", name=re.compile(f"^Events {before + 1} to"))).to_be_focused()
 
 
 async def test_a_heart_is_pressed_in_place(people: People, page: Page):
@@ -70,8 +71,7 @@ async def test_a_heart_is_pressed_in_place(people: People, page: Page):
         await heart.click()
         await expect(heart).to_have_attribute("aria-pressed", "false" if was == "true" else "true")
         await expect(heart).to_be_focused()
-        # Whoever is faster than htmx sends the new form as without scripts: that works, but is not what is asked here.
-        await expect(browser.locator("#favourite-radio-silence")).to_have_attribute("data-htmx-powered", "true")
+        await looked_after(browser.locator("#favourite-radio-silence"))
         await browser.keyboard.press("Enter")
         await expect(heart).to_have_attribute("aria-pressed", was or "")
         assert await has_stayed(browser)
@@ -107,6 +107,7 @@ async def test_a_code_unlocks_in_place(people: People, page: Page):
     await expect(page.get_by_text("No ticket type of this event opens with that code.").first).to_be_visible()
     await expect(page).to_have_title(re.compile("^Error: Nine Pianos"))
     await expect(page.locator("#errors")).to_be_focused()
+    await looked_after(page.locator("form[hx-post$=unlock]"))
     await page.get_by_label("Code", exact=True).fill("ninepianos")
     await page.get_by_role("button", name="Use the code").click()
     await expect(page.get_by_role("radiogroup")).to_have_count(2)
@@ -133,6 +134,7 @@ async def test_a_mended_field_loses_its_error(people: People, page: Page):
     await fill_in(page, "bob at example", "")
     await page.get_by_role("button", name=re.compile("^Pay ")).click()
     await expect(page.locator("#field-email .error")).to_be_visible()
+    await looked_after(page.get_by_label("Email"))
     await stay(page)
     await page.get_by_label("Email").fill("bob@example.com")
     await page.keyboard.press("Tab")
@@ -153,7 +155,7 @@ async def test_the_page_of_a_booking_notices_the_payment(page: Page):
     await stay(other)
     await expect(other.get_by_role("heading", name="Your tickets are locked while you pay")).to_be_visible()
     await pay(page)
-    await expect(other.get_by_role("heading", name="You’re going")).to_be_visible(timeout=15_000)
+    await expect(other.get_by_role("heading", name="You’re going")).to_be_visible()
     assert await has_stayed(other)
 
 
@@ -166,7 +168,7 @@ async def test_reading_a_notification_counts_down_the_bell(people: People):
     await page.get_by_role("button", name=re.compile("^Mark as read")).first.click()
     await expect(bell).to_have_text(re.compile(rf"^{count - 1}\b") if count > 1 else "")
     # The button went with the swap; the line in which it stood has the focus, not the page.
-    assert await page.evaluate("document.activeElement.id.startsWith('notification-')")
+    await expect(page.locator("[id^=notification-]:focus")).to_have_count(1)
 
 
 async def test_a_poster_is_drawn_while_its_colours_are_chosen(people: People):
