@@ -129,7 +129,7 @@
     isMerging = false;
     await tell();
     // The page shows what the shop knows now: numbers, and conflicts that somebody has to look at.
-    if (network.dataset.merged && !code.value) location.reload();
+    if (network.dataset.merged && !code.value && !waiting.size) location.reload();
   };
   let takenAt = 0;
   const takeAlong = async () => {
@@ -144,44 +144,50 @@
 
   // ---------- a scan ----------
 
-  let sent = null;
-  const ready = () => {
+  // The codes that are being judged. The field is free at once: whoever scans fast begins the next one before this one is decided.
+  const waiting = new Set();
+  const free = () => {
+    nonce.value = crypto.randomUUID();
     code.value = "";
     code.focus({ preventScroll: true });
   };
-  // The field is free at once: whoever scans fast begins the next code before this one is decided.
-  const decideAlone = () => {
-    const { typed, name } = sent;
-    sent = null;
-    nonce.value = crypto.randomUUID();
-    ready();
-    scanAlone(typed, name);
+  const decideAlone = async (typed, name) => {
+    await scanAlone(typed, name);
+    waiting.delete(typed);
   };
   document.addEventListener(
     "submit",
     (submitted) => {
-      if (submitted.target !== door || !code.value.trim()) return;
-      sent = { typed: code.value, name: nonce.value };
-      if (navigator.onLine) return;
+      if (submitted.target !== door) return;
+      const typed = code.value.trim();
+      // The same code, or Enter alone, while it is being judged, is no scan of its own.
+      const isNew = typed ? !waiting.has(typed) : !waiting.size;
+      if (isNew && typed) waiting.add(typed);
+      if (isNew && navigator.onLine) return;
       submitted.preventDefault();
       submitted.stopImmediatePropagation();
-      decideAlone();
+      if (isNew && typed) decideAlone(typed, nonce.value);
+      free();
     },
     true,
   );
-  // The same name goes with it, so what the shop has written down already is not written twice.
-  document.addEventListener("htmx:error", () => {
-    if (sent) decideAlone();
-  });
-  document.addEventListener("htmx:after:swap", async () => {
-    if (!sent) return;
-    const { typed } = sent;
+  // What goes to the shop has been read from the form by now.
+  document.addEventListener("htmx:config:request", ({ target }) => target === door && free());
+  document.addEventListener("htmx:after:swap", async ({ target, detail }) => {
+    if (target !== door) return;
     const isGood = verdict.querySelector(".verdict:not(.verdict--no, .verdict--again)");
-    sent = null;
-    ready();
     navigator.vibrate?.(isGood ? 80 : [80, 60, 200]);
-    const ticket = isGood && (await judge(typed));
+    const ticket = isGood && (await judge(detail.ctx.request.body.get("code")));
     if (ticket) await change("used", {}, (used) => ({ ...used, [ticket.key]: way.value }));
+  });
+  document.addEventListener("htmx:finally:request", ({ target, detail }) => {
+    if (target !== door) return;
+    const { status, response, request } = detail.ctx;
+    const typed = request.body.get("code").trim();
+    const isJudged = !status.startsWith("error") && response?.status !== 429 && response?.status < 500;
+    // The same name goes with it, so what the shop has written down already is not written twice.
+    if (typed && !isJudged) decideAlone(typed, request.body.get("nonce"));
+    else waiting.delete(typed);
   });
   // Whoever types anywhere types a code: hand scanners do not aim.
   document.addEventListener("keydown", ({ key, ctrlKey, metaKey, altKey }) => {
@@ -217,7 +223,7 @@
       while (stream) {
         const [seen] = await eye.detect(view).catch(() => []);
         // A code that stays before the camera is one scan.
-        if (seen && (seen.rawValue !== last || Date.now() > lastAt + PATIENCE) && !sent) {
+        if (seen && (seen.rawValue !== last || Date.now() > lastAt + PATIENCE)) {
           code.value = seen.rawValue;
           door.requestSubmit();
         }

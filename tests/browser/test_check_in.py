@@ -1,5 +1,6 @@
 """The door in a real browser: by hand scanner, by the phone's own camera, by ours, and without a network."""
 
+import asyncio
 import json
 import os
 import re
@@ -8,9 +9,10 @@ import time
 from base64 import b64encode
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import parse_qs
 
 from PIL import Image
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, Route, async_playwright, expect
 
 from tests.browser.conftest import CHROMIUMS
 from tests.browser.people import MARTINA, PATIENCE_SECONDS, SOFIA, People, only_js, sign_in
@@ -98,6 +100,61 @@ async def test_without_network_the_door_goes_on_and_what_happened_is_sent_later(
     await page.context.set_offline(False)
     await expect(page.get_by_text("Ready for a time without network")).to_be_visible()
     assert not {codes[0], codes[1]} & set(await outside(page))
+
+
+async def slow_shop(page: Page, *, status: int = 200) -> tuple[list[str], asyncio.Event]:
+    """The shop answers no scan before the event is set, with another `status` never; the list gathers the codes that reach it."""
+    arrived: list[str] = []
+    may_answer = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        if route.request.method != "POST":
+            await route.continue_()
+            return
+        arrived.append(parse_qs(route.request.post_data or "")["code"][0])
+        await may_answer.wait()
+        await (route.continue_() if status == 200 else route.fulfill(status=status))
+
+    await page.route(f"**{DOOR}", hold)
+    return arrived, may_answer
+
+
+async def scan_fast(page: Page, *codes: str) -> None:
+    await expect(page.get_by_label("Scan or type a code")).to_be_focused()
+    for code in codes:
+        await page.keyboard.type(code)
+        await page.keyboard.press("Enter")
+
+
+@only_js
+async def test_tickets_scanned_while_the_shop_thinks_are_judged_one_after_the_other(people: People) -> None:
+    page, [first, second, third, *_others] = await at_the_door(people)
+    arrived, may_answer = await slow_shop(page)
+    # One of them twice, and an Enter that is none: neither is a scan of its own, nor an "already in".
+    await scan_fast(page, first, second, second, third, "")
+    await expect(page.get_by_label("Scan or type a code")).to_have_value("")
+    assert arrived == [first]
+    may_answer.set()
+    await expect(page.locator("#verdict")).to_contain_text(third)
+    await expect(page.locator("#verdict").get_by_role("heading")).to_have_text("Admit")
+    assert arrived == [first, second, third]
+    assert not {first, second, third} & set(await outside(page))
+
+
+@only_js
+async def test_what_the_shop_cannot_judge_is_judged_here_and_sent_later(people: People) -> None:
+    people.allow(503)
+    page, [first, second, *_others] = await at_the_door(people)
+    await expect(page.get_by_text("Ready for a time without network")).to_be_visible()
+    arrived, may_answer = await slow_shop(page, status=503)
+    await scan_fast(page, first, second)
+    may_answer.set()
+    await expect(page.get_by_text("sent later: 2.")).to_be_visible()
+    assert arrived == [first, second]
+    await page.unroute_all()
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await expect(page.get_by_text("Ready for a time without network")).to_be_visible()
+    assert not {first, second} & set(await outside(page))
 
 
 @only_js
