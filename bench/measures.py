@@ -17,7 +17,8 @@ from bench.processes import answering, cpu_seconds, free_port, memory_mb, runnin
 from bench.stand import STRIPE_KEY, WEBHOOK_SECRET
 
 EVENTS = 24
-GROWING = {"list": "/events", "search": "/events?q=piano", "event": "/events/evening-7"}
+# Every event has the first word, and as few events the second one however many there are.
+GROWING = {"list": "/events", "search": "/events?q=evening", "rare": f"/events?q={world.RARE}", "event": "/events/evening-7"}
 # Each page is made anew, and the worker's sweeps, which do look at many bookings, are not counted into it.
 PAGES_ALONE = {"KEEP_PAGES_SECONDS": "0", "WORKER_INSIDE": "0"}
 HOT_PLACES, HOT_ATTEMPTS = 500, 2_000

@@ -42,7 +42,7 @@ BUDGETS = (
             "cost",
             True,
         )
-        for page in ("list", "search", "event")
+        for page in ("list", "search", "rare", "event")
         for few in (10, EVENTS, "1,000")
     ),
     *(
@@ -55,7 +55,7 @@ BUDGETS = (
             "cost",
             True,
         )
-        for page in ("list", "search", "event")
+        for page in ("list", "search", "rare", "event")
         for many in (100_000, 1_000_000)
     ),
     *(

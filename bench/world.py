@@ -35,6 +35,9 @@ WORDS = (
     "bread",
     "stars",
 )
+SUMMARY = "One evening, two parts, no speeches"
+# In the summaries of three events alone.
+RARE = "zither"
 DESCRIPTION = (
     "An evening in two parts with one interval.\n\n" + "The doors open an hour before, and the bar stays open after. " * 12
 )
@@ -163,7 +166,7 @@ def _event(n: int, slug: str, *, ahead: timedelta) -> Event:
         category_id=n % 4 + 1,
         venue_id=n % 3 + 1,
         title=title,
-        summary="One evening, two parts, no speeches",
+        summary=f"{SUMMARY}, one {RARE}" if 1 <= n <= 3 else SUMMARY,
         description=DESCRIPTION,
         state="published",
         starts_at=now + ahead,
