@@ -14,7 +14,7 @@ from app.accounts.models import Visitor
 from app.bookings import boxoffice
 from app.bookings import queries as bookings
 from app.bookings.boxoffice import Wish
-from app.bookings.models import Booking
+from app.bookings.models import Answer, Booking
 from app.bookings.rules import SoldOut
 from app.core import clock, i18n
 from app.core.activity import Activity
@@ -172,6 +172,43 @@ async def test_ticket_types_are_read_in_the_buyers_language_up_to_the_ticket(ali
     assert late.status_code == 409 and "Galerie" in late.text and "Gallery" not in late.text
 
 
+async def test_what_buyers_are_asked_is_read_in_their_language_and_answered_in_the_events_own(
+    alice: Client, open_browser: Any
+) -> None:
+    code = await with_gallery()
+    async with writing() as tx:
+        event = await nine_pianos_in(tx)
+        coming = await world.question(
+            tx, event, "How do you come?", kind="choice", choices="On foot\nBy tram\nGallery", is_required=True
+        )
+        await world.question(tx, event, "Who told you?", position=1, ended_at=clock.now())
+    form = (await alice.get(f"{DESK}/edit/texts-fr")).text
+    order = [form.index(each) for each in (">Ticket types<", ">Gallery <", ">Questions to buyers<", ">By tram <")]
+    assert order == sorted(order)
+    assert form.count(">Gallery <") == 1 and "Who told you?" not in form
+    french = {"How do you come?": "Comment venez-vous ?", "By tram": "En tram", GALLERY[0]: "Galerie"}
+    assert (await write_words(alice, "fr", **french)).status_code == 303
+    bob = await open_browser()
+    booking = (await bob.post("/fr/events/nine-pianos/hold", data={f"q-{code}": "1"})).headers["location"]
+    field, buyer = f"a-{coming.code}-0", {"email": "bob@example.com", "name": "Bob"}
+    missing = await bob.post(f"{booking}/checkout", data=buyer)
+    assert missing.status_code == 422 and re.search(r"Répondez à «\sComment venez-vous \?\s»", missing.text)
+    assert '<option value="By tram">En tram</option>' in missing.text and ">On foot</option>" in missing.text
+    wrong = await bob.post(f"{booking}/checkout", data=buyer | {field: "En tram"})
+    assert wrong.status_code == 422, "a form sends what is kept"
+    assert (await bob.post(f"{booking}/checkout", data=buyer | {field: "By tram"})).status_code == 303
+    assert '<option selected value="By tram">En tram</option>' in (await bob.get(f"{booking}/answers")).text
+    bob.cookies.delete("language")
+    german = (await bob.get(f"{booking}/answers", headers={"Accept-Language": "de"})).text
+    assert ">How do you come?" in german and '<option selected value="By tram">By tram</option>' in german
+    async with reading() as db:
+        assert [row.value for row in (await db.exec(select(Answer))).all()] == ["By tram"]
+        reference = (await booked(db)).reference
+    alice.cookies.set("language", "fr", domain="testserver.local", path="/")
+    desk = (await alice.get(f"{DESK}/bookings/{reference}")).text
+    assert "How do you come?" in desk and "By tram" in desk and "En tram" not in desk
+
+
 async def test_the_box_office_refuses_in_the_words_that_were_read(database: Database) -> None:
     async with writing() as tx:
         event = await world.event(tx, capacity=1, texts={"fr": {"=Standard": "Tarif normal"}})
@@ -308,17 +345,21 @@ async def test_the_search_finds_every_language(database: Database) -> None:
 
 
 async def test_a_copy_and_the_admins_comparison_know_the_texts(database: Database) -> None:
-    texts = {"title": "Neuf pianos", "summary": "Une soirée.", "=Standard": "Tarif normal"}
+    texts = {"title": "Neuf pianos", "summary": "Une soirée.", "=Standard": "Tarif normal", "=Who?": "Qui ?"}
     async with writing() as tx:
         event = await world.event(tx)
+        await world.question(tx, event, "Who?")
         before = await reviews.snapshot(tx, event)
         await in_french(tx, event, **texts)
         [difference] = reviews.snapshots.differences(before, await reviews.snapshot(tx, event)).fields
         made = await copying.duplicate(tx, event, by=event.manager_id, now=clock.now())
-    assert (difference.section, difference.after) == ("page", "Français\nNeuf pianos\nUne soirée.\nStandard: Tarif normal")
+    after = "Français\nNeuf pianos\nUne soirée.\nStandard: Tarif normal\nWho?: Qui ?"
+    assert (difference.section, difference.after) == ("page", after)
     async with reading() as db:
         copy = await queries.by_slug(db, "nine-pianos-2")
+        [asked] = await bookings.questions(db, copy.id or 0 if copy else 0)
     assert made and copy and copy.texts == {"fr": texts}
+    assert i18n.told_in("fr", asked.label, copy) == "Qui ?"
 
 
 async def test_the_log_keeps_how_long_a_text_is_and_not_what_it_says(database: Database) -> None:

@@ -65,7 +65,7 @@ class AskingForm(BaseForm):
 
 def form_asking(base: type[AskingForm], event: Event, asked: Sequence[Asked]) -> type[Any]:
     """The form with a field for everything that is asked."""
-    fields = {name: _field(one) for name, one in _named(asked)}
+    fields = {name: _field(one, event) for name, one in _named(asked)}
     return type(f"{base.__name__}OfEvent", (base,), {"event": event, "asked": asked, **fields})
 
 
@@ -137,18 +137,19 @@ def _named(asked: Sequence[Asked]) -> list[tuple[str, Asked]]:
     return [(f"a-{one.question.code}-{number[one.line.id, one.n] if one.line else 0}", one) for one in asked]
 
 
-def _field(asked: Asked) -> Any:
-    question = asked.question
-    missing = lazy("Answer “%(question)s”") % {"question": question.label} if question.is_required else ""
+def _field(asked: Asked, event: Event) -> Any:
+    """In the buyer's language, where that is written; a choice is kept in the event's own words, so that it is one answer."""
+    question, label = asked.question, told(asked.question.label, event)
+    missing = lazy("Answer “%(question)s”") % {"question": label} if question.is_required else ""
     if question.kind == "text":
-        return text(question.label, most=LONGEST_ANSWER, missing=missing)
+        return text(label, most=LONGEST_ANSWER, missing=missing)
     validators = [required(missing)] if missing else [Optional()]
     if question.kind == "yes_no":
         words = [SelectChoice("yes", lazy("Yes")), SelectChoice("no", lazy("No"))]
-        return RadioField(question.label, validators, choices=words, validate_choice=True)
+        return RadioField(label, validators, choices=words, validate_choice=True)
     nothing = SelectChoice("", lazy("Choose") if missing else lazy("No answer"))
-    lines = [SelectChoice(line, line) for line in rules.choices(question)]
-    return SelectField(question.label, validators, choices=[nothing, *lines])
+    lines = [SelectChoice(line, told(line, event)) for line in rules.choices(question)]
+    return SelectField(label, validators, choices=[nothing, *lines])
 
 
 router = Router("/", route_handlers=[show, answer])

@@ -1,14 +1,15 @@
 """Pure rules about the texts of an event in several languages: `event.texts` holds them by language and name.
 
-The words of its ticket types stand there as well, by the words themselves (i18n.told): so whatever bears them, a line of a
-booking or a date that was copied, is read in every language with nothing else at hand than its event.
+The words of its ticket types and questions stand there as well, by the words themselves (i18n.told): so whatever bears them, a
+line of a booking or a date that was copied, is read in every language with nothing else at hand than its event.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from app.core.i18n import word_key
-from app.events.models import Event, TicketType
+from app.events.models import Event, Question, TicketType
+from app.events.rules import asking
 from app.events.series import Series
 
 # What an event says in words that can be written in other languages than its own.
@@ -33,9 +34,11 @@ def language_of(event: Event, language: str) -> dict[str, str]:
     return {name: language if written.get(name) else event.language for name in TEXTS}
 
 
-def words_of(types: Sequence[TicketType]) -> list[str]:
-    """What the ticket types are called and say, each once."""
-    return list(dict.fromkeys(words for kind in types for words in (kind.name, kind.note) if words))
+def words_of(types: Sequence[TicketType], questions: Sequence[Question] = ()) -> list[str]:
+    """What the ticket types are called and say, and what buyers are asked with the answers that they choose from, each once."""
+    said = [words for kind in types for words in (kind.name, kind.note)]
+    asked = [words for question in questions for words in (question.label, *asking.choices(question.choices))]
+    return list(dict.fromkeys(words for words in (*said, *asked) if words))
 
 
 def carried(

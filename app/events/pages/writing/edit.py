@@ -118,14 +118,15 @@ async def description(request: Request[Any, Any, Any]) -> Response[str]:
 def _form_class(section: str, known: Known) -> type[SectionForm]:
     if section not in FORMS:
         raise NotFound(_("The form of an event has no such section."))
-    return with_words(FORMS[section], known.types)
+    return with_words(FORMS[section], known)
 
 
 async def _known(db: AsyncSession, event: Event) -> Known:
     """The event as its manager last wanted it: what waits for an admin stands in the fields."""
     wanted = await reviews.as_wanted(db, event)
     lists = await queries.categories(db), await queries.latest_venues(db), await queries.ticket_types(db, event.id)
-    return Known(wanted, await queries.venue(db, wanted), *lists)
+    asked = [question for question in await drafts.questions(db, event) if question.ended_at is None]
+    return Known(wanted, await queries.venue(db, wanted), *lists, asked)
 
 
 def _nothing_known(title: object = "") -> Known:

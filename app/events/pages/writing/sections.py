@@ -17,7 +17,7 @@ from app.core.i18n import gettext as _
 from app.core.money import CURRENCIES, major
 from app.core.usual import category_name
 from app.events import pictures
-from app.events.models import Category, Event, TicketType, Venue
+from app.events.models import Category, Event, Question, TicketType, Venue
 from app.events.pages.writing.fields import Watched, choices, local, mark_of, price_minor
 from app.events.rules import languages, proposing
 from app.events.rules.languages import TEXTS
@@ -49,6 +49,12 @@ class Known:
     kinds: Sequence[Category]
     venues: Sequence[Venue] = ()
     types: Sequence[TicketType] = ()
+    questions: Sequence[Question] = ()
+
+    @property
+    def words(self) -> list[str]:
+        """What stands beside its texts and can be written in other languages, too."""
+        return languages.words_of(self.types, self.questions)
 
 
 def title_field() -> Any:
@@ -112,7 +118,7 @@ class SectionForm(Watched):
     @property
     def outdated(self) -> list[str]:
         """The languages in which a translation was written for words that a ticket type has had no more since."""
-        words = languages.words_of(self.known.types)
+        words = self.known.words
         return [code for code, written in sorted(self.known.event.texts.items()) if languages.outdated(written, words)]
 
     def changed(self) -> list[str]:
@@ -309,15 +315,15 @@ class PageForm(SectionForm):
 
 
 class TextsForm(SectionForm):
-    """The texts in another language than the event's own, texts_form() says which, and the words of its ticket types, for which
-    with_words() adds fields. What is empty is read in the event's own."""
+    """The texts in another language than the event's own, texts_form() says which, and the words of its ticket types and
+    questions, for which with_words() adds fields. What is empty is read in the event's own."""
 
     section = "page"
     template = "texts"
     completes = False
     same = ()
     language: ClassVar[str]
-    words: ClassVar[Mapping[str, str]] = {}  # of ticket types, by the name of their field
+    words: ClassVar[Mapping[str, str]] = {}  # of ticket types and questions, by the name of their field
 
     title = text(lazy("Title"), most=120)
     summary = text(lazy("Summary"), most=200)
@@ -328,6 +334,14 @@ class TextsForm(SectionForm):
     def values(cls, known: Known) -> dict[str, Any]:
         written = known.event.texts.get(cls.language, {})
         return written | {name: written.get(word_key(words), "") for name, words in cls.words.items()}
+
+    @property
+    def word_groups(self) -> list[tuple[Any, list[str]]]:
+        """Names of the fields for words, under what they belong to; what types and questions share is of the types."""
+        of_types = languages.words_of(self.known.types)
+        types = [name for name, words in self.words.items() if words in of_types]
+        asked = [name for name in self.words if name not in types]
+        return [(heading, names) for heading, names in ((_("Ticket types"), types), (_("Questions to buyers"), asked)) if names]
 
     @property
     def outdated_words(self) -> set[str]:
@@ -345,14 +359,14 @@ def texts_form(language: str) -> type[TextsForm]:
     return type("TextsFormInLanguage", (TextsForm,), {"language": language})
 
 
-def with_words(form: type[SectionForm], types: Sequence[TicketType]) -> type[SectionForm]:
-    """A form of texts with a field for everything that these ticket types are called and say. A field is named after the words
-    themselves: sent when they are others meanwhile, it is nobody's."""
+def with_words(form: type[SectionForm], known: Known) -> type[SectionForm]:
+    """A form of texts with a field for everything that ticket types are called and say, and that buyers are asked. A field is
+    named after the words themselves: sent when they are others meanwhile, it is nobody's."""
     if not issubclass(form, TextsForm):
         return form
-    words = {f"words-{mark_of(each)}": each for each in languages.words_of(types)}
-    names = {kind.name for kind in types}
-    fields = {name: text(each, most=60 if each in names else 120) for name, each in words.items()}
+    words = {f"words-{mark_of(each)}": each for each in known.words}
+    longest = {kind.note: 120 for kind in known.types} | {kind.name: 60 for kind in known.types}
+    fields = {name: text(each, most=longest.get(each, 200)) for name, each in words.items()}
     return type(form.__name__, (form,), {"words": words, **fields})
 
 
