@@ -10,58 +10,22 @@ import pytest
 import time_machine
 from sqlmodel import select, update
 
-from app.accounts.models import User
 from app.core import clock, tokens
 from app.core.activity import Activity
 from app.core.db import Database, reading, writing
-from app.events import flows, queries, reminders
-from app.events.actions import deciding, favourites, postponing, reminding
+from app.events import queries, reminders
+from app.events.actions import deciding, postponing, reminding
 from app.events.models import Event, TicketType
-from app.events.reminders import Reminder
 from app.notifications.actions import set_preferences
 from app.privacy import flows as privacy
 from app.worker import Worker
 from tests import world
+from tests.events.reminding import CAROL, DAY, addresses, ahead, asked, opened, saved
 from tests.events.revising import dated
 from tests.notifications.scenes import bought, deliveries, kinds, told
 
 Client = httpx.AsyncClient
 SignIn = Callable[[Client, Any], Awaitable[None]]
-CAROL = "carol@example.com"
-DAY = timedelta(days=1)
-
-
-async def ahead(*, presale: timedelta | None = None, sale: timedelta = 3 * DAY, **overrides: Any) -> Event:
-    """An event whose sale opens in three days."""
-    async with writing() as tx:
-        event = await world.event(tx, **overrides)
-        kind = await world.only_type(tx, event)
-        kind.sale_from, kind.presale_from = clock.now() + sale, clock.now() + presale if presale else None
-    return event
-
-
-async def asked(event: Event, email: str = CAROL, *, confirmed: bool = True) -> Reminder:
-    async with writing() as tx:
-        await reminding.ask(tx, event, email, now=clock.now())
-        found = await reminders.of_address(tx, event.id or 0, email)
-        assert found
-        if confirmed:
-            await reminding.confirm(tx, found, now=clock.now())
-    return found
-
-
-async def saved(event: Event, name: str = "bob") -> User:
-    async with writing() as tx:
-        user: User = await getattr(world, name)(tx)
-        await favourites.save_event(tx, user.id or 0, event.id or 0, now=clock.now())
-    return user
-
-
-async def opened() -> list[tuple[str, str]]:
-    """(phase or nothing, recipient) of every mail that says that a sale has opened, after the sweep and the reactions."""
-    await flows.open_sales()
-    await Worker().react()
-    return [(one.facts["phase"], one.recipient) for one in await told() if one.kind == "sale_opened"]
 
 
 # ---------- in the minute of the opening ----------
@@ -360,79 +324,3 @@ async def test_the_list_of_favourites_says_that_a_date_is_new(client: Client, si
     async with writing() as tx:
         await dated(tx, await tx.get_one(Event, event.id), later=DAY, by=dora.id or 0)
     assert "New date" in (await client.get("/me/favourites")).text
-
-
-# ---------- forgetting ----------
-
-
-async def test_addresses_are_forgotten_when_nobody_needs_them(database: Database, moment: time_machine.Traveller) -> None:
-    event = await ahead(sale=10 * DAY)
-    await asked(event, "silent@example.com", confirmed=False)
-    await asked(event)
-    moment.shift(8 * DAY)
-    await privacy.forget()
-    assert await addresses() == [CAROL]
-    moment.shift(2 * DAY)
-    await opened()
-    await privacy.forget()
-    assert await addresses() == [CAROL]
-    moment.shift(2 * DAY)
-    await privacy.forget()
-    assert await addresses() == []
-
-
-async def opening_twice(*, confirmed: bool = True) -> tuple[Event, Reminder]:
-    """A sale of half a day that opens tomorrow, and another one that opens three days after that; Carol waits for the first."""
-    event = await ahead(sale=DAY)
-    async with writing() as tx:
-        (await world.only_type(tx, event)).sale_to = clock.now() + DAY + timedelta(hours=12)
-        await world.ticket_type(tx, event, name="Late", sale_from=clock.now() + 4 * DAY)
-    return event, await asked(event, confirmed=confirmed)
-
-
-async def told_of_the_next(event: Event, moment: time_machine.Traveller) -> bool:
-    """Whether Carol hears of the second opening, when it is three days later and old addresses were forgotten each day."""
-    before = len(await opened())
-    for _day in range(3):
-        await privacy.forget()
-        moment.shift(DAY)
-    return len(await opened()) > before
-
-
-async def test_who_asks_again_after_an_opening_waits_for_the_next_one(database: Database, moment: time_machine.Traveller) -> None:
-    event, _first = await opening_twice()
-    moment.shift(DAY)
-    assert await opened() == [("sale", f"mail:{CAROL}")]
-    moment.shift(timedelta(hours=13))
-    await asked(event)
-    assert await told_of_the_next(event, moment)
-
-
-async def test_who_says_yes_after_an_opening_waits_for_the_next_one(database: Database, moment: time_machine.Traveller) -> None:
-    event, reminder = await opening_twice(confirmed=False)
-    moment.shift(DAY)
-    assert await opened() == []
-    moment.shift(timedelta(hours=13))
-    async with writing() as tx:
-        await reminding.confirm(tx, reminder, now=clock.now())
-    assert await told_of_the_next(event, moment)
-
-
-async def test_a_reminder_that_has_done_its_work_is_asked_for_anew_and_not_prolonged_by_strangers(
-    database: Database, moment: time_machine.Traveller
-) -> None:
-    event, _reminder = await opening_twice()
-    await asked(event, confirmed=False)
-    async with reading() as db:
-        assert len(await reminders.asked(db, event.id or 0)) == 1, "before the opening her yes stays a yes"
-    moment.shift(DAY)
-    await opened()
-    moment.shift(timedelta(hours=13))
-    # Mallory types Carol's address: she is asked, and hears nothing more when she does not answer.
-    await asked(event, confirmed=False)
-    assert not await told_of_the_next(event, moment)
-
-
-async def addresses() -> list[str]:
-    async with reading() as db:
-        return list((await db.exec(select(Reminder.email))).all())
