@@ -73,7 +73,7 @@ async def section(
     request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str], section: FromPath[str]
 ) -> Response[str]:
     event = await common.editable(db, slug, visitor)
-    known = await _known(db, event)
+    known = await _known(db, event, section)
     return await _section_page(request, db, _form_class(section, known)(known=known))
 
 
@@ -82,7 +82,7 @@ async def save(
     request: Request[Any, Any, Any], db: Db, visitor: Who, slug: FromPath[str], section: FromPath[str]
 ) -> Response[Any]:
     event = await common.editable(db, slug, visitor)
-    known = await _known(db, event)
+    known = await _known(db, event, section)
     form = await read(_form_class(section, known), request, known=known)
     if isinstance(form, PageForm):
         await _take_picture(request, form)
@@ -121,11 +121,15 @@ def _form_class(section: str, known: Known) -> type[SectionForm]:
     return with_words(FORMS[section], known)
 
 
-async def _known(db: AsyncSession, event: Event) -> Known:
-    """The event as its manager last wanted it: what waits for an admin stands in the fields."""
+async def _known(db: AsyncSession, event: Event, section: str) -> Known:
+    """The event as its manager last wanted it: what waits for an admin stands in the fields.
+
+    Its questions belong to it where translations are written or looked over.
+    """
     wanted = await reviews.as_wanted(db, event)
     lists = await queries.categories(db), await queries.latest_venues(db), await queries.ticket_types(db, event.id)
-    asked = [question for question in await drafts.questions(db, event) if question.ended_at is None]
+    questions = await drafts.questions(db, event) if section not in ("basics", "access") else []
+    asked = [question for question in questions if question.ended_at is None]
     return Known(wanted, await queries.venue(db, wanted), *lists, asked)
 
 
@@ -138,7 +142,7 @@ def _nothing_known(title: object = "") -> Known:
 async def _save(form: SectionForm, slug: str, visitor: Visitor) -> None:
     async with writing() as tx:
         event = await common.to_change(tx, slug, visitor)
-        common.insist(form, type(form)(known=await _known(tx, event)))
+        common.insist(form, type(form)(known=await _known(tx, event, form.section)))
         booked = bool(await booking_queries.booked_types(tx, event.id or 0))
         who_and_when: dict[str, Any] = {"by": visitor.user_id or 0, "booked": booked, "now": clock.now()}
         section = form.section if form.completes else ""
@@ -149,7 +153,7 @@ async def _beside(request: Request[Any, Any, Any], form: SectionForm, visitor: V
     """409: what was typed stays, beside it stands what somebody else saved, and sending it again saves it on top."""
     async with reading() as db:
         event = await common.editable(db, form.known.event.slug, visitor)
-        form.known = await _known(db, event)
+        form.known = await _known(db, event, form.section)
         form.show_beside(type(form)(known=form.known))
         return await _section_page(request, db, form)
 
