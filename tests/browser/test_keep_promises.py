@@ -90,7 +90,7 @@ async def test_of_two_who_want_the_last_ticket_one_gets_it_and_the_other_reads_w
         await expect(one.get_by_role("heading", name="You released these tickets")).to_be_visible()
 
 
-async def test_a_dark_page_is_dark_before_its_style_arrives(page: Page):
+async def test_a_dark_page_is_dark_before_its_style_arrives(people: People, page: Page):
     async def nothing_yet(route: Route) -> None:
         await route.fulfill(body="", content_type="text/css")
 
@@ -101,3 +101,5 @@ async def test_a_dark_page_is_dark_before_its_style_arrives(page: Page):
         with Image.open(io.BytesIO(await page.screenshot())) as picture:
             ground = picture.convert("L").getpixel((1270, 890))
         assert least <= ground <= most, scheme  # type: ignore[operator]
+    # Without its style a page has no use for its fonts, and Chromium says so to whoever stays for some seconds.
+    people.complaints = [one for one in people.complaints if "preload" not in one]
