@@ -14,7 +14,7 @@ from app.events.rules.reviewing import REASONS
 from tests.events.forms import BOXES, SECTIONS
 from tests.naughty import NASTIEST_ENCODED
 from tests.town import SENT_AT, Town
-from tests.world import DRAFT_TYPE, PASSWORD
+from tests.world import DRAFT_TYPE, EVENT_TYPE, PASSWORD
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -60,6 +60,8 @@ SAID = {
 }
 REPEATED = {"do": "look", "seen": "", "every": "week", "times": "2", "until": "", "days": ""}
 
+AT_THE_DOOR = {f"q-{EVENT_TYPE}": "1", "provider": "cash", "name": "Guest", "email": "guest@example.com", "nonce": "a" * 32}
+
 FORMS = [
     Form("/theme", {"theme": "dark", "next": "/events"}),
     Form("/language", {"language": "fr", "next": "/events"}),
@@ -70,8 +72,8 @@ FORMS = [
     Form("/invitations/{}", {"name": "Eve", "password": "seven cellos in the sun"}, thing="invitation token"),
     Form("/unsubscribe/{}", {"wanted": "yes"}, thing="unsubscribe token"),
     Form("/events/{}/unlock", {"code": "NINEPIANOS"}, thing="event"),
-    Form("/events/{}/hold", {"q-TYPE": "1", "code": ""}, thing="event"),
-    Form("/events/{}/quote", {"q-TYPE": "1", "code": ""}, thing="event"),
+    Form("/events/{}/hold", {f"q-{EVENT_TYPE}": "1", "code": ""}, thing="event"),
+    Form("/events/{}/quote", {f"q-{EVENT_TYPE}": "1", "code": ""}, thing="event"),
     Form("/events/{}/waiting-list", {"email": "guest@example.com", "type": "x", "places": "1"}, thing="full house"),
     Form("/bookings/{}/checkout", {"email": "guest@example.com", "name": "Guest"}, thing="guest's booking"),
     Form("/me/name", {"name": "Bob"}, who="bob"),
@@ -101,6 +103,7 @@ FORMS = [
     Form("/manager/events/{}/withdraw", {"t0-word": "FRIENDS"}, who="alice", thing="early sales"),
     Form("/manager/events/{}/move", {"t0-places": "1", "t0-to": "general"}, who="alice", thing="early sales"),
     Form("/manager/events/{}/open", {"t0-at": "2026-11-20T12:00", "t0-do": ""}, who="alice", thing="early sales"),
+    Form("/manager/events/{}/box-office", AT_THE_DOOR, who="alice", thing="event"),
     Form("/manager/events/{}/waiting-list", {"hours": "6", "do": "open"}, who="alice", thing="full house"),
     Form("/manager/events/{}/add", {"places": "2"}, who="alice", thing="full line"),
     Form("/bookings/{}/refund", {"ticket": "AAAA-AAAA", "code": "12345678", "chosen": "1"}, thing="paid booking"),

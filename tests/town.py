@@ -157,8 +157,7 @@ async def _helpers(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
 
 
 async def _events(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
-    alice = people["alice"]
-    unseen = {"published_at": None}
+    alice, unseen = people["alice"], {"published_at": None}
     things = {
         "event": await world.event(tx, manager=alice),
         "draft": await world.event(tx, manager=alice, title="Draft", state="draft", submitted_at=None, **unseen),
@@ -169,6 +168,7 @@ async def _events(tx: AsyncSession, people: dict[str, User]) -> dict[str, str]:
         },
     }
     await world.event(tx, manager=people["mallory"], title="Other Evening")
+    (await world.only_type(tx, things["event"])).code = world.EVENT_TYPE
     gates = {f"gate for {visitor}": Gate(event_id=things["event"].id, name=visitor) for visitor in VISITORS}
     tx.add_all(gates.values())
     parts = await world.parts(tx, things["draft"], VISITORS)

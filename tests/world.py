@@ -19,8 +19,8 @@ from app.events.search import EventSearch
 
 PASSWORD = "nine pianos in the rain"
 
-# The public code of a draft's first ticket type, which forms name in a field.
-DRAFT_TYPE = "type-of-the-draft"
+# The public codes of a draft's first ticket type and of that of the event on sale, which forms name in a field.
+DRAFT_TYPE, EVENT_TYPE = "type-of-the-draft", "type-of-the-event"
 
 # Made once, at the lowest cost: hashing has no place inside a writing block.
 _PASSWORD_HASH = bcrypt.hashpw(base64.b64encode(hashlib.sha256(PASSWORD.encode()).digest()), bcrypt.gensalt(4)).decode()

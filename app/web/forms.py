@@ -13,6 +13,7 @@ from wtforms import (  # type: ignore[attr-defined]
     FileField,
     Form,
     IntegerField,
+    RadioField,
     SelectChoice,
     SelectMultipleField,
     StringField,
@@ -32,10 +33,10 @@ F = TypeVar("F", bound="BaseForm")
 # The largest number that both databases hold in an INTEGER column.
 LARGEST = 2_147_483_647
 
-
 # What WTForms says by itself about fields of ours, so that the catalogue has it.
+_NOT_A_CHOICE = i18n.lazy("Not a valid choice.")
 _THEIRS = (
-    i18n.lazy("Not a valid choice."),
+    _NOT_A_CHOICE,
     i18n.lazy("Not a valid integer value."),
     i18n.lazy("Not a valid decimal value."),
     i18n.lazy("Not a valid date value."),
@@ -171,6 +172,19 @@ def number(label: Any, *, least: int, most: int = LARGEST, sentence: Any, missin
     """A whole number within a range; 30 digits are as wrong as letters."""
     rules: list[Any] = [required(missing) if missing else Optional(), InRange(min=least, max=most, message=sentence)]
     return IntegerField(label, rules, **given)
+
+
+def how_many(label: Any, *, least: int = 0, most: int) -> Any:
+    """A radio for each number of places. What none of them says, 30 digits too, is a mistake; `least` counts meanwhile."""
+
+    def one_of_them(given: Any) -> int:
+        if (found := int(given)) not in range(least, most + 1):
+            raise ValueError(given)
+        return found
+
+    choices = [SelectChoice(number, str(number)) for number in range(least, most + 1)]
+    field: Any = RadioField
+    return field(label, [Optional()], coerce=one_of_them, choices=choices, default=least, invalid_value_message=_NOT_A_CHOICE)
 
 
 def boxes(label: Any, choices: Iterable[tuple[str, Any]] = (), *, missing: Any = "") -> Any:

@@ -222,3 +222,18 @@ async def test_a_sale_of_another_event_is_not_shown(client: httpx.AsyncClient, s
     booking = await door.sell(event.slug, sale(event, kind), provider="cash")
     await sign_in(client, await known("alice"))
     assert (await client.get(f"/manager/events/{other.slug}/box-office/{booking.reference}")).status_code == 404
+
+
+@pytest.mark.parametrize("sent", ["9" * 30, "-3", "11", "many"])
+async def test_a_number_that_nobody_can_choose_is_a_mistake_and_counts_as_none(
+    client: httpx.AsyncClient, sign_in: SignIn, sent: str
+) -> None:
+    event, kind = await an_event(price_minor=1800)
+    await sign_in_as("alice", client, sign_in)
+    desk = f"/manager/events/{event.slug}/box-office"
+    form = {f"q-{kind.code}": sent, "provider": "cash", "nonce": "a" * 32}
+    answer = await client.post(desk, data=form)
+    assert answer.status_code == 422
+    assert "Not a valid choice." in words(answer.text)
+    assert "0 tickets" in words(answer.text)
+    assert await counted(kind) == (0, 0)

@@ -124,13 +124,8 @@ def fields_of(rule: Rule, a_town: Town) -> dict[str, str]:
     addresses = re.sub(r"\{\w+:\w+\}", "[^/]+", rule.route)
     for form in FORMS:
         if re.fullmatch(addresses, form.address(a_town)):
-            return {_amount_of(name): value for name, value in form.good.items()}
+            return form.good
     return good(rule)
-
-
-def _amount_of(name: str) -> str:
-    """The field for the number of tickets is called after the ticket type."""
-    return name.replace("TYPE", next(row["code"] for row in values()["ticket_types"] if row["event_id"] == 1))
 
 
 async def after(shop: Any, kept_town: Path, rule: Rule, sent: Mapping[str, str]) -> tuple[int, Values]:

@@ -34,7 +34,7 @@ from app.events.rules.offering import Deal
 from app.tickets.calendar import calendar
 from app.web import limits
 from app.web.cookies import theme
-from app.web.forms import BaseForm, email, no_control_characters, plain, read, required, text
+from app.web.forms import BaseForm, email, how_many, no_control_characters, plain, read, required, text
 from app.web.kept import Briefly, sees_what_everybody_sees
 from app.web.limits import at_most, looks_at_most
 from app.web.page import is_htmx, page, see_other, shown, wants_part
@@ -266,9 +266,7 @@ class HoldForm(BaseForm):
         return {type_id: qty for type_id, qty in amounts.items() if qty}
 
     def amount(self, kind: TicketType) -> int:
-        """A number that no radio has counts as none, beside the mistake that the form finds."""
-        qty = int(self[f"q-{kind.code}"].data or 0)
-        return qty if 0 <= qty <= MOST_PER_TYPE else 0
+        return int(self[f"q-{kind.code}"].data)
 
 
 def waited_for(event: Event, types: Sequence[TicketType], *, now: datetime) -> list[TicketType]:
@@ -305,18 +303,15 @@ def _wait_form(kinds: Named, most: int) -> type[WaitForm]:
     fields = {
         # L10N: the kind of ticket that somebody waits for.
         "type": RadioField(lazy("For"), [required(lazy("Choose what you wait for"))], choices=choices, default=only),
-        "places": RadioField(
-            lazy("Tickets"), coerce=int, choices=[SelectChoice(n, str(n)) for n in range(1, most + 1)], default=1
-        ),
+        "places": how_many(lazy("Tickets"), least=1, most=most),
     }
     return type("WaitFormOfEvent", (WaitForm,), fields)
 
 
 @lru_cache(maxsize=500)
 def _hold_form(kinds: Named) -> type[HoldForm]:
-    numbers = [SelectChoice(number, str(number)) for number in range(MOST_PER_TYPE + 1)]
-    rules: dict[str, Any] = {"validators": [Optional()], "coerce": int, "choices": numbers, "default": 0}
-    return type("HoldFormOfEvent", (HoldForm,), {f"q-{code}": RadioField(name, **rules) for code, name in kinds})
+    fields = {f"q-{code}": how_many(name, most=MOST_PER_TYPE) for code, name in kinds}
+    return type("HoldFormOfEvent", (HoldForm,), fields)
 
 
 def _sum(form: HoldForm, offers: Sequence[offering.Offer]) -> dict[str, Any]:

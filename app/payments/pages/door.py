@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 from sqlmodel.ext.asyncio.session import AsyncSession
-from wtforms import EmailField, HiddenField, RadioField, SelectChoice, StringField  # type: ignore[attr-defined]
+from wtforms import EmailField, HiddenField, StringField
 from wtforms.validators import AnyOf, Length, Optional, Regexp
 
 from app.accounts.models import Visitor
@@ -24,7 +24,7 @@ from app.payments import till
 from app.payments.flows import door
 from app.tickets import qr
 from app.tickets import queries as ticket_queries
-from app.web.forms import BaseForm, email_address, no_control_characters, plain, read, text
+from app.web.forms import BaseForm, email_address, how_many, no_control_characters, plain, read, text
 from app.web.limits import writes_at_most
 from app.web.looks import note_look
 from app.web.page import page, see_other
@@ -98,8 +98,7 @@ async def _event(db: AsyncSession, slug: str, visitor: Visitor) -> Event:
 
 
 def _door_form(types: Sequence[TicketType]) -> type[DoorForm]:
-    numbers = [SelectChoice(number, str(number)) for number in range(MOST_AT_ONCE + 1)]
-    fields = {f"q-{kind.code}": RadioField(kind.name, [Optional()], coerce=int, choices=numbers, default=0) for kind in types}
+    fields = {f"q-{kind.code}": how_many(kind.name, most=MOST_AT_ONCE) for kind in types}
     return type("DoorFormOfEvent", (DoorForm,), fields)
 
 
