@@ -12,7 +12,7 @@ from app.core import clock, limits, tokens
 from app.core.db import reading, writing
 from app.core.errors import NotFound, Refused
 from app.core.i18n import gettext as _
-from app.core.i18n import language, to
+from app.core.i18n import to
 from app.core.settings import settings
 from app.events import queries, reminders
 from app.events.actions import reminding
@@ -20,7 +20,7 @@ from app.events.actions.favourites import save_event
 from app.events.models import Event
 from app.events.pages.show import RemindForm, context_of, found_page, hold_form, wait_form
 from app.events.reminders import Reminder
-from app.events.rules import languages, offering
+from app.events.rules import offering
 from app.notifications.actions import set_preferences
 from app.tickets import calendar
 from app.web.forms import read
@@ -59,7 +59,7 @@ async def calendar_file(db: Db, slug: FromPath[str]) -> Response[bytes]:
     opens = offering.opens_next(event, await queries.ticket_types(db, event.id), now=now) if event else None
     if not event or not opens:
         raise NotFound(_("No sale of this event is still to open."))
-    body = calendar.opening(languages.read_in(event, language()), opens.at, settings().base_url + to(f"/events/{slug}"), now)
+    body = calendar.opening(event, opens.at, settings().base_url + to(f"/events/{slug}"), now)
     disposition = f'attachment; filename="{event.slug}-sale.ics"'
     return Response(body, media_type="text/calendar", headers={"Content-Disposition": disposition})
 

@@ -128,7 +128,7 @@ async def unlock(request: Request[Any, Any, Any], db: Db, visitor: Who, slug: Fr
 
 @get("/events/{slug:str}/calendar.ics")
 async def calendar_file(db: Db, slug: FromPath[str]) -> Response[bytes]:
-    event = languages.read_in(await _public(db, slug), language())
+    event = await _public(db, slug)
     body = calendar(event, await queries.venue(db, event), settings().base_url + to(f"/events/{event.slug}"), clock.now())
     disposition = f'attachment; filename="{event.slug}.ics"'
     return Response(body, media_type="text/calendar", headers={"Content-Disposition": disposition})
@@ -266,6 +266,7 @@ class HoldForm(BaseForm):
         return {type_id: qty for type_id, qty in amounts.items() if qty}
 
     def amount(self, kind: TicketType) -> int:
+        """Places of this type; none where nothing that can be chosen was sent."""
         return int(self[f"q-{kind.code}"].data)
 
 
